@@ -1,0 +1,60 @@
+"""Configuration of the documentation: `sphinx-build -W --keep-going -b html docs <folder>`."""
+
+from importlib.metadata import version as installed_version
+
+project = "fixedrank"
+author = "The fixedrank developers"
+copyright = f"2026, {author}"
+release = installed_version("fixedrank")
+version = release
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
+root_doc = "index"
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates"]
+
+# A link that leads nowhere is an error, except into libraries whose documentation is elsewhere.
+nitpicky = True
+nitpick_ignore_regex = [
+    (r"py:.*", r"(autograd|dask|matplotlib|numpy|pymanopt|scipy|sklearn|tqdm)(\..*)?"),
+]
+
+# Public names: one page for each, with the types told by the docstring. Methods that pymanopt's
+# classes document in their own style are left to pymanopt's pages.
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_inherit_docstrings = False
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+# What a docstring says must be true and in its place: GL06 unknown sections, GL07 their order,
+# PR02 parameters that do not exist, PR03 parameters in the wrong order.
+numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03"}
+
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_heading_anchors = 3
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
+html_theme = "furo"
+html_title = f"fixedrank {release}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_show_sourcelink = False

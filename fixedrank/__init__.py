@@ -1,0 +1,64 @@
+"""Fixed-rank matrices with the metric of deep linear networks.
+
+The manifold M_k of m x n matrices of rank k with the depth-N metric, as a pymanopt manifold; deep
+linear networks; and the two gradient flows that the metric makes one.
+"""
+
+from importlib import metadata as _metadata
+
+from fixedrank.flows import (
+    RK4,
+    FactoredTrajectory,
+    FlowComparison,
+    RankChange,
+    RiemannianTrajectory,
+    compare_flows,
+    factored_flow,
+    riemannian_flow,
+)
+from fixedrank.geometry import (
+    DepthOperator,
+    FixedRank,
+    FixedRankPoint,
+    FixedRankTangentVector,
+    RankLostError,
+    integral_inner_product,
+)
+from fixedrank.networks import (
+    LinearRegression,
+    balanced_factors,
+    balancedness,
+    gaussian_factors,
+    layer_widths,
+    product,
+    random_balanced_factors,
+)
+
+__all__ = [
+    "RK4",
+    "DepthOperator",
+    "FactoredTrajectory",
+    "FixedRank",
+    "FixedRankPoint",
+    "FixedRankTangentVector",
+    "FlowComparison",
+    "LinearRegression",
+    "RankChange",
+    "RankLostError",
+    "RiemannianTrajectory",
+    "balanced_factors",
+    "balancedness",
+    "compare_flows",
+    "factored_flow",
+    "gaussian_factors",
+    "integral_inner_product",
+    "layer_widths",
+    "product",
+    "random_balanced_factors",
+    "riemannian_flow",
+]
+
+try:
+    __version__ = _metadata.version("fixedrank")
+except _metadata.PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "0+unknown"

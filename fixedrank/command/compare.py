@@ -1,0 +1,220 @@
+"""``fixedrank compare``: both flows from one balanced start, with a table and a picture."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array, RankLostError
+from fixedrank._optional import import_extra
+from fixedrank.command import data
+from fixedrank.flows import FlowComparison, compare_flows
+from fixedrank.flows.solvers import METHODS
+from fixedrank.networks import LinearRegression, layer_widths, random_balanced_factors
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand and its options."""
+    parser = commands.add_parser(
+        "compare",
+        help="the flow of the layers and the Riemannian flow of their product, side by side",
+        description=(
+            "Integrate the factored flow (5) and the Riemannian flow (9) from the same balanced "
+            "layers, print how far apart they are, and leave a picture and the numbers."
+        ),
+    )
+    source = parser.add_argument_group("data (default: --data digits)")
+    source.add_argument(
+        "--data",
+        choices=("digits", "gaussian"),
+        help="digits of scikit-learn, or the Gaussian setting of the paper's appendix A",
+    )
+    source.add_argument("--x", metavar="FILE", help="own data, .npy or .csv, one sample a column")
+    source.add_argument("--y", metavar="FILE", help="labels for --x; without, an autoencoder")
+    source.add_argument(
+        "--samples-in-rows", action="store_true", help="the files have one sample a row"
+    )
+    source.add_argument(
+        "--dim",
+        type=int,
+        default=20,
+        metavar="D",
+        help="dimension of the Gaussian data (default 20)",
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--depth", type=int, metavar="N", help="number of layers (default: 3; Gaussian data: 5)"
+    )
+    network.add_argument(
+        "--rank",
+        type=int,
+        metavar="R",
+        help="smallest width (default: 10, at most the dimensions; Gaussian data: 2)",
+    )
+    network.add_argument(
+        "--scale",
+        type=float,
+        metavar="S",
+        help="singular values of the start W(0) (default: 1, as in the paper; digits: 0.01)",
+    )
+    network.add_argument("--seed", type=int, default=0, help="seed of all that is random")
+    flow = parser.add_argument_group("integration")
+    flow.add_argument(
+        "--time", type=float, metavar="T", help="final time (default: 5; digits: 100)"
+    )
+    flow.add_argument(
+        "--points", type=int, default=101, metavar="P", help="number of output times (default 101)"
+    )
+    flow.add_argument(
+        "--method",
+        default="DOP853",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)} (default DOP853)",
+    )
+    flow.add_argument("--step", type=float, metavar="H", help="the fixed step of --method RK4")
+    flow.add_argument("--rtol", type=float, default=1e-8, help="relative tolerance (default 1e-8)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default="fixedrank-compare",
+        help="folder for compare.png and compare.npz (default fixedrank-compare)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the subcommand."""
+    import_extra("matplotlib", "plot", "fixedrank compare")
+    folder = _writable(options.out)
+    chosen, defaults = _data(options)
+    depth = defaults["depth"] if options.depth is None else options.depth
+    end = defaults["time"] if options.time is None else options.time
+    scale = defaults["scale"] if options.scale is None else options.scale
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"--scale must be positive and finite, got {scale}")
+    if not (np.isfinite(end) and end > 0):
+        raise ValueError(f"--time must be positive and finite, got {end}")
+    if options.points < 2:
+        raise ValueError(f"--points must be at least 2, got {options.points}")
+    print(chosen.description)
+    try:
+        problem = LinearRegression(chosen.X, chosen.Y)
+    except RankLostError:
+        problem = LinearRegression.on_range(chosen.X, chosen.Y)
+        print(
+            f"X X^T is singular: restricted to the range of X, {problem.shape[1]} of "
+            f"{chosen.X.shape[0]} dimensions, without loss"
+        )
+    rank = min(defaults["rank"], *problem.shape) if options.rank is None else options.rank
+    widths = layer_widths((problem.shape[1], problem.shape[0]), rank, depth)
+    factors = random_balanced_factors(widths, rng=options.seed)
+    factors = [scale ** (1 / depth) * factor for factor in factors]
+    print(
+        f"{depth} layers of widths {widths}, balanced start with singular values {scale:g}, "
+        f"seed {options.seed}; {options.method}, rtol {options.rtol:g}\n"
+    )
+    extra = {} if options.step is None else {"step": options.step}
+    began = time.perf_counter()
+    comparison = compare_flows(
+        problem,
+        factors,
+        np.linspace(0, end, options.points),
+        method=options.method,
+        rtol=options.rtol,
+        atol=min(1e-10, options.rtol),
+        progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,
+        **extra,
+    )
+    seconds = time.perf_counter() - began
+    limit = _limit(problem, rank)
+    away = np.array(
+        [np.linalg.norm((p.u * p.s) @ p.vt - limit) for p in comparison.riemannian.points]
+    )
+    _table(comparison, away)
+    print(f"\n{comparison.verdict}")
+    for name, flow in (("layers", comparison.factored), ("Riemannian", comparison.riemannian)):
+        print(f"{name:>10}: {flow.evaluations} evaluations in {flow.steps} steps; {flow.status}")
+    _write(folder, comparison, away, limit)
+    print(f"{seconds:.1f} s; picture and numbers in {folder}")
+    if "interrupted" in comparison.factored.status + comparison.riemannian.status:
+        return 130
+    return 0 if comparison.relative_gap.max() <= comparison.tolerance else 1
+
+
+def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:
+    if options.x is not None:
+        if options.data is not None:
+            raise ValueError(f"--x and --data {options.data} exclude each other")
+        own = data.from_files(options.x, options.y, samples_in_rows=options.samples_in_rows)
+        return own, {"depth": 3, "rank": 10, "scale": 1.0, "time": 5.0}
+    if options.y is not None:
+        raise ValueError("--y needs --x")
+    if options.data == "gaussian":
+        rank = 2 if options.rank is None else options.rank
+        depth = 5 if options.depth is None else options.depth
+        rng = np.random.default_rng(options.seed)
+        made = data.gaussian(options.dim, rank, depth, rng)
+        return made, {"depth": 5, "rank": 2, "scale": 1.0, "time": 5.0}
+    return data.digits(), {"depth": 3, "rank": 10, "scale": 0.01, "time": 100.0}
+
+
+def _limit(problem: LinearRegression, rank: int) -> Array:
+    """Return U_k S_k V_k^T C^(-1/2) of the k largest singular values of Q, the global minimum.
+
+    The paper prints U_k S_k V_k without the transposition of V_k.
+    """
+    u, s, vt = np.linalg.svd(problem.Q, full_matrices=False)
+    k = min(rank, int((s > max(problem.shape) * np.finfo(float).eps * s[0]).sum()))
+    return np.asarray((u[:, :k] * s[:k]) @ np.linalg.solve(problem.root, vt[:k].T).T)
+
+
+def _table(comparison: FlowComparison, away: Array) -> None:
+    print(
+        f"{'t':>9} {'loss, layers':>15} {'loss, Riemannian':>17} {'gap/|W|':>9} "
+        f"{'imbalance':>10} {'|W - limit|':>12}"
+    )
+    count = comparison.t.size
+    for i in sorted({round(j) for j in np.linspace(0, count - 1, min(count, 9))}):
+        print(
+            f"{comparison.t[i]:9.4g} {comparison.factored.loss[i]:15.8e} "
+            f"{comparison.riemannian.loss[i]:17.8e} {comparison.relative_gap[i]:9.1e} "
+            f"{comparison.balancedness[i]:10.1e} {away[i]:12.4e}"
+        )
+
+
+def _writable(name: str) -> Path:
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"--out {name}: cannot write there: {error.strerror or error}") from error
+    return folder
+
+
+def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) -> None:
+    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank compare")
+    figure = comparison.plot()
+    figure.savefig(folder / "compare.png", dpi=150)
+    pyplot.close(figure)
+    count = comparison.t.size
+    np.savez(
+        folder / "compare.npz",
+        t=comparison.t,
+        loss_layers=comparison.factored.loss[:count],
+        loss_riemannian=comparison.riemannian.loss[:count],
+        gap=comparison.gap,
+        balancedness=comparison.balancedness,
+        singular_values_layers=comparison.factored.singular_values[:count],
+        singular_values_riemannian=comparison.riemannian.singular_values[:count],
+        distance_to_limit=away[:count],
+        limit=limit,
+    )

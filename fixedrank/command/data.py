@@ -1,0 +1,79 @@
+"""Data for the commands: the digits of scikit-learn, the paper's Gaussian setting, own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank._optional import import_extra
+from fixedrank.networks import gaussian_factors, layer_widths, product
+
+
+class Data(NamedTuple):
+    """Data X, labels Y, one sample a column, and a line that says what they are."""
+
+    X: Array
+    Y: Array
+    description: str
+
+
+def digits() -> Data:
+    """Return 1797 images of digits, centred and scaled to spectral norm 1, as an autoencoder."""
+    datasets = import_extra("sklearn.datasets", "data", "the digits data set")
+    images = np.asarray(datasets.load_digits().data, dtype=float).T
+    X = images - images.mean(axis=1, keepdims=True)
+    X /= np.linalg.norm(X, 2)
+    constant = int((X == 0).all(axis=1).sum())
+    return Data(
+        X,
+        X,
+        f"digits as a linear autoencoder: {X.shape[1]} images of {X.shape[0]} pixels, centred, "
+        f"scaled to spectral norm 1; {constant} pixels are always zero",
+    )
+
+
+def gaussian(dim: int, rank: int, depth: int, rng: np.random.Generator) -> Data:
+    """Return the general supervised setting of appendix A: Y = W X with a true W of low rank."""
+    X = rng.standard_normal((dim, 3 * dim)) / np.sqrt(dim)
+    widths = layer_widths(dim, rank, max(depth, 2))
+    true = product(gaussian_factors(widths, rng=rng))
+    return Data(
+        X,
+        true @ X,
+        f"Gaussian data (appendix A): {3 * dim} samples in dimension {dim}, "
+        f"labels by a network of widths {widths}",
+    )
+
+
+def from_files(x: str, y: str | None, *, samples_in_rows: bool) -> Data:
+    """Return the user's own data; without labels they are an autoencoder."""
+    X = _read(x)
+    Y = X if y is None else _read(y)
+    if samples_in_rows:
+        X, Y = X.T, Y.T
+    kind = "as a linear autoencoder" if y is None else f"with labels {y}"
+    return Data(X, Y, f"{x} {kind}: {X.shape[1]} samples, {X.shape[0]} to {Y.shape[0]} dimensions")
+
+
+def _read(name: str) -> Array:
+    path = Path(name)
+    if not path.is_file():
+        raise OSError(f"{name}: {'is a directory' if path.is_dir() else 'no such file'}")
+    if path.suffix not in (".npy", ".csv"):
+        raise ValueError(f"{name}: files must end in .npy or .csv")
+    try:
+        if path.suffix == ".npy":
+            array = np.load(path, allow_pickle=False)
+        else:
+            array = np.loadtxt(path, delimiter=",", ndmin=2)
+        array = np.asarray(array, dtype=float)
+    except (ValueError, TypeError, EOFError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: not a readable array of numbers: {error}") from error
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"{name}: must hold a matrix, one sample a column, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: {int((~np.isfinite(array)).sum())} entries are NaN or infinite")
+    return array

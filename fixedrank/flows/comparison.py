@@ -1,0 +1,213 @@
+"""The factored flow (5) and the Riemannian flow (9) from one start, side by side (Theorem 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.flows.factored import factored_flow
+from fixedrank.flows.integration import output_times
+from fixedrank.flows.riemannian import riemannian_flow
+from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory, distance
+from fixedrank.networks.initial import product_point
+from fixedrank.networks.layers import balancedness, checked_factors
+from fixedrank.plotting import plot_comparison
+
+# Layers count as balanced up to this, relative to the square of the largest of their norms.
+BALANCED = 1e-10
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowComparison:
+    r"""Both flows from the same start, and how far apart they are.
+
+    Attributes
+    ----------
+    factored : FactoredTrajectory
+        The flow (5) of the layers.
+    riemannian : RiemannianTrajectory
+        The flow (9) of their product.
+    depth : int
+        The number N of layers.
+    imbalance : float
+        How far the initial layers are from balanced, as :func:`balancedness` measures it, relative
+        to the square of the largest spectral norm among them.
+    tolerance : float
+        The relative gap up to which the flows count as one: 100 rtol.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> X = np.random.default_rng(0).standard_normal((4, 12))
+    >>> factors = fixedrank.random_balanced_factors([4, 2, 4], rng=0)
+    >>> comparison = fixedrank.compare_flows(fixedrank.LinearRegression(X, X), factors, [0, 0.5, 1])
+    >>> bool(comparison.relative_gap.max() < 1e-7)
+    True
+    """
+
+    factored: FactoredTrajectory
+    riemannian: RiemannianTrajectory
+    depth: int
+    imbalance: float
+    tolerance: float
+
+    @property
+    def t(self) -> Array:
+        """The times that both trajectories reached."""
+        return self.factored.t[: min(len(self.factored), len(self.riemannian))]
+
+    @cached_property
+    def gap(self) -> Array:
+        r"""The distance \|W_N ... W_1 - W\|_F at each of the times."""
+        pairs = zip(self.factored.points, self.riemannian.points, strict=False)
+        return np.array([distance(a, b) for a, b in pairs])
+
+    @property
+    def norm(self) -> Array:
+        r"""The norm \|W\|_F of the Riemannian flow at each of the times."""
+        return np.asarray(np.linalg.norm(self.riemannian.singular_values[: self.t.size], axis=1))
+
+    @property
+    def relative_gap(self) -> Array:
+        r"""The gap divided by \|W\|_F."""
+        return self.gap / np.maximum(self.norm, np.finfo(float).tiny)
+
+    @property
+    def balancedness(self) -> Array:
+        """How far the layers are from balanced at each of the times."""
+        return self.factored.balancedness[: self.t.size]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence on what was found."""
+        largest = float(self.relative_gap.max())
+        when = self.t[self.relative_gap.argmax()]
+        where = f"largest gap {largest:.1e} relative, at t = {when:.6g}"
+        if self.imbalance > BALANCED:
+            start = f"The layers start unbalanced by {self.imbalance:.1e}"
+            return f"{start}, so the flows differ: {where}."
+        cut = "" if self.factored.complete and self.riemannian.complete else " as far as they went"
+        if largest <= self.tolerance:
+            return f"The two flows are one{cut}: {where}, asked for {self.tolerance:.0e}."
+        changes = [c for c in self.riemannian.rank_changes if c.t <= self.t[-1]]
+        if changes:
+            before = self.relative_gap[self.t <= changes[0].t].max()
+            return (
+                f"The two flows are one up to t = {changes[0].t:.6g} (gap {before:.1e}), where a "
+                f"singular value reached round-off and the Riemannian flow went on at rank "
+                f"{changes[0].rank}; from there on round-off decides where the layers go: {where}."
+            )
+        return (
+            f"The two flows differ by more than {self.tolerance:.0e}: {where}; "
+            "smaller tolerances tell integration error from more."
+        )
+
+    def plot(self) -> Any:
+        """Draw losses, singular values, gap and balancedness.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A figure of three panels; ``savefig`` writes it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        """
+        return plot_comparison(self)
+
+
+def compare_flows(
+    problem: Any,
+    factors: Sequence[Any],
+    t: Any,
+    *,
+    method: Any = "DOP853",
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    progress: bool = False,
+    allow_unbalanced: bool = False,
+    **options: Any,
+) -> FlowComparison:
+    """Integrate both flows from the same layers and compare them at the same times.
+
+    By Theorem 4 the product of balanced layers that follow (5) solves (9), on the manifold M_k of
+    its rank k with the metric of depth N, the number of layers.
+
+    Parameters
+    ----------
+    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+        The problem, as for :func:`factored_flow` and :func:`riemannian_flow`.
+    factors : sequence of array_like
+        The initial layers [W_1, ..., W_N], balanced; W_j has shape (d_j, d_{j-1}).
+    t : array_like, shape (times,)
+        The output times, increasing; the layers start at the first one.
+    method : str or OdeSolver class
+        The integrator, the same for both flows.
+    rtol, atol : float
+        Tolerances of the local error, relative and absolute.
+    progress : bool
+        Whether to show a bar over t with the loss (needs tqdm).
+    allow_unbalanced : bool
+        Whether to compare layers that do not start balanced, to see how far the flows drift
+        apart.
+    **options
+        Further options of the method.
+
+    Returns
+    -------
+    FlowComparison
+        Both trajectories, the gap between them, the balancedness of the layers, and a plot.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the layers are not balanced (the message says by how much), or as
+        :func:`factored_flow` does.
+    RankLostError
+        If the product of the layers is zero.
+
+    References
+    ----------
+    Theorem 4 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> X = np.random.default_rng(0).standard_normal((4, 12))
+    >>> factors = fixedrank.random_balanced_factors([4, 2, 3, 4], rng=0)
+    >>> comparison = fixedrank.compare_flows(fixedrank.LinearRegression(X, X), factors, [0, 0.5, 1])
+    >>> comparison.verdict
+    'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
+    """
+    times = output_times(t)
+    layers = checked_factors(factors)
+    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
+    measured = balancedness(layers)
+    imbalance = measured / largest**2 if largest > 0 else 0.0
+    balanced = imbalance <= BALANCED
+    if not balanced and not allow_unbalanced:
+        raise ValueError(
+            f"the layers are not balanced: max_j |W_(j+1)^T W_(j+1) - W_j W_j^T| = {measured:.3e}, "
+            f"{imbalance:.3e} relative to the largest layer (tolerance {BALANCED:.0e}); then the "
+            "product does not follow flow (9). Start from balanced_factors or "
+            "random_balanced_factors, or pass allow_unbalanced=True to see how far the two drift"
+        )
+    start = product_point(layers, balanced=balanced)
+    chosen: dict[str, Any] = dict(method=method, rtol=rtol, atol=atol, progress=progress, **options)
+    factored = factored_flow(problem, layers, times, **chosen)
+    reached = times if len(factored) < 2 else times[: len(factored)]
+    riemannian = riemannian_flow(problem, start, len(layers), reached, **chosen)
+    return FlowComparison(
+        factored=factored,
+        riemannian=riemannian,
+        depth=len(layers),
+        imbalance=imbalance,
+        tolerance=100 * rtol,
+    )

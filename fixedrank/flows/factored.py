@@ -1,0 +1,145 @@
+"""The factored flow (5): gradient flow of the layers of a linear network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.flows.integration import Restart, Stop, integrate, output_times
+from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
+from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.layers import checked_factors
+
+
+class _Layers:
+    """The layers, one after another in one vector."""
+
+    def __init__(self, problem: Any, layers: Sequence[Array]) -> None:
+        self.problem = problem
+        self.products = thin_gradient(problem)
+        self.shapes = [layer.shape for layer in layers]
+        self.bounds = np.cumsum([0, *(layer.size for layer in layers)]).tolist()
+
+    def layers(self, state: Array) -> list[Array]:
+        return [
+            state[start:end].reshape(shape)
+            for start, end, shape in zip(self.bounds, self.bounds[1:], self.shapes, strict=False)
+        ]
+
+    def right_hand_side(self, t: float, state: Array) -> Array:
+        if not np.isfinite(state.sum()):
+            return np.full_like(state, np.nan)
+        velocity = np.empty_like(state)
+        gradients = network_gradient(self.products, self.layers(state))
+        for target, gradient in zip(self.layers(velocity), gradients, strict=True):
+            np.negative(gradient, out=target)
+        return velocity
+
+    def tolerances(self, state: Array, atol: float) -> float:
+        # The product collects the errors of all N layers.
+        return atol / len(self.shapes)
+
+    def inspect(self, t: float, state: Array) -> Restart | Stop | None:
+        if not self.right_hand_side(t, state).any():
+            return Stop(f"stationary from t = {t:.6g} on: the gradient is zero", rest=True)
+        return None
+
+    def record(self, state: Array) -> list[Array]:
+        return [layer.copy() for layer in self.layers(state)]
+
+    def loss(self, state: Array) -> float:
+        return float(self.problem.loss(product_factors(self.layers(state))))
+
+
+def factored_flow(
+    problem: Any,
+    factors: Sequence[Any],
+    t: Any,
+    *,
+    method: Any = "DOP853",
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    progress: bool = False,
+    **options: Any,
+) -> FactoredTrajectory:
+    r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
+
+    Parameters
+    ----------
+    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+        The problem. ``W`` comes as a tuple (u, s, vt), whose trailing singular values may be zero.
+    factors : sequence of array_like
+        The initial layers [W_1, ..., W_N], balanced or not; W_j has shape (d_j, d_{j-1}).
+    t : array_like, shape (times,)
+        The output times, increasing; the layers start at the first one.
+    method : str or OdeSolver class
+        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, or "RK4" (:class:`RK4`),
+        which takes ``step=h``.
+    rtol, atol : float
+        Tolerances of the local error, relative and absolute, as in scipy.integrate.solve_ivp;
+        `atol` is meant for the product, each of the N layers is held to atol / N.
+    progress : bool
+        Whether to show a bar over t with the loss (needs tqdm).
+    **options
+        Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
+
+    Returns
+    -------
+    FactoredTrajectory
+        The layers at the asked times; memory does not grow with the number of steps. After
+        Ctrl-C, what was computed. To resume, start from its last layers and time.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If layers do not fit together or to the problem, values are not finite, times do not
+        increase, or the method is unknown.
+
+    References
+    ----------
+    Equation (5) and Theorem 1 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+    >>> flow = fixedrank.factored_flow(problem, [[[1.0]], [[1.0]]], [0, 1, 5])
+    >>> flow.status
+    'reached the last time t = 5'
+    >>> np.round(np.ravel(flow.product), 6)  # 3 / (1 + 2 exp(-6 t))
+    array([1.      , 2.985201, 3.      ])
+    """
+    times = output_times(t)
+    layers = checked_factors(factors)
+    shape = getattr(problem, "shape", None)
+    found = (layers[-1].shape[0], layers[0].shape[1])
+    if shape is not None and tuple(shape) != found:
+        raise ValueError(f"the product of the layers has shape {found}, the problem has {shape}")
+    system = _Layers(problem, layers)
+    state = np.concatenate([layer.ravel() for layer in layers])
+    run = integrate(
+        system,
+        state,
+        times,
+        method=method,
+        rtol=rtol,
+        atol=atol,
+        progress=progress,
+        options=options,
+    )
+    gradients = (network_gradient(system.products, factors) for factors in run.records)
+    return FactoredTrajectory(
+        t=times[: len(run.records)],
+        loss=np.array([problem.loss(product_factors(factors)) for factors in run.records]),
+        gradient_norm=np.array(
+            [np.sqrt(sum(np.vdot(g, g) for g in gradient)) for gradient in gradients]
+        ),
+        status=run.status,
+        complete=run.complete,
+        evaluations=run.evaluations,
+        steps=run.steps,
+        factors=run.records,
+    )

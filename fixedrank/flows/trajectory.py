@@ -1,0 +1,180 @@
+"""What a flow leaves behind: values at the asked times, and a status in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.networks.gradients import narrow_partial_products, thin_point
+from fixedrank.networks.layers import balancedness, product
+
+
+class RankChange(NamedTuple):
+    """A singular value that reached round-off, where the flow went on at a lower rank.
+
+    Parameters
+    ----------
+    t : float
+        When.
+    rank : int
+        The rank from there on.
+    singular_value : float
+        The largest of those given up.
+    reason : str
+        Why, in words.
+    """
+
+    t: float
+    rank: int
+    singular_value: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trajectory:
+    """What both kinds of trajectories know.
+
+    Attributes
+    ----------
+    t : ndarray, shape (times,)
+        The asked times that were reached; all of them unless the run was cut short.
+    loss : ndarray, shape (times,)
+        The loss L^1(W(t)), which is L^N of the layers.
+    gradient_norm : ndarray, shape (times,)
+        The length of the gradient: of the Riemannian gradient in the metric g, or of the gradient
+        of L^N in the space of layers. For balanced layers the two are equal, and
+        d(loss)/dt = -gradient_norm**2.
+    status : str
+        Why the run ended, in words: reached the last time; stationary; step size collapsed;
+        interrupted.
+    complete : bool
+        Whether all asked times are there.
+    evaluations, steps : int
+        Numbers of evaluations of the right-hand side and of accepted steps.
+    """
+
+    t: Array
+    loss: Array
+    gradient_norm: Array
+    status: str
+    complete: bool
+    evaluations: int
+    steps: int
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiemannianTrajectory(Trajectory):
+    """A solution of the Riemannian gradient flow (9), at the asked times.
+
+    Besides what :class:`FactoredTrajectory` has in common with it (t, loss, gradient_norm,
+    status, complete, evaluations, steps):
+
+    Attributes
+    ----------
+    points : list of FixedRankPoint
+        The points W(t); their rank falls where `rank_changes` says so.
+    depth : float
+        The depth N.
+    rank_changes : tuple of RankChange
+        Where a singular value reached round-off and the flow went on at a lower rank, and why.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    >>> start = fixedrank.FixedRank(2, 2, 1, depth=2).point(np.ones((2, 2)))
+    >>> flow = fixedrank.riemannian_flow(problem, start, 2, [0.0, 10.0])
+    >>> np.round(flow.singular_values, 6)
+    array([[2.],
+           [3.]])
+    """
+
+    points: list[FixedRankPoint]
+    depth: float
+    rank_changes: tuple[RankChange, ...] = field(default=())
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """Singular values of W(t), shape (times, k); zero where given up."""
+        values = np.zeros((len(self.points), max((p.s.size for p in self.points), default=0)))
+        for row, point in zip(values, self.points, strict=True):
+            row[: point.s.size] = point.s
+        return values
+
+    @property
+    def balancedness(self) -> Array:
+        """Zero at all times: (9) is the flow of balanced layers."""
+        return np.zeros(len(self.points))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactoredTrajectory(Trajectory):
+    """A solution of the gradient flow (5) of the layers, at the asked times.
+
+    Besides what :class:`RiemannianTrajectory` has in common with it (t, loss, gradient_norm,
+    status, complete, evaluations, steps):
+
+    Attributes
+    ----------
+    factors : list of list of ndarray
+        The layers [W_1(t), ..., W_N(t)] at each time.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    >>> start = [np.ones((1, 2)), np.ones((2, 1))]
+    >>> flow = fixedrank.factored_flow(problem, start, [0.0, 10.0])
+    >>> np.round(flow.product[-1], 4)
+    array([[3., 0.],
+           [0., 0.]])
+    """
+
+    factors: list[list[Array]]
+
+    @cached_property
+    def product(self) -> list[Array]:
+        """The products W(t) = W_N(t) ... W_1(t), as dense d_y x d_x arrays."""
+        return [product(factors) for factors in self.factors]
+
+    @cached_property
+    def points(self) -> list[FixedRankPoint]:
+        """The products W(t) in factors (u, s, vt), as wide as the narrowest layer.
+
+        Where W(t) has a lower rank, trailing singular values are zero to round-off.
+        """
+        return [product_factors(factors) for factors in self.factors]
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """Singular values of the products W(t), shape (times, r), r the narrowest width."""
+        return np.array([point.s for point in self.points])
+
+    @cached_property
+    def balancedness(self) -> Array:
+        """Largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, at each time."""
+        return np.array([balancedness(factors) for factors in self.factors])
+
+
+def product_factors(factors: Sequence[Array]) -> FixedRankPoint:
+    """Return the product of layers as a tuple (u, s, vt), without a dense product."""
+    _, left, right = narrow_partial_products(factors)
+    return thin_point(left[-1], None, right[-1].T)
+
+
+def distance(a: Any, b: Any) -> float:
+    """Return the Frobenius distance of two matrices in factors (u, s, vt), without forming them."""
+    left, right = (
+        np.linalg.qr(np.hstack((a[0], b[0])))[1],
+        np.linalg.qr(np.vstack((a[2], b[2])).T)[1],
+    )
+    return float(np.linalg.norm((left * np.concatenate((a[1], -b[1]))) @ right.T))

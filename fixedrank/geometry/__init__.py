@@ -1,0 +1,16 @@
+"""The manifold M_k of rank-k matrices and the depth-N metric g_W on it (section 3 of the paper)."""
+
+from fixedrank._checks import RankLostError
+from fixedrank.geometry.integral import integral_inner_product
+from fixedrank.geometry.manifold import FixedRank
+from fixedrank.geometry.operator import DepthOperator
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+
+__all__ = [
+    "DepthOperator",
+    "FixedRank",
+    "FixedRankPoint",
+    "FixedRankTangentVector",
+    "RankLostError",
+    "integral_inner_product",
+]

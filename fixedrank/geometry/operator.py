@@ -1,0 +1,209 @@
+"""The operator A_{W,N}, diagonal in the frame of the SVD of W."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array, real_depth
+from fixedrank.geometry import tangent
+from fixedrank.geometry.points import (
+    FixedRankPoint,
+    FixedRankTangentVector,
+    checked_point,
+    checked_tangent,
+)
+from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+
+
+def require_metric(m: int, n: int, k: int, depth: float) -> None:
+    """Raise where the depth-N metric does not exist."""
+    if math.isinf(depth) and not k == m == n:
+        raise ValueError(
+            "at infinite depth the metric exists only on the invertible matrices, k = m = n "
+            f"(the normal directions degenerate), got m = {m}, n = {n}, k = {k}; use a finite depth"
+        )
+
+
+class DepthOperator:
+    r"""The operator A_{W,N} on the tangent space of M_k at W.
+
+    :math:`\mathcal{A}_{W,N}(Z) = \sum_{j=1}^N (WW^T)^{(N-j)/N}\, Z\, (W^TW)^{(j-1)/N}`, equation
+    (7). By Theorem 3 it is self-adjoint and positive definite on the tangent space T_W, and
+    the inverse of its restriction gives the metric g_W. In the frame of the SVD of W it is
+    diagonal: it costs O((m + n) k + k^2), and no m x n array is formed.
+
+    Parameters
+    ----------
+    point : FixedRankPoint or tuple (u, s, vt)
+        The point W of M_k, with arrays of shapes (m, k), (k,), (k, n).
+    depth : float
+        The depth N, any real number >= 1. N = 1 is the orthogonal projection to T_W, so
+        the identity on T_W. ``math.inf`` is the limit of A/N, for k = m = n only.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the point is not one (the message says which condition fails and by how much),
+        if the depth is not a number >= 1, or infinite where the limit does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> point = fixedrank.FixedRank(2, 2, 2, depth=2).point(np.diag([4.0, 1.0]))
+    >>> fixedrank.DepthOperator(point, depth=2).eigenvalues()
+    array([2., 5., 5., 8.])
+    """
+
+    def __init__(self, point: FixedRankPoint | tuple[Array, Array, Array], depth: float) -> None:
+        self.point = checked_point(point)
+        self.depth = real_depth(depth)
+        m, n, k = self.point.u.shape[0], self.point.vt.shape[1], self.point.s.size
+        require_metric(m, n, k, self.depth)
+        self.shape = (m, n)
+        self._tangential = tangential_weights(self.point.s, self.depth)
+        self._normal = normal_weights(self.point.s, self.depth)
+
+    def __repr__(self) -> str:
+        (m, n), k = self.shape, self._normal.size
+        return f"<DepthOperator of depth {self.depth:g} at a {m}x{n} matrix of rank {k}>"
+
+    def apply(self, Z: Any) -> FixedRankTangentVector:
+        """Return A_{W,N}(Z).
+
+        Parameters
+        ----------
+        Z : FixedRankTangentVector or ambient matrix
+            A tangent vector (Up, M, Vp), or an ambient m x n matrix as a NumPy or SciPy sparse
+            array or a LinearOperator, which is projected to T_W first; for N >= 2 that leaves
+            A_{W,N}(Z) as it is, as A vanishes on the normal space.
+
+        Returns
+        -------
+        FixedRankTangentVector
+            The image, a tangent vector at the same point.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If Z has wrong shapes or entries that are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> operator = fixedrank.FixedRank(3, 2, 1, depth=2).operator(
+        ...     (np.eye(3, 1), np.array([4.0]), np.eye(1, 2))
+        ... )
+        >>> operator.apply(np.eye(3, 2)).M
+        array([[8.]])
+        """
+        vector = self._tangent(Z)
+        return FixedRankTangentVector(
+            vector.Up * self._normal, vector.M * self._tangential, vector.Vp * self._normal
+        )
+
+    def solve(self, Z: Any) -> FixedRankTangentVector:
+        """Return the tangent vector that A_{W,N} maps to Z.
+
+        Parameters
+        ----------
+        Z : FixedRankTangentVector
+            A tangent vector (Up, M, Vp) with arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        FixedRankTangentVector
+            The preimage in T_W. The metric is g_W(Z1, Z2) = <solve(Z1), Z2>, equation (8).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If Z is not a tangent vector of these shapes, with finite entries.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(5, 4, 2, depth=3)
+        >>> point = manifold.random_point(rng=0)
+        >>> Z = manifold.random_tangent_vector(point, rng=1)
+        >>> operator = manifold.operator(point)
+        >>> back = operator.solve(operator.apply(Z))
+        >>> bool(np.allclose(back.M, Z.M, rtol=1e-14))
+        True
+        """
+        up, core, vp = checked_tangent(self.point, Z)
+        if math.isinf(self.depth):
+            return FixedRankTangentVector(
+                np.zeros_like(up), core / self._tangential, np.zeros_like(vp)
+            )
+        return FixedRankTangentVector(up / self._normal, core / self._tangential, vp / self._normal)
+
+    def eigenvalues(self) -> Array:
+        """Return all eigenvalues of A_{W,N} on T_W, ascending, with their multiplicities.
+
+        Returns
+        -------
+        ndarray, shape ((m + n - k) k,)
+            c_ij for each entry of M, and s_j^(2-2/N), m + n - 2k times each.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> point = (np.eye(3, 1), np.array([4.0]), np.eye(1, 2))
+        >>> fixedrank.DepthOperator(point, depth=2).eigenvalues()
+        array([4., 4., 4., 8.])
+        """
+        copies = sum(self.shape) - 2 * self._normal.size
+        return np.sort(np.concatenate((self._tangential.ravel(), np.repeat(self._normal, copies))))
+
+    def logdet(self) -> float:
+        """Return the natural logarithm of the determinant of A_{W,N} on T_W.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> point = (np.eye(3, 1), np.array([4.0]), np.eye(1, 2))
+        >>> round(float(np.exp(fixedrank.DepthOperator(point, depth=2).logdet())), 9)
+        512.0
+        """
+        copies = sum(self.shape) - 2 * self._normal.size
+        normal = copies * np.log(self._normal).sum() if copies else 0.0
+        return float(np.log(self._tangential).sum() + normal)
+
+    def aslinearoperator(self) -> LinearOperator:
+        """Return A_{W,N} on all of R^{m x n} as a SciPy LinearOperator.
+
+        It acts on matrices flattened row by row, with shape (m n, m n), and is symmetric and
+        positive semidefinite: zero on the normal space. One product costs O(m n k).
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator
+            The operator, for SciPy's eigenvalue and linear solvers.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> point = (np.eye(3, 1), np.array([4.0]), np.eye(1, 2))
+        >>> fixedrank.DepthOperator(point, depth=2).aslinearoperator() @ np.ones(6)
+        array([8., 4., 4., 0., 4., 0.])
+        """
+
+        def matvec(flat: Array) -> Array:
+            vector = tangent.project(self.point, np.asarray(flat, dtype=float).reshape(self.shape))
+            image = FixedRankTangentVector(
+                vector.Up * self._normal, vector.M * self._tangential, vector.Vp * self._normal
+            )
+            return tangent.to_matrix(self.point, image).ravel()
+
+        size = self.shape[0] * self.shape[1]
+        return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=np.float64)
+
+    def _tangent(self, value: Any) -> FixedRankTangentVector:
+        if isinstance(value, (tuple, list)):
+            return checked_tangent(self.point, value)
+        vector = tangent.project(self.point, value)
+        return checked_tangent(self.point, vector, "the projection of Z")

@@ -1,0 +1,156 @@
+"""Points W = U diag(s) V^T of M_k and tangent vectors Z = U M V^T + Up V^T + U Vp^T, in factors."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array, finite_array
+
+_ORTHONORMALITY_TOLERANCE = 1e-8
+
+
+class FixedRankPoint(NamedTuple):
+    """A matrix W = U diag(s) V^T of rank k, held by its factors.
+
+    Any tuple ``(u, s, vt)`` of three such arrays serves as well, wherever a point is asked for.
+
+    Parameters
+    ----------
+    u : ndarray, shape (m, k)
+        Left singular vectors, orthonormal columns.
+    s : ndarray, shape (k,)
+        Singular values, positive; descending where this library makes the point.
+    vt : ndarray, shape (k, n)
+        Right singular vectors, orthonormal rows.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> fixedrank.FixedRank(4, 3, 1, depth=2).random_point(rng=0).s.shape
+    (1,)
+    """
+
+    u: Array
+    s: Array
+    vt: Array
+
+
+class _TangentParts(NamedTuple):
+    Up: Array
+    M: Array
+    Vp: Array
+
+
+class FixedRankTangentVector(_TangentParts):
+    """A tangent vector Z = U M V^T + Up V^T + U Vp^T at W = U diag(s) V^T.
+
+    It adds, subtracts, and scales like a vector. Any tuple ``(Up, M, Vp)`` of three
+    such arrays serves as well, wherever a tangent vector is asked for.
+
+    Parameters
+    ----------
+    Up : ndarray, shape (m, k)
+        Part that moves the column space, U^T Up = 0.
+    M : ndarray, shape (k, k)
+        Part within the row and the column space.
+    Vp : ndarray, shape (n, k)
+        Part that moves the row space, V^T Vp = 0.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+    >>> point = manifold.random_point(rng=0)
+    >>> Z = manifold.random_tangent_vector(point, rng=1)
+    >>> round(float(manifold.norm(point, 2 * Z - Z / 2)), 12)
+    1.5
+    """
+
+    __slots__ = ()
+
+    # Without this, np.float64 * Z would turn Z into an object array.
+    __array_ufunc__ = None
+
+    def __add__(self, other: Any) -> FixedRankTangentVector:
+        if not isinstance(other, tuple) or len(other) != 3:
+            return NotImplemented
+        return FixedRankTangentVector(self.Up + other[0], self.M + other[1], self.Vp + other[2])
+
+    def __sub__(self, other: Any) -> FixedRankTangentVector:
+        if not isinstance(other, tuple) or len(other) != 3:
+            return NotImplemented
+        return FixedRankTangentVector(self.Up - other[0], self.M - other[1], self.Vp - other[2])
+
+    def __mul__(self, scalar: Any) -> FixedRankTangentVector:
+        if np.ndim(scalar) != 0:
+            return NotImplemented
+        return FixedRankTangentVector(self.Up * scalar, self.M * scalar, self.Vp * scalar)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scalar: Any) -> FixedRankTangentVector:
+        if np.ndim(scalar) != 0:
+            return NotImplemented
+        return FixedRankTangentVector(self.Up / scalar, self.M / scalar, self.Vp / scalar)
+
+    def __neg__(self) -> FixedRankTangentVector:
+        return FixedRankTangentVector(-self.Up, -self.M, -self.Vp)
+
+
+def checked_point(point: Any) -> FixedRankPoint:
+    """Return `point` with all that makes it a point of M_k checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Which condition fails, and by how much.
+    """
+    if not isinstance(point, (tuple, list)) or len(point) != 3:
+        raise TypeError(
+            f"a point is a tuple (u, s, vt) of three arrays, got {type(point).__name__}"
+        )
+    u, s, vt = (
+        finite_array(name, part, ndim)
+        for name, part, ndim in zip(("u", "s", "vt"), point, (2, 1, 2), strict=True)
+    )
+    (m, k), n = u.shape, vt.shape[1]
+    if s.shape != (k,) or vt.shape[0] != k:
+        raise ValueError(
+            "a point has shapes (m, k), (k,), (k, n), but u, s, vt have shapes "
+            f"{u.shape}, {s.shape}, {vt.shape}"
+        )
+    if not 1 <= k <= min(m, n):
+        raise ValueError(f"the rank k = {k} must lie between 1 and min(m, n) = {min(m, n)}")
+    if not (s > 0).all():
+        raise ValueError(f"the singular values must be positive, but the smallest is {s.min():.3e}")
+    for name, gram in (("columns of u", u.T @ u), ("rows of vt", vt @ vt.T)):
+        deviation = float(np.abs(gram - np.eye(k)).max())
+        if deviation > _ORTHONORMALITY_TOLERANCE:
+            raise ValueError(
+                f"the {name} must be orthonormal, but their Gram matrix differs from the "
+                f"identity by {deviation:.3e} (tolerance {_ORTHONORMALITY_TOLERANCE:.0e})"
+            )
+    return FixedRankPoint(u, s, vt)
+
+
+def checked_tangent(point: FixedRankPoint, vector: Any, name: str = "Z") -> FixedRankTangentVector:
+    """Return `vector` with shapes and finiteness checked against `point`."""
+    if not isinstance(vector, (tuple, list)) or len(vector) != 3:
+        raise TypeError(
+            f"{name} must be a tangent vector (Up, M, Vp) of three arrays, "
+            f"got {type(vector).__name__}"
+        )
+    (m, k), n = point.u.shape, point.vt.shape[1]
+    parts = tuple(
+        finite_array(f"{name}.{part}", value, 2)
+        for part, value in zip(("Up", "M", "Vp"), vector, strict=True)
+    )
+    found = tuple(part.shape for part in parts)
+    if found != ((m, k), (k, k), (n, k)):
+        raise ValueError(
+            f"{name} must have parts of shapes {(m, k)}, {(k, k)}, {(n, k)} at this point, "
+            f"but has {', '.join(map(str, found))}"
+        )
+    return FixedRankTangentVector(*parts)

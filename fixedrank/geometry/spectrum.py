@@ -1,0 +1,56 @@
+r"""The weights by which A_{W,N} multiplies a tangent vector in the frame of the SVD of W.
+
+With p = s^(2/N), entry (i, j) of M is multiplied by c_ij = sum_l p_i^(N-1-l) p_j^l and column j
+of Up and Vp by c_j0 = s_j^(2-2/N). For real N the sum is the quotient
+(s_i^2 - s_j^2) / (p_i - p_j), which cancels near ties; here it is never formed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from fixedrank._checks import Array
+
+# Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios.
+_TABLE_DEPTH = 32
+
+
+@functools.lru_cache(maxsize=64)
+def _exponents(depth: int) -> Array:
+    exponents = 2.0 * np.arange(depth - 1, -1, -1) / depth
+    exponents.flags.writeable = False
+    return exponents
+
+
+def tangential_weights(s: Array, depth: float) -> Array:
+    """Return the k x k weights c_ij, exact to a few ulp at ties and for every depth.
+
+    For infinite depth they are the limit of A/N, (s_i^2 - s_j^2) / (ln s_i^2 - ln s_j^2).
+    """
+    if depth == 1:
+        return np.ones((s.size, s.size))
+    if depth <= _TABLE_DEPTH and depth == int(depth):
+        powers = s[:, None] ** _exponents(int(depth))
+        weights: Array = powers @ powers[:, ::-1].T
+        return weights
+    # With d = ln(s_max^2 / s_min^2), and no cancellation,
+    # c = s_max^(2-2/N) (1 - e^-d) / (1 - e^(-d/N)).
+    larger, smaller = np.maximum.outer(s, s), np.minimum.outer(s, s)
+    d = 2 * np.log1p((larger - smaller) / smaller)
+    d[d == 0] = 1e-100  # a tie: the quotient below is its limit N there
+    slower = -d if math.isinf(depth) else np.expm1(-d / depth)
+    power = 2.0 if math.isinf(depth) else 2 - 2 / depth
+    return np.asarray(larger**power * (np.expm1(-d) / slower))
+
+
+def normal_weights(s: Array, depth: float, shift: int = 0) -> Array:
+    """Return s_j^(2 - 2/N - shift), the weights c_j0 of Up and Vp divided by s_j^shift.
+
+    At infinite depth c_j0 / N tends to zero: there the metric has no normal directions.
+    """
+    if math.isinf(depth):
+        return np.zeros_like(s)
+    return np.asarray(s ** (2 - 2 / depth - shift))

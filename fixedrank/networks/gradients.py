@@ -1,0 +1,99 @@
+"""Gradients in thin products: what both flows need of a problem, and of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.points import FixedRankPoint
+
+# (left, core, right) -> (G right, G^T left), at W = left core right^T.
+ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
+
+
+class Problem(Protocol):
+    """What a flow needs of a problem: a loss of a d_y x d_x matrix, and its Euclidean gradient.
+
+    ``W`` is a point ``(u, s, vt)`` when a flow calls, or an array when a user does. The gradient
+    may be an array, a SciPy sparse array, a low-rank pair or a LinearOperator.
+    """
+
+    def loss(self, W: Any) -> float:
+        """Return the loss at W."""
+        ...
+
+    def gradient(self, W: Any) -> Any:
+        """Return the Euclidean gradient at W."""
+        ...
+
+
+def thin_gradient(problem: Any) -> ThinGradient:
+    """Return the products of a problem's gradient with thin blocks, as a function.
+
+    A problem that has a method ``gradient_products(left, core, right)`` of its own is asked for
+    them; any other for its gradient at the point W = left core right^T.
+    """
+    own: ThinGradient | None = getattr(problem, "gradient_products", None)
+    if own is not None:
+        return own
+
+    def products(left: Array, core: Array | None, right: Array) -> tuple[Array, Array]:
+        gradient = problem.gradient(thin_point(left, core, right))
+        if isinstance(gradient, list):
+            gradient = np.asarray(gradient, dtype=float)
+        return ambient_products(gradient, left, right)
+
+    return products
+
+
+def thin_point(left: Array, core: Array | None, right: Array) -> FixedRankPoint:
+    """Return left core right^T as a tuple (u, s, vt); singular values may vanish."""
+    if core is None:
+        left, first = np.linalg.qr(left)
+        right, second = np.linalg.qr(right)
+        core = first @ second.T
+    u, s, vt = np.linalg.svd(core, full_matrices=False)
+    return FixedRankPoint(left @ u, s, vt @ right.T)
+
+
+def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], list[Array]]:
+    """Split W = W_N ... W_1 at its narrowest width d_c.
+
+    Returns c, the products P_j = W_j ... W_{c+1} for j = c, ..., N (P_c is the identity) and
+    R_j = W_c ... W_{j+1} for j = c, ..., 0 (R_c is the identity), so that W = P_N R_0.
+    """
+    widths = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+    cut = int(np.argmin(widths))
+    left, right = [np.eye(widths[cut])], [np.eye(widths[cut])]
+    for layer in layers[cut:]:
+        left.append(layer if len(left) == 1 else layer @ left[-1])
+    for layer in reversed(layers[:cut]):
+        right.append(layer if len(right) == 1 else right[-1] @ layer)
+    return cut, left, right
+
+
+def network_gradient(products: ThinGradient, layers: Sequence[Array]) -> list[Array]:
+    r"""Return the gradients with respect to the layers, through the narrowest width r.
+
+    With W = P R, all that the gradient G at W is asked for is G R^T and P^T G; what stands on
+    the far side of the narrowest layer has r columns or rows throughout.
+    """
+    cut, left, right = narrow_partial_products(layers)
+    outer, inner = products(left[-1], None, right[-1].T)
+    gradients: list[Array] = [np.empty(0)] * len(layers)
+    # W_j beyond the cut: W_{j+1}^T ... W_N^T (G R^T) times P_{j-1}^T.
+    for j in range(len(layers) - 1, cut - 1, -1):
+        gradients[j] = outer @ left[j - cut].T if j > cut else outer
+        if j > cut:
+            outer = layers[j].T @ outer
+    # W_j up to the cut: R_j^T times (P^T G) W_1^T ... W_{j-1}^T.
+    inner = inner.T
+    for j in range(cut):
+        gradients[j] = right[cut - 1 - j].T @ inner if j < cut - 1 else inner
+        if j < cut - 1:
+            inner = inner @ layers[j].T
+    return gradients

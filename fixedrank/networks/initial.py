@@ -1,0 +1,221 @@
+"""Initial layers: balanced lifts of a matrix, and the paper's random initialisations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array, RankLostError, Seed, integer_sequence
+from fixedrank.geometry.orthonormal import orthonormal_columns
+from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.networks.gradients import narrow_partial_products, thin_point
+from fixedrank.networks.layers import checked_factors
+
+
+def _checked_widths(widths: Sequence[int]) -> list[int]:
+    checked = integer_sequence("widths", widths)
+    if len(checked) < 2:
+        raise ValueError(f"widths must be [d_0, ..., d_N] with N >= 1 layers, got {checked}")
+    return checked
+
+
+def balanced_factors(
+    point: FixedRankPoint | tuple[Array, Array, Array],
+    widths: Sequence[int],
+    *,
+    rng: Seed = None,
+) -> list[Array]:
+    r"""Return balanced layers whose product is a given matrix of rank k.
+
+    With W = U diag(s) V^T the layers are :math:`W_j = O_j \operatorname{diag}(s^{1/N}) O_{j-1}^T`,
+    where O_0 = V, O_N = U, and the d_j x k matrices between have random orthonormal columns.
+
+    Parameters
+    ----------
+    point : FixedRankPoint or tuple (u, s, vt)
+        The matrix W, with arrays of shapes (d_N, k), (k,), (k, d_0).
+    widths : sequence of int
+        The widths [d_0, ..., d_N], each at least k; d_0 and d_N as W has them.
+    rng : numpy.random.Generator, int or None
+        The generator, a seed, or None for fresh entropy.
+
+    Returns
+    -------
+    list of ndarray
+        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the point is not one, or a width is below k or disagrees with W.
+
+    References
+    ----------
+    Definition 2 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> point = fixedrank.FixedRank(3, 4, 2, depth=3).random_point(rng=0)
+    >>> factors = fixedrank.balanced_factors(point, [4, 2, 5, 3], rng=0)
+    >>> bool(np.allclose(fixedrank.product(factors), (point.u * point.s) @ point.vt))
+    True
+    >>> fixedrank.balancedness(factors) < 1e-14
+    True
+    """
+    u, s, vt = checked_point(point)
+    sizes = _checked_widths(widths)
+    (d_y, k), d_x = u.shape, vt.shape[1]
+    if (sizes[0], sizes[-1]) != (d_x, d_y):
+        raise ValueError(
+            f"widths must run from d_0 = {d_x} to d_N = {d_y} for a {d_y}x{d_x} matrix, got {sizes}"
+        )
+    if min(sizes) < k:
+        raise ValueError(
+            f"widths {sizes} do not admit a matrix of rank {k}: "
+            f"the smallest, {min(sizes)}, is below the rank"
+        )
+    generator = np.random.default_rng(rng)
+    depth = len(sizes) - 1
+    roots = s ** (1 / depth)
+    frames = [orthonormal_columns(generator.standard_normal((d, k))) for d in sizes[1:-1]]
+    frames = [vt.T, *frames, u]
+    return [(outer * roots) @ inner.T for inner, outer in pairwise(frames)]
+
+
+def random_balanced_factors(widths: Sequence[int], *, rng: Seed = None) -> list[Array]:
+    r"""Return the paper's random balanced layers, all of whose nonzero singular values are 1.
+
+    :math:`W_j(0) = V_j I_{d_j r} U_{j-1}^T` with random orthogonal V_j, of which U_j holds the
+    first r = min(widths) columns (appendix B.1, where d_1 = r).
+
+    Parameters
+    ----------
+    widths : sequence of int
+        The widths [d_0, ..., d_N].
+    rng : numpy.random.Generator, int or None
+        The generator, a seed, or None for fresh entropy.
+
+    Returns
+    -------
+    list of ndarray
+        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}) and rank r.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If widths are not at least two positive integers.
+
+    References
+    ----------
+    Appendix B.1 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> factors = fixedrank.random_balanced_factors([4, 2, 3], rng=0)
+    >>> np.round(np.linalg.svd(fixedrank.product(factors))[1], 12)
+    array([1., 1., 0.])
+    """
+    sizes = _checked_widths(widths)
+    generator = np.random.default_rng(rng)
+    rank = min(sizes)
+    frames = [orthonormal_columns(generator.standard_normal((d, rank))) for d in sizes]
+    return [outer @ inner.T for inner, outer in pairwise(frames)]
+
+
+def gaussian_factors(
+    widths: Sequence[int], *, scale: float | Sequence[float] | None = None, rng: Seed = None
+) -> list[Array]:
+    """Return layers with independent Gaussian entries of mean zero: in general not balanced.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        The widths [d_0, ..., d_N].
+    scale : float, sequence of N floats, or None
+        The standard deviation of the entries, one for all layers or one each; None takes
+        1/sqrt(d_j) for W_j, as appendix A does for the true parameters.
+    rng : numpy.random.Generator, int or None
+        The generator, a seed, or None for fresh entropy.
+
+    Returns
+    -------
+    list of ndarray
+        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If widths are not at least two positive integers, or scales are not N finite
+        numbers >= 0.
+
+    References
+    ----------
+    Appendices A and B.2 of the paper.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> [factor.shape for factor in fixedrank.gaussian_factors([4, 2, 3], scale=0.1, rng=0)]
+    [(2, 4), (3, 2)]
+    """
+    sizes = _checked_widths(widths)
+    depth = len(sizes) - 1
+    if scale is None:
+        scales = 1 / np.sqrt(sizes[1:])
+    else:
+        scales = np.asarray(scale, dtype=float)
+        if scales.shape not in ((), (depth,)) or not (np.isfinite(scales) & (scales >= 0)).all():
+            raise ValueError(
+                f"scale must be one finite number >= 0 or {depth} of them, one a layer, got {scale}"
+            )
+        scales = np.broadcast_to(scales, depth)
+    generator = np.random.default_rng(rng)
+    return [
+        deviation * generator.standard_normal((outer, inner))
+        for deviation, inner, outer in zip(scales, sizes, sizes[1:], strict=False)
+    ]
+
+
+def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:
+    """Return the product W = W_N ... W_1 as a point of M_k, with k its numerical rank.
+
+    For balanced layers the singular values are the N-th powers of those of any layer, and the
+    singular vectors on the right are those of W_1. So small ones, which the product itself
+    would lose to round-off, come out to full relative accuracy.
+
+    Raises
+    ------
+    RankLostError
+        If the product is zero.
+    """
+    layers = checked_factors(factors)
+    if balanced:
+        _, roots, vt = np.linalg.svd(layers[0], full_matrices=False)
+        k = _numerical_rank(roots, max(layers[0].shape))
+        vt = vt[:k]
+        columns: Array = vt.T
+        for layer in layers:
+            columns = layer @ columns
+            columns /= np.linalg.norm(columns, axis=0)
+        # One polar step takes back what round-off has done to the orthogonality.
+        polar, _, turn = np.linalg.svd(columns, full_matrices=False)
+        return FixedRankPoint(polar @ turn, roots[:k] ** len(layers), vt)
+    _, left, right = narrow_partial_products(layers)
+    u, s, vt = thin_point(left[-1], None, right[-1].T)
+    k = _numerical_rank(s, max(u.shape[0], vt.shape[1]))
+    return FixedRankPoint(u[:, :k], s[:k], vt[:k])
+
+
+def _numerical_rank(values: Array, size: int) -> int:
+    tolerance = size * float(np.finfo(float).eps) * float(values[0])
+    rank = int((values > tolerance).sum())
+    if rank == 0:
+        raise RankLostError(
+            "the product of the layers is zero: no point of any M_k, k >= 1", values, tolerance
+        )
+    return rank

@@ -1,0 +1,166 @@
+"""The factors [W_1, ..., W_N] of a linear network: product, balancedness, widths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+
+from fixedrank._checks import Array, finite_array, positive_integer
+
+
+def checked_factors(factors: Sequence[Any]) -> list[Array]:
+    """Return the factors W_1, ..., W_N as arrays whose shapes fit together."""
+    if isinstance(factors, np.ndarray) and factors.ndim != 3:
+        raise TypeError(f"factors must be a list [W_1, ..., W_N], got an array {factors.shape}")
+    layers = [finite_array(f"W_{j}", factor, 2) for j, factor in enumerate(factors, start=1)]
+    if not layers:
+        raise ValueError("factors must be a list [W_1, ..., W_N] of at least one matrix, got none")
+    for j, (inner, outer) in enumerate(pairwise(layers), start=1):
+        if outer.shape[1] != inner.shape[0]:
+            raise ValueError(
+                f"W_{j + 1} W_{j} is not defined: W_{j + 1} has shape {outer.shape}, "
+                f"W_{j} has shape {inner.shape} (factors come in the order W_1, ..., W_N)"
+            )
+    return layers
+
+
+def product(factors: Sequence[Any]) -> Array:
+    """Return the product W = W_N ... W_1 of the layers, equation (1).
+
+    Parameters
+    ----------
+    factors : sequence of array_like
+        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+    Returns
+    -------
+    ndarray, shape (d_N, d_0)
+        The product, multiplied in the cheapest order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit together or entries are not finite.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> fixedrank.product([[[1.0, 2.0]], [[3.0], [4.0]]])
+    array([[3., 6.],
+           [4., 8.]])
+    """
+    layers = checked_factors(factors)
+    if len(layers) == 1:
+        return layers[0].copy()
+    return np.asarray(np.linalg.multi_dot(layers[::-1]))
+
+
+def balancedness(factors: Sequence[Any]) -> float:
+    """Return how far the layers are from balanced (Definition 2).
+
+    Parameters
+    ----------
+    factors : sequence of array_like
+        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+    Returns
+    -------
+    float
+        The largest Frobenius norm of W_{j+1}^T W_{j+1} - W_j W_j^T over j = 1, ..., N - 1;
+        zero for balanced layers, and constant along the flow (5) layer by layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit together or entries are not finite.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> fixedrank.balancedness([[[2.0]], [[2.0]]])
+    0.0
+    >>> fixedrank.balancedness([[[1.0]], [[2.0]]])
+    3.0
+    """
+    layers = checked_factors(factors)
+    pairs = pairwise(layers)
+    return max(
+        (float(np.linalg.norm(outer.T @ outer - inner @ inner.T)) for inner, outer in pairs),
+        default=0.0,
+    )
+
+
+def layer_widths(
+    d: int | tuple[int, int],
+    rank: int,
+    depth: int,
+    *,
+    rounding: Literal["up", "nearest"] = "up",
+) -> list[int]:
+    """Return the widths [d_0, ..., d_N] of the paper's integer grid between rank and d.
+
+    d_1 = rank, and d_j = rank + (d_N - rank)(j - 1)/(N - 1), rounded, up to d_N = d.
+
+    Parameters
+    ----------
+    d : int or tuple of int
+        The dimension d_0 = d_N, or the pair (d_0, d_N) = (d_x, d_y).
+    rank : int
+        The smallest width, d_1, which bounds the rank of the product.
+    depth : int
+        The number N >= 2 of layers; N = 1 only if rank = min(d).
+    rounding : {"up", "nearest"}
+        The paper rounds up in appendices A and B.3, to the nearest integer (halves up) in B.1.
+
+    Returns
+    -------
+    list of int
+        The N + 1 widths.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the numbers are not positive integers, the rank exceeds min(d), or one layer
+        would not have the rank asked for.
+
+    References
+    ----------
+    Appendices A and B of the paper.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> fixedrank.layer_widths(20, 2, 5)
+    [20, 2, 7, 11, 16, 20]
+    """
+    ends = (d, d) if isinstance(d, (int, np.integer)) else tuple(d)
+    if len(ends) != 2:
+        raise ValueError(f"d must be a dimension or the pair (d_x, d_y), got {d!r}")
+    first, last = (positive_integer("d", end) for end in ends)
+    rank, depth = positive_integer("rank", rank), positive_integer("depth", depth)
+    if rank > min(first, last):
+        raise ValueError(f"the rank {rank} exceeds the dimension {min(first, last)}")
+    if rounding not in ("up", "nearest"):
+        raise ValueError(f"rounding must be 'up' or 'nearest', got {rounding!r}")
+    if depth == 1:
+        if rank < min(first, last):
+            raise ValueError(
+                f"one layer of shape {(last, first)} does not bound the rank by {rank}: "
+                "use a depth of at least 2"
+            )
+        return [first, last]
+    grid = []
+    for j in range(1, depth + 1):
+        numerator, steps = (last - rank) * (j - 1), depth - 1
+        grid.append(
+            rank
+            + (
+                -(-numerator // steps)
+                if rounding == "up"
+                else (2 * numerator + steps) // (2 * steps)
+            )
+        )
+    return [first, *grid]
