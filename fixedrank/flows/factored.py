@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank.flows.integration import Restart, Stop, integrate, output_times
@@ -46,6 +47,22 @@ class _Layers:
         if not self.right_hand_side(t, state).any():
             return Stop(f"stationary from t = {t:.6g} on: the gradient is zero", rest=True)
         return None
+
+    def moved(self, before: Array, after: Array) -> tuple[float, float]:
+        return float(np.linalg.norm(after - before)), float(np.linalg.norm(after))
+
+    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
+        """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
+        scale = 1e-6 * float(np.linalg.norm(state))
+
+        def hessian(direction: Array) -> Array:
+            step = scale / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
+            ahead = self.right_hand_side(0.0, state + step * direction)
+            behind = self.right_hand_side(0.0, state - step * direction)
+            return (behind - ahead) / (2 * step)
+
+        operator = LinearOperator((state.size, state.size), matvec=hessian, dtype=np.float64)
+        return operator, -self.right_hand_side(0.0, state), np.ones(state.size)
 
     def record(self, state: Array) -> list[Array]:
         return [layer.copy() for layer in self.layers(state)]

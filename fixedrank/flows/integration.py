@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy.integrate import DOP853, RK23, RK45
+from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._optional import import_extra
 from fixedrank.flows.solvers import METHODS, RK4, solver_class
+from fixedrank.flows.stationarity import RestTest
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ class System(Protocol):
 
     def loss(self, state: Array) -> float:
         """Return the loss, for the progress bar."""
+        ...
+
+    def moved(self, before: Array, after: Array) -> tuple[float, float]:
+        """Return how far the matrix, or the layers, moved, and their norm."""
+        ...
+
+    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
+        """Return the rates, the gradient and the lengths that a test for rest needs."""
         ...
 
 
@@ -114,6 +124,7 @@ def integrate(
     run = Run(records=[system.record(state)])
     solver = start(float(times[0]), state, None)
     earlier = 0
+    rest = RestTest(rtol, atol)
     bar = _Bar(times) if progress else None
     try:
         while True:
@@ -145,6 +156,12 @@ def integrate(
                 run.status, run.complete = f"reached the last time t = {times[-1]:.6g}", True
                 break
             verdict = system.inspect(solver.t, solver.y)
+            if verdict is None:
+                reason = rest.at_rest(
+                    system, before, solver.y, times[-1] - solver.t, earlier + solver.nfev
+                )
+                if reason is not None:
+                    verdict = Stop(f"stationary from t = {solver.t:.6g} on: {reason}", rest=True)
             if isinstance(verdict, Stop):
                 run.status = verdict.reason
                 if verdict.rest:
@@ -157,7 +174,10 @@ def integrate(
                 step = float(getattr(solver, "h_abs", solver.step_size))
                 solver = start(solver.t, verdict.state, step)
     except KeyboardInterrupt:
-        run.status = f"interrupted at t = {solver.t:.6g}: {len(run.records)} of {times.size} output times kept"
+        run.status = (
+            f"interrupted at t = {solver.t:.6g}: {len(run.records)} of {times.size} output times "
+            "are kept"
+        )
     finally:
         if bar is not None:
             bar.close()

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
+from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, real_depth
 from fixedrank.flows.integration import Restart, Stop, integrate, output_times
@@ -145,6 +146,66 @@ class _Core:
         u, s, vt = self.point(state)
         self.sign, self.smallest = 1.0, math.inf
         return Restart(self.state(u[:, :rank], np.diag(s[:rank]), vt[:rank].T))
+
+    def moved(self, before: Array, after: Array) -> tuple[float, float]:
+        if before.size != after.size:
+            return math.inf, 0.0
+        _, core, _ = self.split(after)
+        du, dcore, dv = self.split(after - before)
+        parts = (du @ core, dcore, dv @ core.T)
+        return math.sqrt(sum(np.vdot(p, p) for p in parts)), float(np.linalg.norm(core))
+
+    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
+        """Return A^(1/2) Hess A^(1/2) of the embedded metric, A^(1/2) G, and the weights A^(1/2).
+
+        At a critical point these are the rates of the flow. On Z = (Up, M, Vp) the Hessian is the
+        projection of D^2 f [Z], here by central differences of the gradient, and what the
+        curvature of M_k adds: G_n Vp S^{-1} and G_n^T Up S^{-1} with the normal part G_n of G.
+        """
+        u, s, vt = self.point(state)
+        v, (m, n), k = vt.T, self.shape, s.size
+        cuts = np.cumsum([0, m * k, k * k, n * k])
+        roots = (
+            np.tile(np.sqrt(normal_weights(s, self.depth)), (m, 1)),
+            np.sqrt(tangential_weights(s, self.depth)),
+            np.tile(np.sqrt(normal_weights(s, self.depth)), (n, 1)),
+        )
+        weights = np.concatenate([root.ravel() for root in roots])
+
+        def projected(gv: Array, gtu: Array) -> Array:
+            middle = u.T @ gv
+            parts = (gv - u @ middle, middle, gtu - v @ middle.T)
+            return np.concatenate([part.ravel() for part in parts])
+
+        def rates(flat: Array) -> Array:
+            weighted = weights * np.ravel(flat)
+            up, core, vp = (
+                weighted[a:b].reshape(shape)
+                for a, b, shape in zip(cuts, cuts[1:], ((m, k), (k, k), (n, k)), strict=False)
+            )
+            up, vp = up - u @ (u.T @ up), vp - v @ (vt @ vp)
+            left, r_left = np.linalg.qr(np.hstack((u, up)))
+            right, r_right = np.linalg.qr(np.hstack((v, vp)))
+            size = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
+            step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
+
+            def products(h: float) -> tuple[Array, Array]:
+                middle = np.zeros((2 * k, 2 * k))
+                middle[:k, :k] = np.diag(s) + h * core
+                middle[:k, k:] = middle[k:, :k] = h * np.eye(k)
+                gr, gtl = self.products(left, r_left @ middle @ r_right.T, right)
+                return gr @ r_right, gtl @ r_left
+
+            (gv_a, gtu_a), (gv_b, gtu_b) = products(step), products(-step)
+            gv, gtu = (gv_a - gv_b) / (2 * step), (gtu_a - gtu_b) / (2 * step)
+            here, here_t = (gv_a + gv_b) / 2, (gtu_a + gtu_b) / 2
+            bent, bent_t = here[:, k:] / s, here_t[:, k:] / s
+            bent, bent_t = bent - u @ (u.T @ bent), bent_t - v @ (vt @ bent_t)
+            return weights * projected(gv[:, :k] + bent, gtu[:, :k] + bent_t)
+
+        operator = LinearOperator((weights.size,) * 2, matvec=rates, dtype=np.float64)
+        gv, gtu = self.products(u, np.diag(s), v)
+        return operator, weights * projected(gv, gtu), weights
 
     def record(self, state: Array) -> FixedRankPoint:
         return self.point(state)

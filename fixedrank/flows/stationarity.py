@@ -1,0 +1,88 @@
+"""Whether a flow has come to rest: by the size of what is left, and by what could still grow.
+
+A small velocity alone means nothing: a flow passes saddles as slowly as it likes, and an explicit
+method at the limit of its stability keeps trembling about a rest point at the level of its
+tolerances. So the flow is linearised. With rates L (the Hessian in orthonormal coordinates of the
+metric) and gradient g, it is at rest for the remaining time T if the rest point, L^{-1} g away, is
+within ten tolerances, and no rate is below -1 / (10 T): then nothing grows by more than a tenth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
+
+from fixedrank._checks import Array
+
+# A step that moves less than this many tolerances is worth a look.
+_SLOW = 100.0
+# At the limit of stability explicit methods tremble by a few tolerances.
+_CLOSE = 10.0
+# The first look after so many evaluations; later ones may cost half of all that went before.
+_PATIENCE = 2000
+
+
+class Linearised(Protocol):
+    """A flow that can be linearised at a state."""
+
+    def moved(self, before: Array, after: Array) -> tuple[float, float]:
+        """Return how far the matrix, or the layers, moved, and their norm."""
+        ...
+
+    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
+        """Return L and g in orthonormal coordinates, and the length of each coordinate."""
+        ...
+
+
+@dataclass
+class RestTest:
+    """Asks now and then whether a flow is at rest, and keeps the cost of asking in proportion."""
+
+    rtol: float
+    atol: float
+    spent: int = field(default=0)
+
+    def at_rest(
+        self, system: Linearised, before: Array, after: Array, left: float, evaluations: int
+    ) -> str | None:
+        """Return why the flow is at rest for the time that is left, or None if it is not."""
+        if evaluations < _PATIENCE + 2 * self.spent:
+            return None
+        distance, norm = system.moved(before, after)
+        tolerance = self.rtol * norm + self.atol
+        if distance > _SLOW * tolerance:
+            return None
+        rates, gradient, lengths = system.linearisation(after)
+        try:
+            if self._lowest(rates, gradient, left) * left < -0.1:
+                return None
+        except ArpackNoConvergence:
+            return None
+        step, info = cg(self._counted(rates), gradient, rtol=1e-6, maxiter=400)
+        remaining = float(np.linalg.norm(lengths * step))
+        if info != 0 or remaining > _CLOSE * tolerance:
+            return None
+        return f"the limit is within {remaining:.1e} (tolerance {tolerance:.1e})"
+
+    def _lowest(self, rates: LinearOperator, gradient: Array, left: float) -> float:
+        """Return the lowest rate, to a hundredth of 1 / left."""
+        # A constant vector has a part in directions that the gradient misses by symmetry.
+        start = gradient + 1e-3 * float(np.linalg.norm(gradient))
+        options = {"k": 1, "v0": start, "ncv": min(40, start.size), "return_eigenvectors": False}
+        highest = float(eigsh(self._counted(rates), which="LA", tol=0.1, **options)[0])
+        # Turned around and shifted, as ARPACK measures convergence relative to the eigenvalue.
+        turned = self._counted(rates, shift=highest)
+        tol = max(1e-2 / (1 + highest * left), 1e-12)
+        return highest - float(eigsh(turned, which="LA", tol=tol, maxiter=60, **options)[0])
+
+    def _counted(self, rates: LinearOperator, shift: float | None = None) -> LinearOperator:
+        def product(vector: Array) -> Array:
+            # Two evaluations of a gradient with blocks twice as wide.
+            self.spent += 4
+            image = np.asarray(rates @ vector)
+            return image if shift is None else shift * vector - image
+
+        return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
