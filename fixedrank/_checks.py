@@ -50,14 +50,21 @@ class RankLostError(ValueError):
         return type(self), (self.message, self.singular_values, self.tolerance)
 
 
-def finite_array(name: str, value: Any, ndim: int) -> Array:
-    """Return `value` as a float array with `ndim` axes, all of it finite."""
+def real_array(name: str, value: Any) -> Array:
+    """Return `value` as a float array."""
+    if type(value) is np.ndarray and value.dtype == np.float64:
+        return value
     if np.iscomplexobj(value):
         raise TypeError(f"{name} must be real, but has dtype {np.asarray(value).dtype}")
     try:
-        array = np.asarray(value, dtype=np.float64)
+        return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
+
+
+def finite_array(name: str, value: Any, ndim: int) -> Array:
+    """Return `value` as a float array with `ndim` axes, all of it finite."""
+    array = real_array(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, but has shape {array.shape}")
     require_finite(name, array)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array
+from fixedrank._checks import Array, real_array
 
 KINDS = (
     "an array, a SciPy sparse array, a low-rank pair (L, R) for L @ R.T, "
@@ -16,39 +16,71 @@ KINDS = (
 )
 
 
-def ambient_products(matrix: Any, u: Array, v: Array) -> tuple[Array, Array]:
-    """Return the products G V (m x k) and G^T U (n x k) of an m x n matrix G.
+class LowRank(NamedTuple):
+    """The matrix left @ middle @ right.T; the middle may be left out."""
+
+    left: Array
+    middle: Array | None
+    right: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        return self.left.shape[0], self.right.shape[0]
+
+    def after_middle(self, block: Array) -> Array:
+        """Return middle @ block."""
+        return block if self.middle is None else self.middle @ block
+
+    def before_middle(self, block: Array) -> Array:
+        """Return middle.T @ block."""
+        return block if self.middle is None else self.middle.T @ block
+
+
+def as_ambient(matrix: Any, shape: tuple[int, int]) -> Any:
+    """Return an m x n matrix as an array, a sparse array, a LinearOperator or a LowRank.
 
     Raises
     ------
     TypeError, ValueError
-        If G is of an unknown kind or its shape is not (m, n).
+        If it is of an unknown kind, complex, or of another shape.
     """
-    shape = (u.shape[0], v.shape[0])
-    if isinstance(matrix, np.ndarray) or scipy.sparse.issparse(matrix):
-        _require_shape(matrix.shape, shape)
-        return np.asarray(matrix @ v), np.asarray(matrix.T @ u)
-    if isinstance(matrix, LinearOperator):
-        _require_shape(matrix.shape, shape)
-        return np.asarray(matrix.matmat(v)), np.asarray(matrix.rmatmat(u))
-    if isinstance(matrix, (tuple, list)) and len(matrix) in (2, 3):
-        left, *middle, right = (np.asarray(part, dtype=float) for part in matrix)
-        inner = (left.shape[-1], right.shape[-1])
-        if left.ndim != 2 or right.ndim != 2 or any(core.shape != inner for core in middle):
-            raise ValueError(
-                "a low-rank matrix has parts of shapes (m, r), (n, r) or (m, r), (r, q), (n, q), "
-                f"got {', '.join(str(np.shape(part)) for part in matrix)}"
-            )
-        if not middle and inner[0] != inner[1]:
-            raise ValueError(f"a low-rank pair needs equal ranks, got {left.shape}, {right.shape}")
-        _require_shape((left.shape[0], right.shape[0]), shape)
-        right_v, left_u = right.T @ v, left.T @ u
-        if middle:
-            right_v, left_u = middle[0] @ right_v, middle[0].T @ left_u
-        return left @ right_v, right @ left_u
-    raise TypeError(f"an ambient matrix is {KINDS}; got {type(matrix).__name__}")
+    if isinstance(matrix, (tuple, list)):
+        of_rows = not matrix or np.ndim(matrix[0]) < 2
+        matrix = real_array("the matrix", matrix) if of_rows else _low_rank(matrix)
+    elif isinstance(matrix, np.ndarray):
+        matrix = real_array("the matrix", matrix)
+    elif not (scipy.sparse.issparse(matrix) or isinstance(matrix, LinearOperator)):
+        raise TypeError(f"an ambient matrix is {KINDS}; got {type(matrix).__name__}")
+    elif np.issubdtype(matrix.dtype, np.complexfloating):
+        raise TypeError(f"the matrix must be real, but has dtype {matrix.dtype}")
+    if tuple(matrix.shape) != shape:
+        raise ValueError(f"the ambient matrix must have shape {shape}, got {tuple(matrix.shape)}")
+    return matrix
 
 
-def _require_shape(found: tuple[int, ...], expected: tuple[int, int]) -> None:
-    if tuple(found) != expected:
-        raise ValueError(f"the ambient matrix must have shape {expected}, got {tuple(found)}")
+def ambient_products(matrix: Any, u: Array, v: Array) -> tuple[Array, Array]:
+    """Return the products G V (m x k) and G^T U (n x k) of an m x n matrix G of any kind."""
+    known = as_ambient(matrix, (u.shape[0], v.shape[0]))
+    if isinstance(known, LowRank):
+        return (
+            known.left @ known.after_middle(known.right.T @ v),
+            known.right @ known.before_middle(known.left.T @ u),
+        )
+    if isinstance(known, LinearOperator):
+        return np.asarray(known.matmat(v)), np.asarray(known.rmatmat(u))
+    return np.asarray(known @ v), np.asarray(known.T @ u)
+
+
+def _low_rank(parts: Any) -> LowRank:
+    arrays = [real_array("a low-rank part", part) for part in parts]
+    shapes = ", ".join(str(array.shape) for array in arrays)
+    if len(arrays) not in (2, 3) or any(array.ndim != 2 for array in arrays):
+        raise ValueError(f"a low-rank matrix has 2 or 3 parts with two axes each, got {shapes}")
+    left, *middle, right = arrays
+    inner = (left.shape[1], right.shape[1])
+    if (middle[0].shape != inner) if middle else (inner[0] != inner[1]):
+        raise ValueError(
+            f"low-rank parts have shapes (m, r), (n, r) or (m, r), (r, q), (n, q), got {shapes}"
+        )
+    return LowRank(left, middle[0] if middle else None, right)

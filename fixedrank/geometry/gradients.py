@@ -10,16 +10,19 @@ determine M, as long as the singular values differ.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array
+from fixedrank._checks import Array, real_array, require_finite
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.geometry.tangent import without_range
 
 _EPS = float(np.finfo(float).eps)
+# Up to this, relative to the gradient, two expressions of it count as equal.
+_AGREEMENT = 1e-9
 
 
 def is_factor_derivative(value: Any) -> bool:
@@ -32,56 +35,75 @@ def from_factor_derivative(
 ) -> FixedRankTangentVector:
     """Return A_{W,N}(P_T G) from (du, ds, dvt).
 
-    No inverse of a small singular value is formed for N >= 2: each weight is divided by the
-    larger one of s_i and s_j, and that of the normal parts is s_j^(1-2/N).
+    Nothing blows up where a singular value is small, for N >= 2: each entry of M is divided by
+    the larger one of s_i and s_j, and the weight of the normal parts is s_j^(1-2/N).
     """
     u, s, vt = point
-    du, ds, dvt = (np.asarray(part, dtype=float) for part in derivative)
-    if (du.shape, ds.shape, dvt.shape) != (u.shape, s.shape, vt.shape):
-        raise ValueError(
-            "the derivatives with respect to (u, s, vt) must have the shapes "
-            f"{u.shape}, {s.shape}, {vt.shape}, got {du.shape}, {ds.shape}, {dvt.shape}"
-        )
+    du, ds, dvt = _checked(point, derivative)
     left, right = u.T @ du, dvt @ vt.T
-    larger = np.maximum.outer(s, s)
-    # Entry (i, j) of M times max(s_i, s_j), by the quotient that loses nothing.
-    core = np.where(s[:, None] <= s, left, right)
-    mismatch = left * s[:, None] - right * s
-    mismatch.flat[:: s.size + 1] = 0
-    if (np.abs(mismatch) > 1e-12 * np.abs(core).max() / s.max() * np.outer(s, s)).any():
-        core = _reconciled(left, right, ds, s) * larger
+    column = s[:, None]
+    # M twice; entry by entry the quotient by the larger singular value loses nothing.
+    by_left, by_right = left / s, right / column
+    core = np.where(column <= s, by_left, by_right)
+    by_left -= by_right
+    by_left.flat[:: s.size + 1] = 0
+    # Not true for NaN, nor where ds is round-off: then a closer look follows.
+    if not np.vdot(by_left, by_left) <= 1e-24 * np.vdot(ds, ds):
+        core = _reconciled(point, (du, ds, dvt), left, right)
     weights = tangential_weights(s, depth)
-    core *= weights / larger
-    core.flat[:: s.size + 1] = ds * np.diagonal(weights)
-    normal = normal_weights(s, depth, shift=1)
+    core *= weights
+    core.flat[:: s.size + 1] = ds * weights.flat[:: s.size + 1]
+    if not math.isfinite(core.sum()):
+        raise ValueError("the Euclidean gradient has NaN or infinite values, or they overflow")
     up, vp = without_range(u, du, left), without_range(vt.T, dvt.T, right.T)
-    up *= normal
-    vp *= normal
+    if depth != 2:
+        normal = normal_weights(s, depth, shift=1)
+        up *= normal
+        vp *= normal
     return FixedRankTangentVector(up, core, vp)
 
 
-def _reconciled(left: Array, right: Array, ds: Array, s: Array) -> Array:
-    """Return the off-diagonal entries of M where its two expressions differ.
+def _checked(point: FixedRankPoint, derivative: Any) -> tuple[Array, Array, Array]:
+    du, ds, dvt = (real_array("a factor derivative", part) for part in derivative)
+    if du.shape != point.u.shape or ds.shape != point.s.shape or dvt.shape != point.vt.shape:
+        raise ValueError(
+            "the derivatives with respect to (u, s, vt) must have the shapes "
+            f"{point.u.shape}, {point.s.shape}, {point.vt.shape}, "
+            f"got {du.shape}, {ds.shape}, {dvt.shape}"
+        )
+    return du, ds, dvt
+
+
+def _reconciled(
+    point: FixedRankPoint, derivative: tuple[Array, Array, Array], left: Array, right: Array
+) -> Array:
+    """Return the off-diagonal entries of M where its two expressions may differ.
 
     With a = skew part of U^T du and b = that of V^T dv: M_ij - M_ji = (a - b) / (s_i + s_j)
     always, and M_ij + M_ji = (a + b) / (s_j - s_i) where the gap is wide enough for the
     difference to mean something; else the average of the two expressions, if they agree.
+    Near a critical point nothing but round-off is left of the derivatives, and how large that
+    is they do not tell; so differences below 1e-10 s_max never count.
     """
+    s = point.s
+    for name, part in zip(("u", "s", "vt"), derivative, strict=True):
+        require_finite(f"the derivative with respect to {name}", part)
+    ds = derivative[1]
     by_left, by_right = left / s, right / s[:, None]
-    scale = max(np.abs(ds).max(), np.abs(by_left).max(), np.abs(by_right).max())
+    scale = float(max(np.abs(ds).max(), np.abs(by_left).max(), np.abs(by_right).max()))
     gap = s - s[:, None]
     a, b = left - left.T, right.T - right
     with np.errstate(divide="ignore", invalid="ignore"):
         skew = (a - b) / np.add.outer(s, s)
         symmetric = (a + b) / gap
-        noise = 1e3 * _EPS * scale * np.maximum.outer(s, s) / np.abs(gap)
+        noise = 1e3 * _EPS * max(scale, s.max()) * np.maximum.outer(s, s) / np.abs(gap)
     # Entry by entry the quotient by the larger singular value is the accurate one.
     product = np.where(s[:, None] <= s, by_left, by_right)
     difference = np.abs(by_left - by_right)
     np.fill_diagonal(difference, 0)
     difference = np.maximum(difference, difference.T)
     by_gap = difference > noise
-    undetermined = ~by_gap & (difference > max(1e-6 * scale, 1e3 * _EPS * s.max()))
+    undetermined = ~by_gap & (difference > max(_AGREEMENT * scale, 1e-10 * s.max()))
     if undetermined.any():
         i, j = (int(index) for index in np.argwhere(undetermined)[0])
         raise ValueError(

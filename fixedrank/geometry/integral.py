@@ -33,7 +33,7 @@ def integral_inner_product(
     Z1, Z2 : FixedRankTangentVector or tuple (Up, M, Vp)
         Tangent vectors at W, with arrays of shapes (m, k), (k, k), (n, k).
     depth : float
-        The depth N, a finite real number > 1.
+        The depth N, a real number with 1.0001 <= N <= 10000.
     rtol : float
         Bound on the error, relative to the sum of the absolute values of the terms of the trace.
         At least 1e-13.
@@ -46,8 +46,8 @@ def integral_inner_product(
     Raises
     ------
     TypeError, ValueError
-        If the point or the vectors are not what they should be, or for N = 1 or infinity, for
-        which there is no integral form.
+        If the point or the vectors are not what they should be; for N = 1 or infinity, for
+        which there is no integral form; or for an N at which the integrand hardly decays.
 
     Notes
     -----
@@ -77,6 +77,11 @@ def integral_inner_product(
         raise ValueError(
             f"the integral form needs 1 < N < infinity, got N = {depth} "
             "(the factor sin(pi/N) vanishes); use FixedRank(..., depth=N).inner_product"
+        )
+    if not 1 + 1e-4 <= number <= 1e4:
+        raise ValueError(
+            f"at depth N = {depth} the integrand hardly decays; quadrature is offered for "
+            "1.0001 <= N <= 10000, use FixedRank(..., depth=N).inner_product elsewhere"
         )
     if not 1e-13 <= rtol < 1:
         raise ValueError(f"rtol must lie in [1e-13, 1), got {rtol}")

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
-from fixedrank._checks import Array, Seed, positive_integer, real_depth
+from fixedrank._checks import Array, Seed, positive_integer, real_depth, require_finite
 from fixedrank.geometry import retraction, tangent
 from fixedrank.geometry.gradients import from_factor_derivative, is_factor_derivative
 from fixedrank.geometry.operator import DepthOperator, require_metric
 from fixedrank.geometry.orthonormal import orthonormal_columns
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector, checked_point
+from fixedrank.geometry.points import (
+    FixedRankPoint,
+    FixedRankTangentVector,
+    as_point,
+    as_tangent,
+    checked_point,
+)
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 
 
@@ -136,7 +142,9 @@ class FixedRank(Manifold):
                [0., 0.]])
         """
         u, s, vt = self._point(point)
-        return np.asarray((u * s) @ vt)
+        matrix = np.asarray((u * s) @ vt)
+        require_finite("the matrix", matrix)
+        return matrix
 
     def tangent_to_matrix(self, point: Any, Z: Any) -> Array:
         """Return the dense m x n array of a tangent vector.
@@ -149,7 +157,9 @@ class FixedRank(Manifold):
         >>> manifold.tangent_to_matrix(point, manifold.zero_vector(point)).shape
         (4, 3)
         """
-        return tangent.to_matrix(self._point(point), self._tangent(Z))
+        matrix = tangent.to_matrix(self._point(point), self._tangent(Z))
+        require_finite("the matrix", matrix)
+        return matrix
 
     def check_point(self, point: Any) -> FixedRankPoint:
         """Return the point if it is one of this manifold, else raise what is wrong with it.
@@ -256,7 +266,7 @@ class FixedRank(Manifold):
         >>> manifold.projection(manifold.point(np.diag([3.0, 0.0])), np.eye(2)).M
         array([[1.]])
         """
-        return self._finite(tangent.project(self._point(point), vector), "the ambient matrix")
+        return _finite(tangent.project(self._point(point), vector), "the ambient matrix")
 
     def to_tangent_space(self, point: Any, vector: Any) -> FixedRankTangentVector:
         """Return a triple (Up, M, Vp) with Up and Vp made orthogonal to U and V.
@@ -271,7 +281,9 @@ class FixedRank(Manifold):
         array([[0.],
                [1.]])
         """
-        return tangent.retangentialise(self._point(point), self._tangent(vector))
+        return _finite(
+            tangent.retangentialise(self._point(point), self._tangent(vector)), "the vector"
+        )
 
     def embedding(self, point: Any, tangent_vector: Any) -> tuple[Array, Array, Array]:
         """Return directions (du, ds, dvt) of the factors along which W moves by Z.
@@ -301,6 +313,7 @@ class FixedRank(Manifold):
         to_left |= np.tril(s[:, None] == s)
         du = u @ np.where(to_left, quotient, 0) + up / s
         dvt = np.where(to_left, 0, quotient) @ vt + (vp / s).T
+        _finite(FixedRankTangentVector(du, core, dvt), "the point or the tangent vector")
         return du, np.diagonal(core).copy(), dvt
 
     def zero_vector(self, point: Any) -> FixedRankTangentVector:
@@ -356,17 +369,16 @@ class FixedRank(Manifold):
         """
         checked = self._point(point)
         if is_factor_derivative(euclidean_gradient):
-            gradient = from_factor_derivative(checked, euclidean_gradient, self.depth)
-        else:
-            gradient = tangent.project(checked, euclidean_gradient)
-            if self.depth != 1:
-                normal = normal_weights(checked.s, self.depth)
-                gradient = FixedRankTangentVector(
-                    gradient.Up * normal,
-                    gradient.M * tangential_weights(checked.s, self.depth),
-                    gradient.Vp * normal,
-                )
-        return self._finite(gradient, "the Euclidean gradient")
+            return from_factor_derivative(checked, euclidean_gradient, self.depth)
+        gradient = tangent.project(checked, euclidean_gradient)
+        if self.depth != 1:
+            normal = normal_weights(checked.s, self.depth)
+            gradient = FixedRankTangentVector(
+                gradient.Up * normal,
+                gradient.M * tangential_weights(checked.s, self.depth),
+                gradient.Vp * normal,
+            )
+        return _finite(gradient, "the Euclidean gradient")
 
     # Moving
 
@@ -404,8 +416,11 @@ class FixedRank(Manifold):
         >>> manifold.transport(a, b, manifold.random_tangent_vector(a, rng=2)).M.shape
         (2, 2)
         """
-        return tangent.transport(
-            self._point(point_a), self._point(point_b), self._tangent(tangent_vector_a)
+        return _finite(
+            tangent.transport(
+                self._point(point_a), self._point(point_b), self._tangent(tangent_vector_a)
+            ),
+            "a point or the tangent vector",
         )
 
     # Randomness
@@ -452,10 +467,15 @@ class FixedRank(Manifold):
         """
         checked = self._point(point)
         generator = np.random.default_rng(rng)
-        drawn = (generator.standard_normal(shape) for shape in self._tangent_shapes)
-        up, core, vp = tangent.retangentialise(checked, tuple(drawn))
+        # In this order, so that the seed that drew the point does not draw its U again as Up.
+        core = generator.standard_normal((self.k, self.k))
+        vp = generator.standard_normal((self.n, self.k))
+        up = generator.standard_normal((self.m, self.k))
+        up, core, vp = tangent.retangentialise(checked, (up, core, vp))
         # Gaussian in the metric: the square root of A maps the Frobenius sphere to that of g.
         length = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
+        if not math.isfinite(length):
+            raise ValueError("the point has NaN or infinite values")
         normal = np.sqrt(normal_weights(checked.s, self.depth)) / length
         core *= np.sqrt(tangential_weights(checked.s, self.depth)) / length
         up *= normal
@@ -464,33 +484,15 @@ class FixedRank(Manifold):
 
     # Light checks for the hot paths; `check_point` does all of them.
 
-    @property
-    def _tangent_shapes(self) -> tuple[tuple[int, int], ...]:
-        return (self.m, self.k), (self.k, self.k), (self.n, self.k)
-
     def _point(self, point: Any) -> FixedRankPoint:
-        if not isinstance(point, FixedRankPoint):
-            point = FixedRankPoint(*(np.asarray(part, dtype=float) for part in point))
-        found = tuple(part.shape for part in point)
-        if found != ((self.m, self.k), (self.k,), (self.k, self.n)):
-            raise ValueError(
-                f"a point of {self!r} has shapes {(self.m, self.k)}, {(self.k,)}, "
-                f"{(self.k, self.n)}, got {found}"
-            )
-        return point
+        return as_point(point, self.m, self.n, self.k)
 
     def _tangent(self, vector: Any) -> FixedRankTangentVector:
-        if not isinstance(vector, FixedRankTangentVector):
-            vector = FixedRankTangentVector(*(np.asarray(part, dtype=float) for part in vector))
-        found = tuple(part.shape for part in vector)
-        if found != self._tangent_shapes:
-            raise ValueError(
-                f"a tangent vector of {self!r} has shapes {self._tangent_shapes}, got {found}"
-            )
-        return vector
+        return as_tangent(vector, self.m, self.n, self.k)
 
-    def _finite(self, vector: FixedRankTangentVector, source: str) -> FixedRankTangentVector:
-        # NaN and infinity in any entry reach these sums.
-        if not math.isfinite(vector.M.sum() + vector.Up.sum() + vector.Vp.sum()):
-            raise ValueError(f"{source} has NaN or infinite values, or its products overflow")
-        return vector
+
+def _finite(vector: FixedRankTangentVector, source: str) -> FixedRankTangentVector:
+    # NaN and infinity in any entry reach these sums.
+    if not math.isfinite(vector.M.sum() + vector.Up.sum() + vector.Vp.sum()):
+        raise ValueError(f"{source} has NaN or infinite values, or its products overflow")
+    return vector

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import lapack
 
@@ -10,6 +12,10 @@ from fixedrank._checks import Array
 # The orthogonality that Cholesky QR reaches is the round-off times the squared condition: the
 # first pass may leave the second a condition of about 2, and itself stand one of about 1e7.
 _FIRST_PIVOT, _SECOND_PIVOT = 1e-7, 0.5
+# Squares of larger numbers overflow.
+_LARGEST = 1e140
+# Up to this size QR iteration finds a singular value decomposition faster than divide and conquer.
+_SMALL = 24
 
 
 def orthonormal_columns(matrix: Array) -> Array:
@@ -18,11 +24,25 @@ def orthonormal_columns(matrix: Array) -> Array:
     return np.asarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0))
 
 
-def joint_factor(u: Array, up: Array) -> tuple[Array, Array, Array]:
-    """Factor [u, up] = A X R with A X orthonormal, for u with orthonormal columns.
+class JointBasis(NamedTuple):
+    """An orthonormal basis of the range of [u, up], as tall @ triangle^{-1}.
 
-    Returns A, X and R. Forming A X itself is left to the caller, who needs only
-    A (X y) for a thin y: one product of the tall A instead of two.
+    The basis itself is not formed: the caller needs only its products with thin matrices.
+    """
+
+    tall: Array
+    triangle: Array | None
+    coefficients: Array
+
+    def combine(self, thin: Array) -> Array:
+        """Return the basis times a thin matrix."""
+        if self.triangle is not None:
+            thin = lapack.dtrtrs(self.triangle, thin)[0]
+        return np.asarray(self.tall @ thin)
+
+
+def joint_basis(u: Array, up: Array) -> JointBasis:
+    """Factor [u, up] = basis @ coefficients, for u with orthonormal columns.
 
     Notes
     -----
@@ -34,22 +54,23 @@ def joint_factor(u: Array, up: Array) -> tuple[Array, Array, Array]:
     """
     m, k = u.shape
     if m >= 2 * k:
-        gram = up.T @ up
-        norms = np.sqrt(np.diagonal(gram))
-        if norms.all():
-            scaled, info = lapack.dpotrf(gram / np.multiply.outer(norms, norms), clean=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram = up.T @ up
+        norms = np.sqrt(gram.diagonal())
+        if norms.min() > 0 and norms.max() < _LARGEST:
+            scaled, info = lapack.dpotrf(gram / (norms[:, None] * norms), clean=1)
             if info == 0 and scaled.diagonal().min() > _FIRST_PIVOT:
                 first = scaled * norms
                 tall = np.empty((m, 2 * k))
                 tall[:, :k] = u
                 np.matmul(up, lapack.dtrtri(first)[0], out=tall[:, k:])
-                second, info = lapack.dpotrf(tall.T @ tall, clean=1)
-                if info == 0 and second.diagonal().min() > _SECOND_PIVOT:
-                    r = second.copy()
-                    r[:, k:] = second[:, k:] @ first
-                    return tall, lapack.dtrtri(second)[0], r
+                triangle, info = lapack.dpotrf(tall.T @ tall, clean=1)
+                if info == 0 and triangle.diagonal().min() > _SECOND_PIVOT:
+                    coefficients = triangle.copy()
+                    coefficients[:, k:] = triangle[:, k:] @ first
+                    return JointBasis(tall, triangle, coefficients)
     q, r = np.linalg.qr(np.concatenate((u, up), axis=1))
-    return q, np.eye(q.shape[1]), r
+    return JointBasis(q, None, r)
 
 
 def small_svd(matrix: Array) -> tuple[Array, Array, Array]:
@@ -62,9 +83,8 @@ def small_svd(matrix: Array) -> tuple[Array, Array, Array]:
     """
     if not np.isfinite(matrix.sum()):
         raise ValueError("NaN or infinite values reached the singular value decomposition")
-    u, s, vt, info = lapack.dgesdd(matrix)
-    if info != 0:
-        u, s, vt, info = lapack.dgesvd(matrix)
+    driver = lapack.dgesvd if matrix.shape[0] <= _SMALL else lapack.dgesdd
+    u, s, vt, info = driver(matrix)
     if info != 0:
         raise np.linalg.LinAlgError(f"LAPACK found no SVD of a {matrix.shape} matrix, info {info}")
     return u, s, vt

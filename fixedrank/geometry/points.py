@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import Array, finite_array
+from fixedrank._checks import Array, real_array, require_finite
 
 _ORTHONORMALITY_TOLERANCE = 1e-8
 
@@ -99,6 +100,44 @@ class FixedRankTangentVector(_TangentParts):
         return FixedRankTangentVector(-self.Up, -self.M, -self.Vp)
 
 
+_POINT, _TANGENT = ("u", "s", "vt"), ("Up", "M", "Vp")
+
+
+def _parts(value: Any, kind: str, names: tuple[str, ...]) -> list[Array]:
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
+        raise TypeError(
+            f"{kind} is a tuple ({', '.join(names)}) of three arrays, "
+            f"got {type(value).__name__} {str(value)[:40]!r}"
+        )
+    return [real_array(name, part) for name, part in zip(names, value, strict=True)]
+
+
+def as_point(value: Any, m: int, n: int, k: int) -> FixedRankPoint:
+    """Return `value` as a point with the shapes of M_k checked, and little else."""
+    u, s, vt = parts = _parts(value, "a point", _POINT)
+    if u.shape != (m, k) or s.shape != (k,) or vt.shape != (k, n):
+        raise ValueError(
+            f"a point of {m}x{n} matrices of rank {k} has shapes {(m, k)}, {(k,)}, {(k, n)}, "
+            f"got {', '.join(str(part.shape) for part in parts)}"
+        )
+    if not math.isfinite(s.sum()):
+        require_finite("s", s)
+    return FixedRankPoint(u, s, vt)
+
+
+def as_tangent(
+    value: Any, m: int, n: int, k: int, name: str = "a tangent vector"
+) -> FixedRankTangentVector:
+    """Return `value` as a tangent vector with its shapes checked."""
+    up, core, vp = parts = _parts(value, name, _TANGENT)
+    if up.shape != (m, k) or core.shape != (k, k) or vp.shape != (n, k):
+        raise ValueError(
+            f"{name} at a {m}x{n} matrix of rank {k} has shapes "
+            f"{(m, k)}, {(k, k)}, {(n, k)}, got {', '.join(str(part.shape) for part in parts)}"
+        )
+    return FixedRankTangentVector(up, core, vp)
+
+
 def checked_point(point: Any) -> FixedRankPoint:
     """Return `point` with all that makes it a point of M_k checked.
 
@@ -107,20 +146,15 @@ def checked_point(point: Any) -> FixedRankPoint:
     TypeError, ValueError
         Which condition fails, and by how much.
     """
-    if not isinstance(point, (tuple, list)) or len(point) != 3:
-        raise TypeError(
-            f"a point is a tuple (u, s, vt) of three arrays, got {type(point).__name__}"
-        )
-    u, s, vt = (
-        finite_array(name, part, ndim)
-        for name, part, ndim in zip(("u", "s", "vt"), point, (2, 1, 2), strict=True)
-    )
-    (m, k), n = u.shape, vt.shape[1]
-    if s.shape != (k,) or vt.shape[0] != k:
+    u, s, vt = parts = _parts(point, "a point", _POINT)
+    if (u.ndim, s.ndim, vt.ndim) != (2, 1, 2) or not u.shape[1] == s.size == vt.shape[0]:
         raise ValueError(
             "a point has shapes (m, k), (k,), (k, n), but u, s, vt have shapes "
             f"{u.shape}, {s.shape}, {vt.shape}"
         )
+    for name, part in zip(_POINT, parts, strict=True):
+        require_finite(name, part)
+    (m, k), n = u.shape, vt.shape[1]
     if not 1 <= k <= min(m, n):
         raise ValueError(f"the rank k = {k} must lie between 1 and min(m, n) = {min(m, n)}")
     if not (s > 0).all():
@@ -137,20 +171,7 @@ def checked_point(point: Any) -> FixedRankPoint:
 
 def checked_tangent(point: FixedRankPoint, vector: Any, name: str = "Z") -> FixedRankTangentVector:
     """Return `vector` with shapes and finiteness checked against `point`."""
-    if not isinstance(vector, (tuple, list)) or len(vector) != 3:
-        raise TypeError(
-            f"{name} must be a tangent vector (Up, M, Vp) of three arrays, "
-            f"got {type(vector).__name__}"
-        )
-    (m, k), n = point.u.shape, point.vt.shape[1]
-    parts = tuple(
-        finite_array(f"{name}.{part}", value, 2)
-        for part, value in zip(("Up", "M", "Vp"), vector, strict=True)
-    )
-    found = tuple(part.shape for part in parts)
-    if found != ((m, k), (k, k), (n, k)):
-        raise ValueError(
-            f"{name} must have parts of shapes {(m, k)}, {(k, k)}, {(n, k)} at this point, "
-            f"but has {', '.join(map(str, found))}"
-        )
-    return FixedRankTangentVector(*parts)
+    checked = as_tangent(vector, point.u.shape[0], point.vt.shape[1], point.s.size, name)
+    for part, array in zip(_TANGENT, checked, strict=True):
+        require_finite(f"{name}.{part}", array)
+    return checked

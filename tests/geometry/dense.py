@@ -1,0 +1,77 @@
+"""The definitions of the paper with dense matrices: what the factored code is compared with."""
+
+import numpy as np
+
+EPS = np.finfo(float).eps
+
+
+def matrix(point):
+    """W = U diag(s) V^T."""
+    u, s, vt = point
+    return u @ np.diag(s) @ vt
+
+
+def tangent(point, vector):
+    """Z = U M V^T + Up V^T + U Vp^T."""
+    u, _, vt = point
+    up, core, vp = vector
+    return u @ core @ vt + up @ vt + u @ vp.T
+
+
+def projectors(W, k):
+    """The orthogonal projectors to the column space and the row space of a rank-k matrix."""
+    u, _, vt = np.linalg.svd(W)
+    return u[:, :k] @ u[:, :k].T, vt[:k].T @ vt[:k]
+
+
+def projection(W, k, Z):
+    """P_T Z = P_U Z + Z P_V - P_U Z P_V."""
+    left, right = projectors(W, k)
+    return left @ Z + Z @ right - left @ Z @ right
+
+
+def power(gram, k, exponent):
+    """The real power of a symmetric matrix of rank k; its power zero is the identity."""
+    if exponent == 0:
+        return np.eye(len(gram))
+    values, vectors = np.linalg.eigh(gram)
+    vectors = vectors[:, -k:]
+    return vectors @ np.diag(values[-k:] ** exponent) @ vectors.T
+
+
+def operator(W, k, Z, N):
+    """Equation (7): the sum over j of (W W^T)^((N-j)/N) Z (W^T W)^((j-1)/N)."""
+    terms = (
+        power(W @ W.T, k, (N - j) / N) @ Z @ power(W.T @ W, k, (j - 1) / N) for j in range(1, N + 1)
+    )
+    return sum(terms) if N > 1 else projection(W, k, Z)
+
+
+def as_matrix(linear_map, shape):
+    """The (m n) x (m n) matrix of a linear map on m x n matrices flattened row by row."""
+    units = np.eye(shape[0] * shape[1]).reshape(-1, *shape)
+    return np.array([linear_map(unit).ravel() for unit in units]).T
+
+
+def tangent_basis(W, k):
+    """A Frobenius-orthonormal basis of T_W, its elements flattened row by row, as columns."""
+    values, vectors = np.linalg.eigh(as_matrix(lambda Z: projection(W, k, Z), W.shape))
+    return vectors[:, values > 0.5]
+
+
+def restricted_operator(W, k, N):
+    """The matrix of A restricted to T_W in a Frobenius-orthonormal basis."""
+    basis = tangent_basis(W, k)
+    return basis.T @ as_matrix(lambda Z: operator(W, k, Z, N), W.shape) @ basis
+
+
+def inner_product(W, k, Z1, Z2, N):
+    """Equation (8): <A^{-1}(Z1), Z2> with A restricted to T_W."""
+    basis = tangent_basis(W, k)
+    coefficients = np.linalg.solve(restricted_operator(W, k, N), basis.T @ Z1.ravel())
+    return coefficients @ (basis.T @ Z2.ravel())
+
+
+def factor_norm(vector):
+    """The Frobenius norm of a tangent vector, from its factors."""
+    return np.sqrt(sum(np.sum(np.square(part)) for part in vector))

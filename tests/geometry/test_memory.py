@@ -1,0 +1,79 @@
+"""No operation forms an m x n array."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse
+from scipy.sparse.linalg import aslinearoperator
+
+from fixedrank import FixedRank, integral_inner_product
+
+SIZE, RANK = 20_000, 3
+# The factors of a point and a vector take 2 MB, the sparse matrix 1 MB, an m x n array 3200 MB.
+LIMIT = 40e6
+
+
+@pytest.fixture(scope="module")
+def place():
+    manifold = FixedRank(SIZE, SIZE, RANK, depth=3)
+    point = manifold.random_point(rng=0)
+    rng = np.random.default_rng(1)
+    rows, columns = rng.integers(0, SIZE, (2, 60_000))
+    sparse = scipy.sparse.csr_array((rng.standard_normal(60_000), (rows, columns)), (SIZE, SIZE))
+    # A few dominant entries, so that the leading singular values are found at once.
+    spikes = scipy.sparse.diags_array(np.r_[40.0, 30.0, 20.0, np.zeros(SIZE - 3)], format="csr")
+    return {
+        "manifold": manifold,
+        "p": point,
+        "q": manifold.random_point(rng=2),
+        "Z": manifold.random_tangent_vector(point, rng=3),
+        "sparse": sparse + spikes,
+        "pair": (point.u, point.vt.T * [1.0, 2.0, 3.0]),
+        "triple": (point.u @ np.diag(point.s), point.s, point.vt),
+    }
+
+
+OPERATIONS = {
+    "random_point": lambda manifold, **_: manifold.random_point(rng=0),
+    "random_tangent_vector": lambda manifold, p, **_: manifold.random_tangent_vector(p, rng=0),
+    "check_point": lambda manifold, p, **_: manifold.check_point(p),
+    "point, sparse": lambda manifold, sparse, **_: manifold.point(sparse),
+    "point, operator": lambda manifold, sparse, **_: manifold.point(aslinearoperator(sparse)),
+    "point, pair": lambda manifold, pair, **_: manifold.point(pair),
+    "inner_product": lambda manifold, p, Z, **_: manifold.inner_product(p, Z, Z),
+    "norm": lambda manifold, p, Z, **_: manifold.norm(p, Z),
+    "projection, sparse": lambda manifold, p, sparse, **_: manifold.projection(p, sparse),
+    "projection, operator": lambda manifold, p, sparse, **_: manifold.projection(
+        p, aslinearoperator(sparse)
+    ),
+    "projection, pair": lambda manifold, p, pair, **_: manifold.projection(p, pair),
+    "to_tangent_space": lambda manifold, p, Z, **_: manifold.to_tangent_space(p, Z),
+    "embedding": lambda manifold, p, Z, **_: manifold.embedding(p, Z),
+    "zero_vector": lambda manifold, p, **_: manifold.zero_vector(p),
+    "gradient, sparse": lambda manifold, p, sparse, **_: manifold.euclidean_to_riemannian_gradient(
+        p, sparse
+    ),
+    "gradient, triple": lambda manifold, p, pair, **_: manifold.euclidean_to_riemannian_gradient(
+        p, (p.u * p.s, p.s, p.s[:, None] * p.vt)
+    ),
+    "retraction": lambda manifold, p, Z, **_: manifold.retraction(p, Z),
+    "transport": lambda manifold, p, q, Z, **_: manifold.transport(p, q, Z),
+    "apply": lambda manifold, p, Z, **_: manifold.operator(p).apply(Z),
+    "apply, sparse": lambda manifold, p, sparse, **_: manifold.operator(p).apply(sparse),
+    "solve": lambda manifold, p, Z, **_: manifold.operator(p).solve(Z),
+    "eigenvalues": lambda manifold, p, **_: manifold.operator(p).eigenvalues(),
+    "logdet": lambda manifold, p, **_: manifold.operator(p).logdet(),
+    "integral": lambda p, Z, **_: integral_inner_product(p, Z, Z, 3),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_peak_memory(place, name):
+    tracemalloc.start()
+    try:
+        OPERATIONS[name](**place)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < LIMIT
