@@ -2,6 +2,10 @@
 
 The manifold M_k of m x n matrices of rank k with the depth-N metric, as a pymanopt manifold; deep
 linear networks; and the two gradient flows that the metric makes one.
+
+"The paper", in these pages, is Terstiege, Rauhut, Bah and Westdickenberg, "A Riemannian gradient
+flow perspective on learning deep linear neural networks"; its equations and theorems are cited by
+their numbers there.
 """
 
 from importlib import metadata as _metadata

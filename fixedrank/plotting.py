@@ -43,7 +43,7 @@ def plot_comparison(comparison: Any) -> Any:
         ls="--",
         label=f"Riemannian, flow (9), N = {comparison.depth}",
     )
-    losses.set(xlabel="time $t$", ylabel="loss $L^1(W(t))$", title="One loss curve")
+    losses.set(xlabel="time $t$", ylabel="loss $L^1(W(t))$", title="Loss")
     _log_if_wide(losses, factored.loss[: t.size])
     losses.legend(frameon=False)
 
@@ -55,7 +55,9 @@ def plot_comparison(comparison: Any) -> Any:
         curves[curves <= 0] = np.nan
         lines = values.plot(t, curves, **style)
         lines[0].set_label(name)
-    values.set(xlabel="time $t$", ylabel=r"singular values $\sigma_i(W(t))$", title="One spectrum")
+    values.set(
+        xlabel="time $t$", ylabel=r"singular values $\sigma_i(W(t))$", title="Singular values"
+    )
     values.legend(edgecolor="none", framealpha=0.9)
 
     scale = np.maximum(comparison.norm, np.finfo(float).tiny)

@@ -202,7 +202,7 @@ def compare_flows(
     start = product_point(layers, balanced=balanced)
     chosen: dict[str, Any] = dict(method=method, rtol=rtol, atol=atol, progress=progress, **options)
     factored = factored_flow(problem, layers, times, **chosen)
-    reached = times if len(factored) < 2 else times[: len(factored)]
+    reached = times[: max(len(factored), 2)]
     riemannian = riemannian_flow(problem, start, len(layers), reached, **chosen)
     return FlowComparison(
         factored=factored,

@@ -51,9 +51,7 @@ class FixedRank(Manifold):
     m, n, k : int
         Sizes and rank.
     depth : float
-        The depth N.
-    dim : int
-        The dimension (m + n - k) k.
+        The depth N. The dimension (m + n - k) k is ``dim``.
 
     Raises
     ------
@@ -133,6 +131,21 @@ class FixedRank(Manifold):
     def to_matrix(self, point: Any) -> Array:
         """Return the dense m x n array W = u diag(s) vt of a point.
 
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            The matrix W.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
         Examples
         --------
         >>> import numpy as np, fixedrank
@@ -149,6 +162,23 @@ class FixedRank(Manifold):
     def tangent_to_matrix(self, point: Any, Z: Any) -> Array:
         """Return the dense m x n array of a tangent vector.
 
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        Z : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vector at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            The matrix u M vt + Up vt + u Vp^T.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
         Examples
         --------
         >>> import fixedrank
@@ -163,6 +193,16 @@ class FixedRank(Manifold):
 
     def check_point(self, point: Any) -> FixedRankPoint:
         """Return the point if it is one of this manifold, else raise what is wrong with it.
+
+        Parameters
+        ----------
+        point : tuple (u, s, vt)
+            What should be a point, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        FixedRankPoint
+            The same point.
 
         Raises
         ------
@@ -182,6 +222,21 @@ class FixedRank(Manifold):
     def operator(self, point: Any) -> DepthOperator:
         """Return the operator A_{W,N} at a point, the inverse of the metric.
 
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        DepthOperator
+            The operator, at the depth of this manifold.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
         Examples
         --------
         >>> import fixedrank
@@ -195,6 +250,26 @@ class FixedRank(Manifold):
 
     def inner_product(self, point: Any, tangent_vector_a: Any, tangent_vector_b: Any) -> float:
         """Return g_W(a, b), the closed form of equation (8).
+
+        Entry (i, j) of M is divided by c_ij, the sum over l < N of p_i^(N-1-l) p_j^l with
+        p = s^(2/N), and column j of Up and Vp by s_j^(2-2/N).
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector_a, tangent_vector_b : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vectors at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        float
+            The inner product.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
 
         Examples
         --------
@@ -226,6 +301,23 @@ class FixedRank(Manifold):
 
     def norm(self, point: Any, tangent_vector: Any) -> float:
         """Return the length of a tangent vector in the depth-N metric.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vector at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        float
+            The square root of g_W(Z, Z).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
 
         Examples
         --------
@@ -271,6 +363,23 @@ class FixedRank(Manifold):
     def to_tangent_space(self, point: Any, vector: Any) -> FixedRankTangentVector:
         """Return a triple (Up, M, Vp) with Up and Vp made orthogonal to U and V.
 
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        vector : tuple (Up, M, Vp)
+            Arrays of shapes (m, k), (k, k), (n, k), tangent up to round-off or not at all.
+
+        Returns
+        -------
+        FixedRankTangentVector
+            The vector without what Up and Vp had in the ranges of U and V.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
         Examples
         --------
         >>> import numpy as np, fixedrank
@@ -291,6 +400,23 @@ class FixedRank(Manifold):
         They have the shapes of the point, as automatic differentiation of cost(u, s, vt) needs
         them: du diag(s) vt + u diag(ds) vt + u diag(s) dvt = Z. For a cost of the product W,
         derivatives along them are derivatives along Z.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vector at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        tuple of ndarray, shapes (m, k), (k,), (k, n)
+            The directions du, ds, dvt.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
 
         Examples
         --------
@@ -318,6 +444,16 @@ class FixedRank(Manifold):
 
     def zero_vector(self, point: Any) -> FixedRankTangentVector:
         """Return the zero tangent vector at a point.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        FixedRankTangentVector
+            Zeros of shapes (m, k), (k, k), (n, k).
 
         Examples
         --------
@@ -385,6 +521,18 @@ class FixedRank(Manifold):
     def retraction(self, point: Any, tangent_vector: Any) -> FixedRankPoint:
         """Return the point of M_k nearest to W + Z in the Frobenius norm.
 
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vector at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        FixedRankPoint
+            The new point, orthonormal to round-off, singular values descending.
+
         Raises
         ------
         RankLostError
@@ -407,6 +555,23 @@ class FixedRank(Manifold):
         self, point_a: Any, point_b: Any, tangent_vector_a: Any
     ) -> FixedRankTangentVector:
         """Return the vector transport of a tangent vector at a to b, by projection.
+
+        Parameters
+        ----------
+        point_a, point_b : FixedRankPoint or tuple (u, s, vt)
+            Two points, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector_a : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vector at the first, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        FixedRankTangentVector
+            The orthogonal projection of the vector to the tangent space at the second.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
 
         Examples
         --------
@@ -433,6 +598,11 @@ class FixedRank(Manifold):
         rng : numpy.random.Generator, int or None
             The generator, a seed, or None for fresh entropy.
 
+        Returns
+        -------
+        FixedRankPoint
+            The point.
+
         Examples
         --------
         >>> import fixedrank
@@ -456,6 +626,16 @@ class FixedRank(Manifold):
             The point W.
         rng : numpy.random.Generator, int or None
             The generator, a seed, or None for fresh entropy.
+
+        Returns
+        -------
+        FixedRankTangentVector
+            A vector of length 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
 
         Examples
         --------

@@ -162,6 +162,11 @@ class DepthOperator:
     def logdet(self) -> float:
         """Return the natural logarithm of the determinant of A_{W,N} on T_W.
 
+        Returns
+        -------
+        float
+            The sum of the logarithms of the eigenvalues.
+
         Examples
         --------
         >>> import numpy as np, fixedrank

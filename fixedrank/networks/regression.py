@@ -316,10 +316,12 @@ class LinearRegression:
 
         Parameters
         ----------
-        left, right : ndarray, shapes (d_y, k) and (d_x, k)
-            Tall thin factors of W.
+        left : ndarray, shape (d_y, k)
+            The factor of W on the left.
         core : ndarray, shape (k, k), or None
-            The factor between them, None for the identity.
+            The factor between, None for the identity.
+        right : ndarray, shape (d_x, k)
+            The factor on the right.
 
         Returns
         -------

@@ -1,0 +1,196 @@
+r"""The Riemannian gradient flow (9) on (M_k, g), in factors.
+
+W = U S V^T is carried by U (m x k), V (n x k) with orthonormal columns and a full k x k core S.
+With F = -A_{W,N}(G), G the Euclidean gradient,
+
+    U' = (I - U U^T) F V S^{-1},   S' = U^T F V,   V' = (I - V V^T) F^T U S^{-T}.
+
+With the SVD S = P diag(s) R^T and M = U^T G V this is U' = -(G V - U M) T and
+V' = -(G^T U - V M^T) T^T, T = R diag(s^(1-2/N)) P^T, and S' = -P (c o P^T M R) R^T with the weights
+c of the metric: no inverse of a small singular value for N >= 2, no difference of two.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array
+from fixedrank.flows.integration import Restart, Stop
+from fixedrank.flows.linearisation import linearise
+from fixedrank.flows.trajectory import RankChange
+from fixedrank.geometry.orthonormal import GRADED, graded_svd
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.networks.gradients import thin_gradient
+
+_EPS = float(np.finfo(float).eps)
+
+
+class RiemannianSystem:
+    """The flow (9) of a problem, with its state (U, V, S) in one vector.
+
+    Parameters
+    ----------
+    problem : object
+        With ``loss(W)`` and ``gradient(W)``.
+    shape : tuple of int
+        The shape (m, n) of W.
+    depth, rtol : float
+        The depth N, and the relative tolerance of the integration.
+    """
+
+    def __init__(self, problem: Any, shape: tuple[int, int], depth: float, rtol: float) -> None:
+        self.problem, self.products = problem, thin_gradient(problem)
+        self.shape, self.depth, self.rtol = shape, depth, rtol
+        self.k = 0
+        self.changes: list[RankChange] = []
+        self.smallest = math.inf
+        self.sign = 0.0
+
+    # Between points and vectors
+
+    def state(self, u: Array, core: Array, v: Array) -> Array:
+        """Return U, V and the core S in one vector."""
+        self.k = core.shape[0]
+        return np.concatenate((u.ravel(), v.ravel(), core.ravel()))
+
+    def split(self, state: Array) -> tuple[Array, Array, Array]:
+        """Return views U, S, V of a state."""
+        (m, n), k = self.shape, self.k
+        return (
+            state[: m * k].reshape(m, k),
+            state[(m + n) * k :].reshape(k, k),
+            state[m * k : (m + n) * k].reshape(n, k),
+        )
+
+    def point(self, state: Array) -> FixedRankPoint:
+        """Return the state as a point, orthonormal to round-off."""
+        u, core, v = self.split(state)
+        q_left, r_left = np.linalg.qr(u)
+        q_right, r_right = np.linalg.qr(v)
+        left, s, right = graded_svd(r_left @ core @ r_right.T)
+        return FixedRankPoint(q_left @ left, s, right @ q_right.T)
+
+    # The flow
+
+    def right_hand_side(self, t: float, state: Array) -> Array:
+        """Return the velocity of the state; NaN where a trial step has overflowed."""
+        velocity = np.empty_like(state)
+        u, core, v = self.split(state)
+        if not math.isfinite(core.sum()):
+            velocity.fill(np.nan)
+            return velocity
+        du, dcore, dv = self.split(velocity)
+        left, s, right = graded_svd(core)
+        gv, gtu = self.products(u, core, v)
+        middle = u.T @ gv
+        turn = (right.T * normal_weights(s, self.depth, shift=1)) @ left.T
+        np.matmul(u @ middle - gv, turn, out=du)
+        np.matmul(v @ middle.T - gtu, turn.T, out=dv)
+        weighted = tangential_weights(s, self.depth) * (left.T @ middle @ right.T)
+        np.matmul(-left @ weighted, right, out=dcore)
+        return velocity
+
+    def tolerances(self, state: Array, atol: float) -> Array:
+        """Return tolerances that keep small singular values to relative accuracy.
+
+        In a frame in which the core is diagonal, a change of entry (i, j) by
+        rtol sqrt(s_i s_j) changes every singular value by rtol relative, as it does in the
+        layers, whose singular values are s^(1/N).
+        """
+        s = np.abs(np.diagonal(self.split(state)[1]))
+        core = np.minimum(atol, self.rtol * np.sqrt(np.outer(s, s)))
+        core = np.maximum(core, 4 * _EPS * s.max())
+        bounds = np.full(state.size, atol)
+        bounds[-core.size :] = core.ravel()
+        return bounds
+
+    # What is looked at after each step
+
+    def inspect(self, t: float, state: Array) -> Restart | Stop | None:
+        """Cut the rank at round-off, refuse to cross the boundary of M_k, mend the frames."""
+        u, core, v = self.split(state)
+        k, (sign, _) = self.k, np.linalg.slogdet(core)
+        _, s, _ = graded_svd(core)
+        tolerance = max(self.shape) * _EPS * float(s[0])
+        kept = int((s > tolerance).sum())
+        shrinking = s[-1] < self.smallest
+        self.smallest = float(s[-1])
+        if kept == 0:
+            return Stop(f"stationary from t = {t:.6g} on: W = 0", rest=True)
+        if kept < k and shrinking:
+            lost = float(s[kept])
+            self.changes.append(
+                RankChange(
+                    t,
+                    kept,
+                    lost,
+                    f"a singular value fell to {lost:.2e}, round-off of the largest, {s[0]:.2e}; "
+                    "errors would carry the flow across the boundary of "
+                    f"M_{k}, which it never crosses, so it goes on in M_{kept}",
+                )
+            )
+            return self._reframe(state, kept)
+        if self.sign and sign != self.sign:
+            return Stop(
+                f"stopped at t = {t:.6g}: a step crossed the boundary of M_{k}, which the flow "
+                f"never does (singular values {s[-1]:.2e} to {s[0]:.2e}); "
+                "take smaller rtol, max_step or step",
+                rest=False,
+            )
+        self.sign = sign
+        if s[-1] < GRADED * s[0]:
+            off = np.abs(core) / np.sqrt(np.outer(s, s))
+            np.fill_diagonal(off, 0)
+            if off.max() > 1:
+                return self._reframe(state, k)
+        drift = max(_drift(u), _drift(v))
+        if drift > 10 * self.rtol:
+            return self._reframe(state, k)
+        return None
+
+    def _reframe(self, state: Array, rank: int) -> Restart:
+        """Return the same matrix, cut to `rank`, with orthonormal U, V and diagonal core."""
+        u, s, vt = self.point(state)
+        self.sign, self.smallest = 1.0, math.inf
+        return Restart(self.state(u[:, :rank], np.diag(s[:rank]), vt[:rank].T))
+
+    def moved(self, before: Array, after: Array) -> tuple[float, float]:
+        """Return how far W moved between two states, and its norm."""
+        if before.size != after.size:
+            return math.inf, 0.0
+        _, core, _ = self.split(after)
+        du, dcore, dv = self.split(after - before)
+        parts = (du @ core, dcore, dv @ core.T)
+        return math.sqrt(sum(np.vdot(p, p) for p in parts)), float(np.linalg.norm(core))
+
+    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
+        """Return the rates, the gradient and the weights that the test for rest needs."""
+        return linearise(self.products, self.point(state), self.depth)
+
+    def record(self, state: Array) -> FixedRankPoint:
+        """Return the point that is kept at an output time."""
+        return self.point(state)
+
+    def loss(self, state: Array) -> float:
+        """Return the loss."""
+        return float(self.problem.loss(self.point(state)))
+
+    def gradient_norm(self, point: FixedRankPoint) -> float:
+        """Return the length of the Riemannian gradient, sqrt(<A(G), G>)."""
+        u, s, vt = point
+        gv, gtu = self.products(u, np.diag(s), vt.T)
+        middle = u.T @ gv
+        normal = np.square(gv - u @ middle).sum(0) + np.square(gtu - vt.T @ middle.T).sum(0)
+        square = (tangential_weights(s, self.depth) * middle**2).sum()
+        return math.sqrt(square + (normal_weights(s, self.depth) * normal).sum())
+
+
+def _drift(frame: Array) -> float:
+    gram = frame.T @ frame
+    gram.flat[:: gram.shape[0] + 1] -= 1
+    return float(np.abs(gram).max())

@@ -1,0 +1,69 @@
+"""The Riemannian flow linearised: its rates at a rest point."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.networks.gradients import ThinGradient
+
+
+def linearise(
+    products: ThinGradient, point: FixedRankPoint, depth: float
+) -> tuple[LinearOperator, Array, Array]:
+    """Return A^(1/2) Hess A^(1/2), A^(1/2) G and the weights A^(1/2), on flattened (Up, M, Vp).
+
+    Hess is the Hessian of the embedded metric. At a critical point the eigenvalues of the first
+    are the rates of the flow, with zeros for the coordinates that are not tangent. On Z the Hessian
+    is the projection of D^2 f [Z], here by central differences of the gradient, and what the
+    curvature of M_k adds: G_n Vp S^{-1} and G_n^T Up S^{-1} with the normal part G_n of G.
+    """
+    u, s, vt = point
+    v, m, n, k = vt.T, u.shape[0], vt.shape[1], s.size
+    cuts = np.cumsum([0, m * k, k * k, n * k])
+    roots = (
+        np.tile(np.sqrt(normal_weights(s, depth)), (m, 1)),
+        np.sqrt(tangential_weights(s, depth)),
+        np.tile(np.sqrt(normal_weights(s, depth)), (n, 1)),
+    )
+    weights = np.concatenate([root.ravel() for root in roots])
+
+    def projected(gv: Array, gtu: Array) -> Array:
+        middle = u.T @ gv
+        parts = (gv - u @ middle, middle, gtu - v @ middle.T)
+        return np.concatenate([part.ravel() for part in parts])
+
+    def rates(flat: Array) -> Array:
+        weighted = weights * np.ravel(flat)
+        up, core, vp = (
+            weighted[a:b].reshape(shape)
+            for a, b, shape in zip(cuts, cuts[1:], ((m, k), (k, k), (n, k)), strict=False)
+        )
+        up, vp = up - u @ (u.T @ up), vp - v @ (vt @ vp)
+        left, r_left = np.linalg.qr(np.hstack((u, up)))
+        right, r_right = np.linalg.qr(np.hstack((v, vp)))
+        size = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
+        step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
+
+        def moved_by(h: float) -> tuple[Array, Array]:
+            middle = np.zeros((2 * k, 2 * k))
+            middle[:k, :k] = np.diag(s) + h * core
+            middle[:k, k:] = middle[k:, :k] = h * np.eye(k)
+            gr, gtl = products(left, r_left @ middle @ r_right.T, right)
+            return gr @ r_right, gtl @ r_left
+
+        (gv_a, gtu_a), (gv_b, gtu_b) = moved_by(step), moved_by(-step)
+        gv, gtu = (gv_a - gv_b) / (2 * step), (gtu_a - gtu_b) / (2 * step)
+        here, here_t = (gv_a + gv_b) / 2, (gtu_a + gtu_b) / 2
+        bent, bent_t = here[:, k:] / s, here_t[:, k:] / s
+        bent, bent_t = bent - u @ (u.T @ bent), bent_t - v @ (vt @ bent_t)
+        return weights * projected(gv[:, :k] + bent, gtu[:, :k] + bent_t)
+
+    operator = LinearOperator((weights.size,) * 2, matvec=rates, dtype=np.float64)
+    gv, gtu = products(u, np.diag(s), v)
+    return operator, weights * projected(gv, gtu), weights
