@@ -100,7 +100,7 @@ class FlowComparison:
             return (
                 f"The two flows are one up to t = {changes[0].t:.6g} (gap {before:.1e}), where a "
                 f"singular value reached round-off and the Riemannian flow went on at rank "
-                f"{changes[0].rank}; from there on round-off decides where the layers go: {where}."
+                f"{changes[0].rank}; from there on errors decide where the layers go: {where}."
             )
         return (
             f"The two flows differ by more than {self.tolerance:.0e}: {where}; "

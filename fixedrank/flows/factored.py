@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,6 @@ class _Layers:
         return atol / len(self.shapes)
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
-        if not self.right_hand_side(t, state).any():
-            return Stop(f"stationary from t = {t:.6g} on: the gradient is zero", rest=True)
         return None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
@@ -148,7 +147,7 @@ def factored_flow(
         options=options,
     )
     gradients = (network_gradient(system.products, factors) for factors in run.records)
-    return FactoredTrajectory(
+    trajectory = FactoredTrajectory(
         t=times[: len(run.records)],
         loss=np.array([problem.loss(product_factors(factors)) for factors in run.records]),
         gradient_norm=np.array(
@@ -160,3 +159,35 @@ def factored_flow(
         steps=run.steps,
         factors=run.records,
     )
+    return replace(trajectory, status=run.status + _fate(trajectory))
+
+
+def _fate(trajectory: FactoredTrajectory) -> str:
+    """Say where errors decided the fate of a singular value of the product, if they did.
+
+    The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
+    so by two numbers that tend to zero together and whose difference errors make grow.
+    """
+    values = trajectory.singular_values
+    small = values <= max(trajectory.shape) * np.finfo(float).eps * values[:, :1]
+    lost = (small & ~small[0]).any(axis=1)
+    if lost.any():
+        return (
+            f"; at t = {trajectory.t[lost.argmax()]:.6g} a singular value of the product was "
+            "round-off of the largest: from there on errors, not the flow, decide where it goes"
+        )
+    rows, columns = trajectory.shape
+    if rows == columns == values.shape[1]:
+        signs = np.array([_sign(point.u) * _sign(point.vt) for point in trajectory.points])
+        crossed = signs != signs[0]
+        if crossed.any() and not small[0].any():
+            return (
+                f"; before t = {trajectory.t[crossed.argmax()]:.6g} the determinant of the product "
+                "changed its sign, which it never does in the exact flow: a singular value had "
+                "decayed so far that errors carried it across zero"
+            )
+    return ""
+
+
+def _sign(orthogonal: Array) -> float:
+    return float(np.linalg.slogdet(orthogonal)[0])

@@ -156,6 +156,8 @@ def integrate(
                 run.status, run.complete = f"reached the last time t = {times[-1]:.6g}", True
                 break
             verdict = system.inspect(solver.t, solver.y)
+            if verdict is None and np.array_equal(before, solver.y):
+                verdict = Stop(f"stationary from t = {solver.t:.6g} on: nothing moves", rest=True)
             if verdict is None:
                 reason = rest.at_rest(
                     system, before, solver.y, times[-1] - solver.t, earlier + solver.nfev

@@ -141,6 +141,11 @@ class FactoredTrajectory(Trajectory):
 
     factors: list[list[Array]]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape (d_y, d_x) of the product."""
+        return self.factors[0][-1].shape[0], self.factors[0][0].shape[1]
+
     @cached_property
     def product(self) -> list[Array]:
         """The products W(t) = W_N(t) ... W_1(t), as dense d_y x d_x arrays."""

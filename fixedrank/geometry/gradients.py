@@ -18,7 +18,7 @@ import numpy as np
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
-from fixedrank.geometry.tangent import without_range
+from fixedrank.geometry.tangent import without_range, without_range_of_rows
 
 _EPS = float(np.finfo(float).eps)
 # Up to this, relative to the gradient, two expressions of it count as equal.
@@ -46,16 +46,12 @@ def from_factor_derivative(
     by_left, by_right = left / s, right / column
     core = np.where(column <= s, by_left, by_right)
     by_left -= by_right
-    by_left.flat[:: s.size + 1] = 0
-    # Not true for NaN, nor where ds is round-off: then a closer look follows.
-    if not np.vdot(by_left, by_left) <= 1e-24 * np.vdot(ds, ds):
+    # Not true for NaN and infinity, nor where ds is round-off: then a closer look follows.
+    if not np.vdot(by_left, by_left) <= 1e-24 * np.vdot(ds, ds) < math.inf:
         core = _reconciled(point, (du, ds, dvt), left, right)
-    weights = tangential_weights(s, depth)
-    core *= weights
-    core.flat[:: s.size + 1] = ds * weights.flat[:: s.size + 1]
-    if not math.isfinite(core.sum()):
-        raise ValueError("the Euclidean gradient has NaN or infinite values, or they overflow")
-    up, vp = without_range(u, du, left), without_range(vt.T, dvt.T, right.T)
+    core.flat[:: s.size + 1] = ds
+    core *= tangential_weights(s, depth)
+    up, vp = without_range(u, du, left), without_range_of_rows(vt, dvt, right).T
     if depth != 2:
         normal = normal_weights(s, depth, shift=1)
         up *= normal

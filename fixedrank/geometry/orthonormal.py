@@ -16,8 +16,9 @@ _FIRST_PIVOT, _SECOND_PIVOT = 1e-7, 0.5
 _LARGEST = 1e140
 # Below this ratio of singular values the small ones are computed to relative accuracy.
 GRADED = 1e-3
-# Up to this size QR iteration finds a singular value decomposition faster than divide and conquer.
-_SMALL = 24
+# Up to this size QR iteration beats divide and conquer on nearly diagonal matrices, as those of
+# short steps are: 150 against 174 microseconds at 40 x 40 (2026-11).
+_SMALL = 64
 
 
 def orthonormal_columns(matrix: Array) -> Array:
@@ -56,8 +57,7 @@ def joint_basis(u: Array, up: Array) -> JointBasis:
     """
     m, k = u.shape
     if m >= 2 * k:
-        with np.errstate(over="ignore", invalid="ignore"):
-            gram = up.T @ up
+        gram = up.T @ up
         norms = np.sqrt(gram.diagonal())
         if norms.min() > 0 and norms.max() < _LARGEST:
             scaled, info = lapack.dpotrf(gram / (norms[:, None] * norms), clean=1)

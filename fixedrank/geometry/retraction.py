@@ -22,7 +22,8 @@ def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
     u, s, vt = point
     up, core, vp = vector
     k = s.size
-    columns, rows = joint_basis(u, up), joint_basis(vt.T, vp)
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns, rows = joint_basis(u, up), joint_basis(vt.T, vp)
     # W + Z = [U, Up] [[S + M, I], [I, 0]] [V, Vp]^T.
     inner = np.array(core)
     inner.flat[:: k + 1] += s

@@ -29,6 +29,15 @@ def without_range(basis: Array, block: Array, coefficients: Array) -> Array:
     return result
 
 
+def without_range_of_rows(basis: Array, block: Array, coefficients: Array) -> Array:
+    """Return block - coefficients @ basis, the same for rows."""
+    if basis.shape[0] == basis.shape[1]:
+        return np.zeros(block.shape)
+    result = coefficients @ basis
+    np.subtract(block, result, out=result)
+    return result
+
+
 def project(point: FixedRankPoint, matrix: Any) -> FixedRankTangentVector:
     """Project an ambient matrix of any kind to the tangent space."""
     return project_products(point, *ambient_products(matrix, point.u, point.vt.T))
