@@ -49,7 +49,7 @@ class RiemannianSystem:
         self.k = 0
         self.changes: list[RankChange] = []
         self.smallest = math.inf
-        self.sign = 0.0
+        self.sign = 1.0  # of the determinant of the core, which starts diagonal
 
     # Between points and vectors
 
@@ -114,7 +114,7 @@ class RiemannianSystem:
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
         """Cut the rank at round-off, refuse to cross the boundary of M_k, mend the frames."""
         u, core, v = self.split(state)
-        k, (sign, _) = self.k, np.linalg.slogdet(core)
+        k, sign = self.k, np.linalg.slogdet(core)[0]
         _, s, _ = graded_svd(core)
         tolerance = max(self.shape) * _EPS * float(s[0])
         kept = int((s > tolerance).sum())
@@ -135,14 +135,13 @@ class RiemannianSystem:
                 )
             )
             return self._reframe(state, kept)
-        if self.sign and sign != self.sign:
+        if sign != self.sign:
             return Stop(
                 f"stopped at t = {t:.6g}: a step crossed the boundary of M_{k}, which the flow "
                 f"never does (singular values {s[-1]:.2e} to {s[0]:.2e}); "
                 "take smaller rtol, max_step or step",
                 rest=False,
             )
-        self.sign = sign
         if s[-1] < GRADED * s[0]:
             off = np.abs(core) / np.sqrt(np.outer(s, s))
             np.fill_diagonal(off, 0)

@@ -105,8 +105,10 @@ def factored_flow(
     Returns
     -------
     FactoredTrajectory
-        The layers at the asked times; memory does not grow with the number of steps. After
-        Ctrl-C, what was computed. To resume, start from its last layers and time.
+        The layers at the asked times; memory does not grow with the number of steps. Where the
+        flow comes to rest early (within ten tolerances of a point from which nothing grows in the
+        time that is left), the remaining outputs repeat that point. After Ctrl-C, what was
+        computed. To resume, start from its last layers and time.
 
     Raises
     ------

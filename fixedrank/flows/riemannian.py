@@ -55,8 +55,10 @@ def riemannian_flow(
     RiemannianTrajectory
         The points at the asked times; memory does not grow with the number of steps. Where a
         singular value decays to round-off of the largest the flow goes on at the lower rank, and
-        ``rank_changes`` says when and why. After Ctrl-C, what was computed. To resume, start
-        from its last point and time.
+        ``rank_changes`` says when and why. Where the flow comes to rest early (within ten
+        tolerances of a point from which nothing grows in the time that is left), the remaining
+        outputs repeat that point. After Ctrl-C, what was computed. To resume, start from its last
+        point and time.
 
     Raises
     ------

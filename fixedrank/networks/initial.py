@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array, RankLostError, Seed, integer_sequence
+from fixedrank._checks import Array, RankLostError, Seed, integer_sequence, real_array
 from fixedrank.geometry.orthonormal import orthonormal_columns
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.gradients import narrow_partial_products, thin_point
@@ -168,7 +168,7 @@ def gaussian_factors(
     if scale is None:
         scales = 1 / np.sqrt(sizes[1:])
     else:
-        scales = np.asarray(scale, dtype=float)
+        scales = real_array("scale", scale)
         if scales.shape not in ((), (depth,)) or not (np.isfinite(scales) & (scales >= 0)).all():
             raise ValueError(
                 f"scale must be one finite number >= 0 or {depth} of them, one a layer, got {scale}"
@@ -198,13 +198,12 @@ def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:
         _, roots, vt = np.linalg.svd(layers[0], full_matrices=False)
         k = _numerical_rank(roots, max(layers[0].shape))
         vt = vt[:k]
-        columns: Array = vt.T
+        frame: Array = vt.T
         for layer in layers:
-            columns = layer @ columns
-            columns /= np.linalg.norm(columns, axis=0)
-        # One polar step takes back what round-off has done to the orthogonality.
-        polar, _, turn = np.linalg.svd(columns, full_matrices=False)
-        return FixedRankPoint(polar @ turn, roots[:k] ** len(layers), vt)
+            # Largest first: what round-off adds of larger directions to smaller ones, and the
+            # next layer would enlarge, goes out again.
+            frame = orthonormal_columns(layer @ frame)
+        return FixedRankPoint(frame, roots[:k] ** len(layers), vt)
     _, left, right = narrow_partial_products(layers)
     u, s, vt = thin_point(left[-1], None, right[-1].T)
     k = _numerical_rank(s, max(u.shape[0], vt.shape[1]))

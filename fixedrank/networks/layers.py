@@ -136,7 +136,7 @@ def layer_widths(
     >>> fixedrank.layer_widths(20, 2, 5)
     [20, 2, 7, 11, 16, 20]
     """
-    ends = (d, d) if isinstance(d, (int, np.integer)) else tuple(d)
+    ends = tuple(d) if isinstance(d, (tuple, list)) else (d, d)
     if len(ends) != 2:
         raise ValueError(f"d must be a dimension or the pair (d_x, d_y), got {d!r}")
     first, last = (positive_integer("d", end) for end in ends)

@@ -11,7 +11,7 @@ import pymanopt
 import scipy.linalg
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, RankLostError, finite_array
+from fixedrank._checks import Array, RankLostError, finite_array, real_array
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
@@ -422,13 +422,15 @@ class LinearRegression:
         return matrix
 
     def _point(self, W: Any) -> tuple[Array, Array, Array]:
-        u, s, vt = (np.asarray(part, dtype=float) for part in W)
+        u, s, vt = (real_array(name, part) for name, part in zip(("u", "s", "vt"), W, strict=True))
         k = s.size
         if u.shape != (self.shape[0], k) or vt.shape != (k, self.shape[1]):
             raise ValueError(
                 f"a point (u, s, vt) of {self.shape} matrices was expected, "
                 f"got shapes {u.shape}, {s.shape}, {vt.shape}"
             )
+        if not math.isfinite(u.sum() + s.sum() + vt.sum()):
+            raise ValueError("the point (u, s, vt) has NaN or infinite values")
         return u, s, vt
 
     def _layers(self, factors: Sequence[Any]) -> list[Array]:
