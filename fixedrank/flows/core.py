@@ -8,11 +8,17 @@ With F = -A_{W,N}(G), G the Euclidean gradient,
 With the SVD S = P diag(s) R^T and M = U^T G V this is U' = -(G V - U M) T and
 V' = -(G^T U - V M^T) T^T, T = R diag(s^(1-2/N)) P^T, and S' = -P (c o P^T M R) R^T with the weights
 c of the metric: no inverse of a small singular value for N >= 2, no difference of two.
+
+Where singular values are spread widely, S is kept block diagonal, a block for each group of
+comparable ones: entries of S that are large beside a small singular value would drown it in
+their errors, and with it the boundary of M_k, which the flow never crosses. Frames then turn
+between groups, which divides by s_i^2 - s_j^2, but only for i and j far apart.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +34,8 @@ from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.gradients import thin_gradient
 
 _EPS = float(np.finfo(float).eps)
+# Ratios of neighbouring singular values at which groups part, and at which they join again.
+_SPLIT, _MERGE = 0.3, 0.7
 
 
 class RiemannianSystem:
@@ -48,14 +56,19 @@ class RiemannianSystem:
         self.shape, self.depth, self.rtol = shape, depth, rtol
         self.k = 0
         self.changes: list[RankChange] = []
-        self.smallest = math.inf
-        self.sign = 1.0  # of the determinant of the core, which starts diagonal
+        self.framed = np.zeros(0)
+        self.bounds = [0]
+        self.smallest = 0.0
 
     # Between points and vectors
 
     def state(self, u: Array, core: Array, v: Array) -> Array:
-        """Return U, V and the core S in one vector."""
+        """Return U, V and a diagonal core in one vector: the frame for what follows."""
         self.k = core.shape[0]
+        self.framed = s = np.diagonal(core)
+        self.smallest = float(s[-1])
+        parts = (s[1:] < _SPLIT * s[:-1]) & (s[-1] < GRADED * s[0])
+        self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         return np.concatenate((u.ravel(), v.ravel(), core.ravel()))
 
     def split(self, state: Array) -> tuple[Array, Array, Array]:
@@ -85,26 +98,45 @@ class RiemannianSystem:
             velocity.fill(np.nan)
             return velocity
         du, dcore, dv = self.split(velocity)
-        left, s, right = graded_svd(core)
+        left, s, right = self.core_svd(core)
         gv, gtu = self.products(u, core, v)
         middle = u.T @ gv
         turn = (right.T * normal_weights(s, self.depth, shift=1)) @ left.T
         np.matmul(u @ middle - gv, turn, out=du)
         np.matmul(v @ middle.T - gtu, turn.T, out=dv)
         weighted = tangential_weights(s, self.depth) * (left.T @ middle @ right.T)
+        if len(self.bounds) > 2:
+            # Between groups the frames turn, so that the core stays block diagonal.
+            squares = s**2
+            gaps = squares - squares[:, None]
+            group = np.searchsorted(self.bounds, np.arange(self.k), side="right")
+            inside = np.equal.outer(group, group)
+            gaps[inside] = np.inf
+            turn_u = (weighted * s + s[:, None] * weighted.T) / -gaps
+            turn_v = (weighted * s[:, None] + s * weighted.T) / -gaps
+            du += u @ (left @ turn_u @ left.T)
+            dv += v @ (right.T @ turn_v @ right)
+            weighted = np.where(inside, weighted, 0)
         np.matmul(-left @ weighted, right, out=dcore)
         return velocity
+
+    def core_svd(self, core: Array) -> tuple[Array, Array, Array]:
+        """Return the singular value decomposition of a core, group by group."""
+        if len(self.bounds) == 2:
+            return graded_svd(core)
+        left, right, s = np.zeros_like(core), np.zeros_like(core), np.empty(self.k)
+        for a, b in pairwise(self.bounds):
+            left[a:b, a:b], s[a:b], right[a:b, a:b] = graded_svd(core[a:b, a:b])
+        return left, s, right
 
     def tolerances(self, state: Array, atol: float) -> Array:
         """Return tolerances that keep small singular values to relative accuracy.
 
-        In a frame in which the core is diagonal, a change of entry (i, j) by
-        rtol sqrt(s_i s_j) changes every singular value by rtol relative, as it does in the
-        layers, whose singular values are s^(1/N).
+        A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
+        value by rtol relative, which is how layers keep them, with their s^(1/N).
         """
         s = np.abs(np.diagonal(self.split(state)[1]))
         core = np.minimum(atol, self.rtol * np.sqrt(np.outer(s, s)))
-        core = np.maximum(core, 4 * _EPS * s.max())
         bounds = np.full(state.size, atol)
         bounds[-core.size :] = core.ravel()
         return bounds
@@ -115,7 +147,7 @@ class RiemannianSystem:
         """Cut the rank at round-off, refuse to cross the boundary of M_k, mend the frames."""
         u, core, v = self.split(state)
         k, sign = self.k, np.linalg.slogdet(core)[0]
-        _, s, _ = graded_svd(core)
+        _, s, _ = self.core_svd(core)
         tolerance = max(self.shape) * _EPS * float(s[0])
         kept = int((s > tolerance).sum())
         shrinking = s[-1] < self.smallest
@@ -135,27 +167,27 @@ class RiemannianSystem:
                 )
             )
             return self._reframe(state, kept)
-        if sign != self.sign:
+        if sign < 0:
             return Stop(
                 f"stopped at t = {t:.6g}: a step crossed the boundary of M_{k}, which the flow "
                 f"never does (singular values {s[-1]:.2e} to {s[0]:.2e}); "
                 "take smaller rtol, max_step or step",
                 rest=False,
             )
-        if s[-1] < GRADED * s[0]:
-            off = np.abs(core) / np.sqrt(np.outer(s, s))
-            np.fill_diagonal(off, 0)
-            if off.max() > 1:
-                return self._reframe(state, k)
-        drift = max(_drift(u), _drift(v))
-        if drift > 10 * self.rtol:
+        ratios = s[1:] / s[:-1]
+        between = np.isin(np.arange(1, k), self.bounds)
+        if (ratios[between] > _MERGE).any() or (
+            s[-1] < GRADED * s[0]
+            and ((s < 0.1 * self.framed).any() or (ratios[~between] < _SPLIT / 3).any())
+        ):
+            return self._reframe(state, k)
+        if max(_drift(u), _drift(v)) > 10 * self.rtol:
             return self._reframe(state, k)
         return None
 
     def _reframe(self, state: Array, rank: int) -> Restart:
         """Return the same matrix, cut to `rank`, with orthonormal U, V and diagonal core."""
         u, s, vt = self.point(state)
-        self.sign, self.smallest = 1.0, math.inf
         return Restart(self.state(u[:, :rank], np.diag(s[:rank]), vt[:rank].T))
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:

@@ -1,0 +1,63 @@
+"""The regression as a pymanopt problem reaches the minimum that the theory names."""
+
+import numpy as np
+import pymanopt
+import pytest
+import scipy.linalg
+from pymanopt.manifolds import FixedRankEmbedded, Stiefel
+from pymanopt.optimizers import ConjugateGradient
+
+from fixedrank import FixedRank, LinearRegression
+from tests.networks.data import regression_data
+
+K = 2
+
+
+@pytest.fixture
+def problem():
+    return LinearRegression(*regression_data(0, 5, 4, 15))
+
+
+def minimum(problem):
+    """U_k S_k V_k^T C^(-1/2), with the root from SciPy."""
+    root = scipy.linalg.sqrtm(problem.C)
+    u, s, vt = np.linalg.svd(problem.B @ np.linalg.inv(root))
+    return (u[:, :K] * s[:K]) @ vt[:K] @ np.linalg.inv(root)
+
+
+def start():
+    return FixedRank(4, 5, K, depth=1).random_point(rng=1)
+
+
+@pytest.mark.parametrize(
+    "manifold",
+    [FixedRankEmbedded(4, 5, K), *(FixedRank(4, 5, K, depth=N) for N in (1, 2, 3.5, 10))],
+    ids=str,
+)
+def test_conjugate_gradients(problem, manifold):
+    solver = ConjugateGradient(
+        verbosity=0, max_iterations=3000, min_gradient_norm=1e-9, min_step_size=1e-14
+    )
+    result = solver.run(problem.to_pymanopt(manifold), initial_point=start())
+    u, s, vt = result.point
+    # The cost is flat to round-off within 1e-8 of its minimum, which stops line searches there.
+    np.testing.assert_allclose((u * s) @ vt, minimum(problem), rtol=0, atol=1e-6)
+
+
+def test_cost_and_gradient(problem):
+    manifold = FixedRank(4, 5, K, depth=2)
+    made = problem.to_pymanopt(manifold)
+    assert isinstance(made, pymanopt.Problem)
+    point = start()
+    assert made.cost(point) == problem.loss(point)
+    gradient = made.riemannian_gradient(point)
+    Z = manifold.random_tangent_vector(point, rng=2)
+    h = 1e-5
+    curve = [manifold.retraction(point, sign * h * Z) for sign in (1, -1)]
+    slope = (made.cost(curve[0]) - made.cost(curve[1])) / (2 * h)
+    assert manifold.inner_product(point, gradient, Z) == pytest.approx(slope, rel=1e-6)
+
+
+def test_a_manifold_of_another_kind(problem):
+    with pytest.raises(ValueError, match=r"\(u, s, vt\).*FixedRank"):
+        problem.to_pymanopt(Stiefel(5, 2))
