@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import sys
 import tempfile
 import time
@@ -92,17 +93,12 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the subcommand."""
     import_extra("matplotlib", "plot", "fixedrank compare")
+    _check(options)
     folder = _writable(options.out)
     chosen, defaults = _data(options)
     depth = defaults["depth"] if options.depth is None else options.depth
     end = defaults["time"] if options.time is None else options.time
     scale = defaults["scale"] if options.scale is None else options.scale
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"--scale must be positive and finite, got {scale}")
-    if not (np.isfinite(end) and end > 0):
-        raise ValueError(f"--time must be positive and finite, got {end}")
-    if options.points < 2:
-        raise ValueError(f"--points must be at least 2, got {options.points}")
     print(chosen.description)
     try:
         problem = LinearRegression(chosen.X, chosen.Y)
@@ -146,6 +142,19 @@ def run(options: argparse.Namespace) -> int:
     if "interrupted" in comparison.factored.status + comparison.riemannian.status:
         return 130
     return 0 if comparison.relative_gap.max() <= comparison.tolerance else 1
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name in ("scale", "time"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"--{name} must be positive and finite, got {value}")
+    for name, least in (("seed", 0), ("dim", 1), ("points", 2), ("depth", 1), ("rank", 1)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} must be at least {least}, got {value}")
+    if (options.method == "RK4") != (options.step is not None):
+        raise ValueError("--step H and --method RK4 go together: only RK4 has a fixed step")
 
 
 def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import Array
+from fixedrank._checks import Array, real_array
 from fixedrank._optional import import_extra
 from fixedrank.networks import gaussian_factors, layer_widths, product
 
@@ -68,8 +69,10 @@ def _read(name: str) -> Array:
         if path.suffix == ".npy":
             array = np.load(path, allow_pickle=False)
         else:
-            array = np.loadtxt(path, delimiter=",", ndmin=2)
-        array = np.asarray(array, dtype=float)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of empty files, which are refused below
+                array = np.loadtxt(path, delimiter=",", ndmin=2)
+        array = real_array("the file", array)
     except (ValueError, TypeError, EOFError, UnicodeDecodeError) as error:
         raise ValueError(f"{name}: not a readable array of numbers: {error}") from error
     if array.ndim != 2 or not array.size:

@@ -357,7 +357,7 @@ class LinearRegression:
         Returns
         -------
         pymanopt.Problem
-            With cost and Euclidean gradient, for pymanopt's optimizers.
+            With cost and Euclidean gradient, for pymanopt's first-order optimizers.
 
         Raises
         ------
