@@ -17,6 +17,7 @@ import autograd.numpy as anp
 import matplotlib.pyplot as plt
 import numpy as np
 import pymanopt
+import scipy.sparse
 from pymanopt.manifolds import FixedRankEmbedded
 from pymanopt.optimizers import ConjugateGradient, SteepestDescent
 
@@ -94,8 +95,6 @@ print(f"cost above the minimum: {result.cost - smallest_cost:.1e}")
 # SciPy sparse array, a pair of low-rank factors, or a ``LinearOperator``. Of it only products with
 # ``u`` and ``vt.T`` are formed. Here a matrix of rank 3 is completed from a tenth of its
 # entries, with a sparse gradient; no array of its full size exists.
-
-import scipy.sparse  # noqa: E402
 
 m, n, k = 1000, 800, 3
 truth = fixedrank.FixedRank(m, n, k, depth=2).random_point(rng=2)

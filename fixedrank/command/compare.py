@@ -17,7 +17,7 @@ from fixedrank._checks import Array, RankLostError
 from fixedrank._optional import import_extra
 from fixedrank.command import data
 from fixedrank.flows import FlowComparison, compare_flows
-from fixedrank.flows.solvers import METHODS
+from fixedrank.flows.solvers import METHODS, solver_class
 from fixedrank.networks import LinearRegression, layer_widths, random_balanced_factors
 
 
@@ -153,6 +153,7 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} must be at least {least}, got {value}")
+    solver_class(options.method)
     if (options.method == "RK4") != (options.step is not None):
         raise ValueError("--step H and --method RK4 go together: only RK4 has a fixed step")
 
