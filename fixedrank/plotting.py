@@ -60,10 +60,9 @@ def plot_comparison(comparison: Any) -> Any:
     )
     values.legend(edgecolor="none", framealpha=0.9)
 
-    scale = np.maximum(comparison.norm, np.finfo(float).tiny)
     gaps.semilogy(
         t,
-        _visible(comparison.gap / scale),
+        _visible(comparison.relative_gap),
         color=RIEMANNIAN,
         label=r"$\|W_N\cdots W_1 - W\|_F \,/\, \|W\|_F$",
     )
@@ -84,7 +83,8 @@ def plot_comparison(comparison: Any) -> Any:
     gaps.legend(frameon=False, fontsize="small")
     for axes in (losses, values, gaps):
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlim(t[0], t[-1])
+        if t.size > 1:
+            axes.set_xlim(t[0], t[-1])
     return figure
 
 

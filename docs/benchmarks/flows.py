@@ -60,8 +60,8 @@ def autodiff_order(problem, factors, times):
         start,
         method="DOP853",
         t_eval=times,
-        rtol=RTOL,
-        atol=ATOL / len(factors),
+        rtol=RTOL / len(factors),
+        atol=ATOL / (10 * len(factors)),
     )
     last = solution.y[:, -1]
     layers = [

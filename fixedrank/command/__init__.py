@@ -6,8 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from fixedrank.command import compare
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2."""
+        self.exit(2, f"fixedrank: error: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if the result is not what theory says, 2 for bad input (one line on
         standard error says what was wrong), 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fixedrank",
         description="Gradient flows of deep linear networks, on layers and on fixed-rank matrices.",
     )

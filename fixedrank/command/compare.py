@@ -45,7 +45,6 @@ def add_parser(commands: Any) -> None:
     source.add_argument(
         "--dim",
         type=int,
-        default=20,
         metavar="D",
         help="dimension of the Gaussian data (default 20)",
     )
@@ -68,7 +67,10 @@ def add_parser(commands: Any) -> None:
     network.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     flow = parser.add_argument_group("integration")
     flow.add_argument(
-        "--time", type=float, metavar="T", help="final time (default: 5; digits: 100)"
+        "--time",
+        type=float,
+        metavar="T",
+        help="final time (default: 100 / largest eigenvalue of X X^T; Gaussian data: 5)",
     )
     flow.add_argument(
         "--points", type=int, default=101, metavar="P", help="number of output times (default 101)"
@@ -97,7 +99,6 @@ def run(options: argparse.Namespace) -> int:
     folder = _writable(options.out)
     chosen, defaults = _data(options)
     depth = defaults["depth"] if options.depth is None else options.depth
-    end = defaults["time"] if options.time is None else options.time
     scale = defaults["scale"] if options.scale is None else options.scale
     print(chosen.description)
     try:
@@ -108,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
             f"X X^T is singular: restricted to the range of X, {problem.shape[1]} of "
             f"{chosen.X.shape[0]} dimensions, without loss"
         )
+    end = options.time or defaults["time"] or 100 / float(np.linalg.norm(problem.C, 2))
     rank = min(defaults["rank"], *problem.shape) if options.rank is None else options.rank
     widths = layer_widths((problem.shape[1], problem.shape[0]), rank, depth)
     factors = random_balanced_factors(widths, rng=options.seed)
@@ -141,7 +143,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{seconds:.1f} s; picture and numbers in {folder}")
     if "interrupted" in comparison.factored.status + comparison.riemannian.status:
         return 130
-    return 0 if comparison.relative_gap.max() <= comparison.tolerance else 1
+    whole = comparison.factored.complete and comparison.riemannian.complete
+    return 0 if whole and comparison.relative_gap.max() <= comparison.tolerance else 1
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -154,6 +157,8 @@ def _check(options: argparse.Namespace) -> None:
         if value is not None and value < least:
             raise ValueError(f"--{name} must be at least {least}, got {value}")
     solver_class(options.method)
+    if options.dim is not None and options.data != "gaussian":
+        raise ValueError("--dim needs --data gaussian")
     if (options.method == "RK4") != (options.step is not None):
         raise ValueError("--step H and --method RK4 go together: only RK4 has a fixed step")
 
@@ -163,16 +168,16 @@ def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:
         if options.data is not None:
             raise ValueError(f"--x and --data {options.data} exclude each other")
         own = data.from_files(options.x, options.y, samples_in_rows=options.samples_in_rows)
-        return own, {"depth": 3, "rank": 10, "scale": 1.0, "time": 5.0}
+        return own, {"depth": 3, "rank": 10, "scale": 1.0, "time": None}
     if options.y is not None:
         raise ValueError("--y needs --x")
     if options.data == "gaussian":
         rank = 2 if options.rank is None else options.rank
         depth = 5 if options.depth is None else options.depth
         rng = np.random.default_rng(options.seed)
-        made = data.gaussian(options.dim, rank, depth, rng)
+        made = data.gaussian(options.dim or 20, rank, depth, rng)
         return made, {"depth": 5, "rank": 2, "scale": 1.0, "time": 5.0}
-    return data.digits(), {"depth": 3, "rank": 10, "scale": 0.01, "time": 100.0}
+    return data.digits(), {"depth": 3, "rank": 10, "scale": 0.01, "time": None}
 
 
 def _limit(problem: LinearRegression, rank: int) -> Array:
@@ -211,10 +216,6 @@ def _writable(name: str) -> Path:
 
 
 def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) -> None:
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank compare")
-    figure = comparison.plot()
-    figure.savefig(folder / "compare.png", dpi=150)
-    pyplot.close(figure)
     count = comparison.t.size
     np.savez(
         folder / "compare.npz",
@@ -228,3 +229,7 @@ def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) 
         distance_to_limit=away[:count],
         limit=limit,
     )
+    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank compare")
+    figure = comparison.plot()
+    figure.savefig(folder / "compare.png", dpi=150)
+    pyplot.close(figure)

@@ -71,7 +71,7 @@ def _read(name: str) -> Array:
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of empty files, which are refused below
-                array = np.loadtxt(path, delimiter=",", ndmin=2)
+                array = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
         array = real_array("the file", array)
     except (ValueError, TypeError, EOFError, UnicodeDecodeError) as error:
         raise ValueError(f"{name}: not a readable array of numbers: {error}") from error

@@ -39,6 +39,8 @@ class FlowComparison:
         to the square of the largest spectral norm among them.
     tolerance : float
         The relative gap up to which the flows count as one: 100 rtol.
+    smallest_norm : float
+        atol / rtol: a matrix W smaller than this is known to atol only.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class FlowComparison:
     depth: int
     imbalance: float
     tolerance: float
+    smallest_norm: float
 
     @property
     def t(self) -> Array:
@@ -74,8 +77,8 @@ class FlowComparison:
 
     @property
     def relative_gap(self) -> Array:
-        r"""The gap divided by \|W\|_F."""
-        return self.gap / np.maximum(self.norm, np.finfo(float).tiny)
+        r"""The gap divided by \|W\|_F, or by atol / rtol where W is smaller than that."""
+        return self.gap / np.maximum(self.norm, self.smallest_norm)
 
     @property
     def balancedness(self) -> Array:
@@ -104,7 +107,7 @@ class FlowComparison:
             )
         return (
             f"The two flows differ by more than {self.tolerance:.0e}: {where}; "
-            "smaller tolerances tell integration error from more."
+            "smaller tolerances, or a smaller fixed step, tell integration error from more."
         )
 
     def plot(self) -> Any:
@@ -202,7 +205,10 @@ def compare_flows(
     start = product_point(layers, balanced=balanced)
     chosen: dict[str, Any] = dict(method=method, rtol=rtol, atol=atol, progress=progress, **options)
     factored = factored_flow(problem, layers, times, **chosen)
-    reached = times[: max(len(factored), 2)]
+    reached = times[: len(factored)]
+    if reached.size < 2:
+        # Cut short before the first output: nothing but the start is left to compare.
+        reached = times[0] + np.array([0.0, 1e-9]) * (times[1] - times[0])
     riemannian = riemannian_flow(problem, start, len(layers), reached, **chosen)
     return FlowComparison(
         factored=factored,
@@ -210,4 +216,5 @@ def compare_flows(
         depth=len(layers),
         imbalance=imbalance,
         tolerance=100 * rtol,
+        smallest_norm=atol / rtol,
     )

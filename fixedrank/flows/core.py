@@ -34,6 +34,8 @@ from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.gradients import thin_gradient
 
 _EPS = float(np.finfo(float).eps)
+# A matrix as small as this is zero: squares of its entries would underflow.
+_NOTHING = 1e-150
 # Ratios of neighbouring singular values at which groups part, and at which they join again.
 _SPLIT, _MERGE = 0.3, 0.7
 
@@ -129,16 +131,16 @@ class RiemannianSystem:
             left[a:b, a:b], s[a:b], right[a:b, a:b] = graded_svd(core[a:b, a:b])
         return left, s, right
 
-    def tolerances(self, state: Array, atol: float) -> Array:
+    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, Array]:
         """Return tolerances that keep the small singular values of the frame to relative accuracy.
 
         A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
         value by rtol relative, which is how layers keep them, with their s^(1/N).
         """
-        core = np.minimum(atol, self.rtol * np.sqrt(np.outer(self.framed, self.framed)))
+        core = np.minimum(atol, rtol * np.sqrt(np.outer(self.framed, self.framed)))
         bounds = np.full(state.size, atol)
         bounds[-core.size :] = core.ravel()
-        return bounds
+        return rtol, bounds
 
     # What is looked at after each step
 
@@ -151,38 +153,37 @@ class RiemannianSystem:
         kept = int((s > tolerance).sum())
         shrinking = s[-1] < self.smallest
         self.smallest = float(s[-1])
-        if kept == 0:
-            return Stop(f"stationary from t = {t:.6g} on: W = 0", rest=True)
+        if s[0] < _NOTHING:
+            return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
         if kept < k and shrinking:
             lost = float(s[kept])
-            self.changes.append(
-                RankChange(
-                    t,
-                    kept,
-                    lost,
-                    f"a singular value fell to {lost:.2e}, round-off of the largest, {s[0]:.2e}; "
-                    "errors would carry the flow across the boundary of "
-                    f"M_{k}, which it never crosses, so it goes on in M_{kept}",
-                )
-            )
+            fell = f"a singular value fell to {lost:.2e}, round-off of the largest, {s[0]:.2e}; "
+            self.changes.append(RankChange(t, kept, lost, fell + self._boundary(k, kept)))
             return self._reframe(state, kept)
         if sign < 0:
+            does = "may end at" if self.depth < 2 else "never reaches; take smaller steps"
             return Stop(
                 f"stopped at t = {t:.6g}: a step crossed the boundary of M_{k}, which the flow "
-                f"never does (singular values {s[-1]:.2e} to {s[0]:.2e}); "
-                "take smaller rtol, max_step or step",
+                f"{does} (singular values {s[-1]:.2e} to {s[0]:.2e})",
                 rest=False,
             )
         ratios = s[1:] / s[:-1]
         within = self.together.diagonal(1)
-        if (ratios[~within] > _MERGE).any() or (
-            s[-1] < GRADED * s[0]
-            and ((s < 0.1 * self.framed).any() or (ratios[within] < _SPLIT / 3).any())
-        ):
+        part = s[-1] < GRADED * s[0] and (ratios[within] < _SPLIT / 3).any()
+        if part or (ratios[~within] > _MERGE).any() or (s < 0.1 * self.framed).any():
             return self._reframe(state, k)
         if max(_drift(u), _drift(v)) > 10 * self.rtol:
             return self._reframe(state, k)
         return None
+
+    def _boundary(self, k: int, kept: int) -> str:
+        """Say why it goes on at a lower rank; s' ~ -s^(2-2/N) is zero in finite time if N < 2."""
+        if self.depth < 2:
+            return f"at depth N < 2 the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
+        return (
+            f"errors would carry the flow across the boundary of M_{k}, which it never crosses, "
+            f"so it goes on in M_{kept}"
+        )
 
     def _reframe(self, state: Array, rank: int) -> Restart:
         """Return the same matrix, cut to `rank`, with orthonormal U, V and diagonal core."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,8 +40,8 @@ class System(Protocol):
         """Return the velocity."""
         ...
 
-    def tolerances(self, state: Array, atol: float) -> Any:
-        """Return the absolute tolerance, one number or one for each entry."""
+    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, Any]:
+        """Return the tolerances of the state: relative, and absolute for all or each entry."""
         ...
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
@@ -92,8 +93,8 @@ class _Stepper:
     def __init__(
         self, system: System, method: Any, rtol: float, atol: float, options: dict[str, Any]
     ) -> None:
-        if not 0 < rtol < 1:
-            raise ValueError(f"rtol must lie in (0, 1), got {rtol}")
+        if not 1e-13 <= rtol < 1:
+            raise ValueError(f"rtol must lie in [1e-13, 1), got {rtol}")
         if not 0 < atol < math.inf:
             raise ValueError(f"atol must be positive and finite, got {atol}")
         self.system, self.method = system, solver_class(method)
@@ -106,9 +107,18 @@ class _Stepper:
         options = dict(self.options)
         if step is not None and self.method is not RK4 and self.method in METHODS.values():
             options["first_step"] = min(step, end - t)
-        tolerances = {"rtol": self.rtol, "atol": self.system.tolerances(state, self.atol)}
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.method(self.velocity, t, state, end, **tolerances, **options)
+        rtol, atol = self.system.tolerances(state, self.rtol, self.atol)
+        try:
+            with (
+                np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("error", UserWarning)
+                return self.method(self.velocity, t, state, end, rtol=rtol, atol=atol, **options)
+        except UserWarning as warning:
+            # SciPy warns of options that a method does not know.
+            text = " ".join(str(warning).split())
+            raise ValueError(f"method {self.method.__name__}: {text}") from warning
 
     def velocity(self, t: float, state: Array) -> Array:
         """Return the right-hand side, and notice where it is not finite."""
@@ -121,8 +131,9 @@ class _Stepper:
     def advance(self, solver: Any) -> str | None:
         """Take a step; return why it failed, if it did."""
         self.undefined = False
+        message = None
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 message = solver.step()
         except (ValueError, np.linalg.LinAlgError):
             # The linear algebra of implicit methods does not stand NaN.
@@ -131,9 +142,8 @@ class _Stepper:
             solver.status = "failed"
         if solver.status != "failed" and np.isfinite(solver.y.sum()):
             return None
-        if self.undefined:
-            return "the gradient has NaN or infinite values, or the step leads to some"
-        return str(message)
+        nan = "the gradient has NaN or infinite values, or the step leads to some"
+        return "; ".join(str(part) for part in (message, self.undefined and nan) if part)
 
     def at(self, t: float, solver: Any, before: Array) -> Array:
         """Return the state at an output time within the last step.
@@ -165,6 +175,8 @@ def integrate(
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
     stepper = _Stepper(system, method, rtol, atol, options)
+    if not np.isfinite(stepper.velocity(float(times[0]), state)).all():
+        raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol)
     run = Run(records=[system.record(state)])
     reached, end = float(times[0]), float(times[-1])

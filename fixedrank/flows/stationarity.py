@@ -21,6 +21,8 @@ from fixedrank._checks import Array
 _SLOW = 100.0
 # At the limit of stability explicit methods tremble by a few tolerances.
 _CLOSE = 10.0
+# Up to this size a dense matrix of rates is cheaper.
+_DENSE = 40
 # The first look after so many evaluations; later ones may cost half of all that went before.
 _PATIENCE = 2000
 
@@ -56,7 +58,7 @@ class RestTest:
         if distance > _SLOW * tolerance:
             return None
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 rates, gradient, lengths = system.linearisation(after)
                 if self._lowest(rates, gradient, left) * left < -0.1:
                     return None
@@ -71,6 +73,9 @@ class RestTest:
 
     def _lowest(self, rates: LinearOperator, gradient: Array, left: float) -> float:
         """Return the lowest rate, to a hundredth of 1 / left."""
+        if gradient.size <= _DENSE:
+            matrix = self._counted(rates) @ np.eye(gradient.size)
+            return float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[0])
         # A constant vector has a part in directions that the gradient misses by symmetry.
         start = gradient + 1e-3 * float(np.linalg.norm(gradient))
         options = {"k": 1, "v0": start, "ncv": min(40, start.size), "return_eigenvectors": False}

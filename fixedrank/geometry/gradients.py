@@ -25,11 +25,6 @@ _EPS = float(np.finfo(float).eps)
 _AGREEMENT = 1e-9
 
 
-def is_factor_derivative(value: Any) -> bool:
-    """Say whether `value` is a triple (du, ds, dvt), not a low-rank (U, S, V)."""
-    return isinstance(value, (tuple, list)) and len(value) == 3 and np.ndim(value[1]) == 1
-
-
 def from_factor_derivative(
     point: FixedRankPoint, derivative: Any, depth: float
 ) -> FixedRankTangentVector:

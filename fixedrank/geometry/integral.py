@@ -36,7 +36,7 @@ def integral_inner_product(
         The depth N, a real number with 1.0001 <= N <= 10000.
     rtol : float
         Bound on the error, relative to the sum of the absolute values of the terms of the trace.
-        At least 1e-13.
+        At least 1e-12, and N / 50 times that where N > 50.
 
     Returns
     -------
@@ -83,8 +83,9 @@ def integral_inner_product(
             f"at depth N = {depth} the integrand hardly decays; quadrature is offered for "
             "1.0001 <= N <= 10000, use FixedRank(..., depth=N).inner_product elsewhere"
         )
-    if not 1e-13 <= rtol < 1:
-        raise ValueError(f"rtol must lie in [1e-13, 1), got {rtol}")
+    least = 1e-12 * max(1.0, number / 50)
+    if not least <= rtol < 1:
+        raise ValueError(f"at depth {depth} rtol must lie in [{least:.0e}, 1), got {rtol}")
 
     # Terms 1 / ((t + a)(t + b)) with eigenvalues a of W W^T and b of W^T W, in logarithms.
     logs = 2 * np.log(checked.s)

@@ -10,7 +10,7 @@ from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer, real_depth, require_finite
 from fixedrank.geometry import retraction, tangent
-from fixedrank.geometry.gradients import from_factor_derivative, is_factor_derivative
+from fixedrank.geometry.gradients import from_factor_derivative
 from fixedrank.geometry.operator import DepthOperator, require_metric
 from fixedrank.geometry.orthonormal import orthonormal_columns
 from fixedrank.geometry.points import (
@@ -19,6 +19,7 @@ from fixedrank.geometry.points import (
     as_point,
     as_tangent,
     checked_point,
+    is_triple,
 )
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 
@@ -504,7 +505,7 @@ class FixedRank(Manifold):
         array([[6.]])
         """
         checked = self._point(point)
-        if is_factor_derivative(euclidean_gradient):
+        if is_triple(euclidean_gradient):
             return from_factor_derivative(checked, euclidean_gradient, self.depth)
         gradient = tangent.project(checked, euclidean_gradient)
         if self.depth != 1:

@@ -112,6 +112,16 @@ def _parts(value: Any, kind: str, names: tuple[str, ...]) -> list[Array]:
     return [real_array(name, part) for name, part in zip(names, value, strict=True)]
 
 
+def is_triple(value: Any) -> bool:
+    """Say whether `value` has the form (u, s, vt), not that of a matrix or of a low-rank one."""
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 3
+        and np.ndim(value[0]) == 2
+        and np.ndim(value[1]) == 1
+    )
+
+
 def as_point(value: Any, m: int, n: int, k: int) -> FixedRankPoint:
     """Return `value` as a point with the shapes of M_k checked, and little else."""
     u, s, vt = parts = _parts(value, "a point", _POINT)

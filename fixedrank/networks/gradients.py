@@ -37,15 +37,17 @@ def thin_gradient(problem: Any) -> ThinGradient:
     A problem that has a method ``gradient_products(left, core, right)`` of its own is asked for
     them; any other for its gradient at the point W = left core right^T.
     """
+    for name in ("loss", "gradient"):
+        if not callable(getattr(problem, name, None)):
+            raise TypeError(
+                f"a problem has methods loss(W) and gradient(W); {problem!r} has no {name}"
+            )
     own: ThinGradient | None = getattr(problem, "gradient_products", None)
     if own is not None:
         return own
 
     def products(left: Array, core: Array | None, right: Array) -> tuple[Array, Array]:
-        gradient = problem.gradient(thin_point(left, core, right))
-        if isinstance(gradient, list):
-            gradient = np.asarray(gradient, dtype=float)
-        return ambient_products(gradient, left, right)
+        return ambient_products(problem.gradient(thin_point(left, core, right)), left, right)
 
     return products
 

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, RankLostError, finite_array, real_array
 from fixedrank.geometry.manifold import FixedRank
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.points import FixedRankPoint, is_triple
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_factors
 
@@ -93,8 +93,14 @@ class LinearRegression:
         self._set_up(data, labels, left, s, right)
 
     def _set_up(self, data: Array, labels: Array, left: Array, s: Array, right: Array) -> None:
-        self.C: Array = data @ data.T
-        self.B: Array = labels @ data.T
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.C: Array = data @ data.T
+            self.B: Array = labels @ data.T
+        if not (np.isfinite(self.C).all() and np.isfinite(self.B).all()):
+            raise ValueError(
+                "X X^T or Y X^T overflows: the largest entries are "
+                f"{np.abs(data).max():.1e} in X and {np.abs(labels).max():.1e} in Y; scale the data"
+            )
         self.root: Array = (left * s) @ left.T
         projected = labels @ right.T
         self.Q: Array = projected @ left.T
@@ -174,7 +180,7 @@ class LinearRegression:
         >>> fixedrank.LinearRegression.on_range(X, X).extend(np.eye(3, 2)).shape
         (3, 3)
         """
-        if isinstance(W, (tuple, list)) and len(W) == 3:
+        if is_triple(W):
             u, s, vt = self._point(W)
             return FixedRankPoint(u, s, vt if self.basis is None else vt @ self.basis.T)
         matrix = self._matrix(W)
@@ -206,7 +212,7 @@ class LinearRegression:
         >>> round(fixedrank.LinearRegression(np.eye(2), np.eye(2)).loss(np.zeros((2, 2))), 12)
         1.0
         """
-        if isinstance(W, (tuple, list)) and len(W) == 3:
+        if is_triple(W):
             u, s, vt = self._point(W)
             return self._thin_loss(u * s, vt @ self.root)
         return self._half_square(float(np.linalg.norm(self._matrix(W) @ self.root - self.Q)))
@@ -242,7 +248,7 @@ class LinearRegression:
         array([[-2.,  0.],
                [ 0., -1.]])
         """
-        if isinstance(W, (tuple, list)) and len(W) == 3:
+        if is_triple(W):
             u, s, vt = self._point(W)
             return RegressionGradient(self, u * s, vt)
         return self._matrix(W) @ self.C - self.B

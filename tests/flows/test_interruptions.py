@@ -137,3 +137,11 @@ def test_an_error_in_a_loss_is_passed_on():
 
     with pytest.raises(ZeroDivisionError, match="my own error"):
         riemannian_flow(Wrong(X, Y), POINT, 3, T)
+
+
+@BOTH
+@pytest.mark.parametrize("method", ["DOP853", "BDF", "RK4"])
+def test_a_gradient_that_is_nan_from_the_start(run, method):
+    options = {"step": 0.01} if method == "RK4" else {}
+    with pytest.raises(ValueError, match="NaN or infinite values at the start"):
+        run(Fragile(np.inf), method=method, **options)

@@ -148,3 +148,21 @@ def test_deeper_decay_is_a_power_law():
     flow = riemannian_flow(problem, start, 5, t)
     exact = [scalar_curve(s, b, t, 5) for s, b in zip(start[1], TARGETS * [1, 1, -1], strict=True)]
     np.testing.assert_allclose(flow.singular_values, np.transpose(exact), rtol=1e-6)
+
+
+def test_down_to_nothing():
+    # One number against its target: s' = -2 s (s + b), down to W = 0.
+    problem = LinearRegression([[1.0]], [[-TARGETS[0]]])
+    t = np.linspace(0, 40, 9)
+    flow = riemannian_flow(problem, (np.eye(1), np.ones(1), np.eye(1)), 2, t)
+    assert flow.complete
+    exact = logistic(1.0, -TARGETS[0], t)
+    np.testing.assert_allclose(flow.singular_values[:, 0], exact, rtol=1e-6)
+
+
+def test_one_number_to_rest():
+    problem = LinearRegression([[1.0]], [[3.0]])
+    comparison = compare_flows(problem, [np.eye(1)], [0, 1, 1e5])
+    np.testing.assert_allclose(comparison.riemannian.singular_values[:, 0], [1, 3 - 2 / np.e, 3])
+    assert "stationary" in comparison.factored.status
+    assert "stationary" in comparison.riemannian.status
