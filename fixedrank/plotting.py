@@ -47,18 +47,16 @@ def plot_comparison(comparison: Any) -> Any:
     _log_if_wide(losses, factored.loss[: t.size])
     losses.legend(frameon=False)
 
-    for name, trajectory, style in (
-        ("layers", factored, {"color": LAYERS, "lw": 5, "alpha": 0.6}),
-        ("Riemannian", riemannian, {"color": RIEMANNIAN, "lw": 1.2, "ls": "--"}),
+    for trajectory, style in (
+        (factored, {"color": LAYERS, "lw": 5, "alpha": 0.6}),
+        (riemannian, {"color": RIEMANNIAN, "lw": 1.2, "ls": "--"}),
     ):
         curves = np.array(trajectory.singular_values[: t.size])
         curves[curves <= 0] = np.nan
-        lines = values.plot(t, curves, **style)
-        lines[0].set_label(name)
+        values.plot(t, curves, **style)
     values.set(
         xlabel="time $t$", ylabel=r"singular values $\sigma_i(W(t))$", title="Singular values"
     )
-    values.legend(edgecolor="none", framealpha=0.9)
 
     gaps.semilogy(
         t,
