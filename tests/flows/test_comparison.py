@@ -134,9 +134,13 @@ def test_plot(name, request, tmp_path):
         assert axes.get_xlabel()
         assert axes.get_ylabel()
         assert axes.get_title()
-        assert axes.get_legend().get_texts()
         assert axes.get_xlim() == (0, 3)
     losses, values, gaps = figure.axes
+    for axes in (losses, gaps):
+        assert axes.get_legend().get_texts()
+    # The second panel has the colours of the first, which names them.
+    for layers, curve in ((values.lines[0], losses.lines[0]), (values.lines[-1], losses.lines[1])):
+        assert layers.get_color() == curve.get_color()
     np.testing.assert_array_equal(losses.lines[0].get_ydata(), both.factored.loss)
     np.testing.assert_array_equal(losses.lines[1].get_ydata(), both.riemannian.loss)
     assert len(values.lines) == 4
