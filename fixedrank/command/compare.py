@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
     if "interrupted" in comparison.factored.status + comparison.riemannian.status:
         return 130
     whole = comparison.factored.complete and comparison.riemannian.complete
-    return 0 if whole and comparison.relative_gap.max() <= comparison.tolerance else 1
+    return 0 if whole and comparison.agree else 1
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -39,8 +39,8 @@ class FlowComparison:
         to the square of the largest spectral norm among them.
     tolerance : float
         The relative gap up to which the flows count as one: 100 rtol.
-    smallest_norm : float
-        atol / rtol: a matrix W smaller than this is known to atol only.
+    absolute_tolerance : float
+        What a gap may have beside that, for small W: 100 atol.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class FlowComparison:
     depth: int
     imbalance: float
     tolerance: float
-    smallest_norm: float
+    absolute_tolerance: float
 
     @property
     def t(self) -> Array:
@@ -77,8 +77,14 @@ class FlowComparison:
 
     @property
     def relative_gap(self) -> Array:
-        r"""The gap divided by \|W\|_F, or by atol / rtol where W is smaller than that."""
-        return self.gap / np.maximum(self.norm, self.smallest_norm)
+        r"""The gap divided by \|W\|_F."""
+        return self.gap / np.maximum(self.norm, np.finfo(float).tiny)
+
+    @property
+    def agree(self) -> bool:
+        """Whether the gap is within the tolerances at all times."""
+        allowed = self.tolerance * self.norm + self.absolute_tolerance
+        return bool((self.gap <= allowed).all())
 
     @property
     def balancedness(self) -> Array:
@@ -95,7 +101,7 @@ class FlowComparison:
             start = f"The layers start unbalanced by {self.imbalance:.1e}"
             return f"{start}, so the flows differ: {where}."
         cut = "" if self.factored.complete and self.riemannian.complete else " as far as they went"
-        if largest <= self.tolerance:
+        if self.agree:
             return f"The two flows are one{cut}: {where}, asked for {self.tolerance:.0e}."
         changes = [c for c in self.riemannian.rank_changes if c.t <= self.t[-1]]
         if changes:
@@ -216,5 +222,5 @@ def compare_flows(
         depth=len(layers),
         imbalance=imbalance,
         tolerance=100 * rtol,
-        smallest_norm=atol / rtol,
+        absolute_tolerance=100 * atol,
     )
