@@ -34,7 +34,7 @@ def from_factor_derivative(
     the larger one of s_i and s_j, and the weight of the normal parts is s_j^(1-2/N).
     """
     u, s, vt = point
-    du, ds, dvt = _checked(point, derivative)
+    du, ds, dvt = checked_derivative(point, derivative)
     left, right = u.T @ du, dvt @ vt.T
     column = s[:, None]
     # M twice; entry by entry the quotient by the larger singular value loses nothing.
@@ -54,7 +54,8 @@ def from_factor_derivative(
     return FixedRankTangentVector(up, core, vp)
 
 
-def _checked(point: FixedRankPoint, derivative: Any) -> tuple[Array, Array, Array]:
+def checked_derivative(point: FixedRankPoint, derivative: Any) -> tuple[Array, Array, Array]:
+    """Return (du, ds, dvt) with their shapes checked against the point."""
     du, ds, dvt = (real_array("a factor derivative", part) for part in derivative)
     if du.shape != point.u.shape or ds.shape != point.s.shape or dvt.shape != point.vt.shape:
         raise ValueError(

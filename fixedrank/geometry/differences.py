@@ -1,0 +1,150 @@
+r"""Divided differences of f(x) = x^(1/N) at x_i = s_i^2, which carry the derivative of the metric.
+
+The metric divides entry (i, j) of M by c_ij = 1 / f[x_i, x_j]. Its derivative holds the second
+differences f[x_i, x_l, x_j] and, where one of the indices is normal (x = 0), the first differences
+of f(x)/x. At infinite depth f is the logarithm. No difference of nearby numbers is formed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+
+# Up to this depth a sum of products of powers is cheaper than logarithms.
+_POLYNOMIAL_DEPTH = 32
+# Nodes and largest ratio x_i / x_j for which the quadrature below is exact to round-off: its
+# integrand is analytic in the ellipse with sum of half-axes 3 + sqrt(8), and 5.8^(-24) = 4e-19.
+_NODES, _NARROW = 12, 2.0
+
+
+class Weights(NamedTuple):
+    """What the metric and its derivative need at one point: c_ij, c_j0 and divided differences.
+
+    `second` holds f[x_i, x_l, x_j] (k x k x k), `first` holds f[0, x_i, x_j] (k x k).
+    """
+
+    tangential: Array
+    normal: Array
+    second: Array
+    first: Array
+
+
+def weights(s: Array, depth: float) -> Weights:
+    """Return the weights at singular values s; those of the last points asked for are kept."""
+    return _weights(s.tobytes(), depth)
+
+
+@functools.lru_cache(maxsize=4)
+def _weights(values: bytes, depth: float) -> Weights:
+    s = np.frombuffer(values)
+    tangential = tangential_weights(s, depth)
+    if depth == 1:
+        second = np.zeros((s.size,) * 3)
+    elif depth <= _POLYNOMIAL_DEPTH and depth == int(depth):
+        pairs = tangential[:, :, None] * tangential
+        pairs *= tangential[:, None, :]
+        second = _homogeneous(s ** (2 / depth), int(depth) - 2)
+        second /= -pairs
+    else:
+        second = second_differences(s, 1 / depth)
+    # Normal directions carry no metric at infinite depth, and there are none.
+    first = first_differences(s, 1 / depth - 1) if depth < math.inf else np.zeros_like(tangential)
+    result = Weights(tangential, normal_weights(s, depth), second, first)
+    for array in result:
+        array.flags.writeable = False
+    return result
+
+
+def _homogeneous(p: Array, degree: int) -> Array:
+    """Return the sums of all monomials of one degree in p_i, p_l, p_j, for all i, l, j."""
+    powers = p[:, None] ** np.arange(degree, -1, -1)
+    of_two = np.empty((degree + 1, p.size, p.size))
+    of_two[0] = 1
+    for d in range(1, degree + 1):
+        of_two[d] = of_two[d - 1] * p
+        of_two[d] += powers[:, degree - d, None]
+    result: Array = (powers @ of_two.reshape(degree + 1, -1)).reshape((p.size,) * 3)
+    return result
+
+
+def first_differences(s: Array, exponent: float) -> Array:
+    """Return the first divided differences of x^exponent at x_i = s_i^2."""
+    larger, smaller = np.maximum.outer(s, s), np.minimum.outer(s, s)
+    return np.asarray(
+        smaller ** (2 * exponent - 2) * _quotient(2 * _log_ratio(larger, smaller), exponent)
+    )
+
+
+def second_differences(s: Array, exponent: float) -> Array:
+    """Return the second divided differences of x^exponent at x_i = s_i^2; of ln x for exponent 0.
+
+    Where the three points are close, by Gauss quadrature of the first differences of f' along
+    the segments from the largest to the others; elsewhere by their definition.
+    """
+    order = np.argsort(s)[::-1]
+    i, j, l, places = _triples(s.size)
+    x, y, z = s[order[i]], s[order[j]], s[order[l]]
+    scale, y, z = x ** (2 * exponent - 4), y / x, z / x
+    values = np.empty_like(z)
+    narrow = z * z * _NARROW >= 1
+    values[narrow] = _narrow_difference(y[narrow], z[narrow], exponent)
+    wide = ~narrow
+    values[wide] = _wide_difference(y[wide], z[wide], exponent)
+    values *= scale
+    inverse = np.argsort(order)
+    return np.asarray(values[places[np.ix_(inverse, inverse, inverse)]])
+
+
+@functools.lru_cache(maxsize=4)
+def _triples(k: int) -> tuple[Array, Array, Array, Array]:
+    """Return all i <= j <= l below k, and the place of each (i, j, l) in any order among them."""
+    ordered = np.sort(np.indices((k, k, k)).reshape(3, -1), axis=0)
+    codes = (ordered[0] * k + ordered[1]) * k + ordered[2]
+    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    i, j, l = ordered[:, first]
+    return i, j, l, places.reshape(k, k, k)
+
+
+def _log_ratio(larger: Array, smaller: Array) -> Array:
+    return np.asarray(np.log1p((larger - smaller) / smaller))
+
+
+def _quotient(d: Array, exponent: float) -> Array:
+    """Return (e^(exponent d) - 1) / (e^d - 1) for d >= 0; at d = 0 the limit."""
+    d = np.where(d == 0, 1e-100, d)
+    return np.asarray(np.expm1(exponent * d) / np.expm1(d))
+
+
+def _wide_difference(y: Array, z: Array, exponent: float) -> Array:
+    """Return f[1, y^2, z^2] for 1 >= y >= z, z well below 1."""
+
+    def first(larger: Array, smaller: Array) -> Array:
+        d = 2 * _log_ratio(larger, smaller)
+        if exponent == 0:
+            d = np.where(d == 0, 1e-100, d)
+            return np.asarray(d / np.expm1(d) / smaller**2)
+        return np.asarray(smaller ** (2 * exponent - 2) * _quotient(d, exponent))
+
+    return np.asarray((first(np.ones_like(y), y) - first(y, z)) / (1 - z * z))
+
+
+def _narrow_difference(y: Array, z: Array, exponent: float) -> Array:
+    """Return f[1, y^2, z^2] as the integral over [0, 1] of t f'[1 - t(1-y^2), 1 - t(1-z^2)]."""
+    nodes, gauss = _gauss()
+    t = nodes[:, None]
+    far = 1 - t * ((1 - z) * (1 + z))
+    d = np.log1p(t * ((y - z) * (y + z)) / far)
+    slopes = far ** (exponent - 2) * _quotient(d, exponent - 1)
+    return np.asarray((1.0 if exponent == 0 else exponent) * ((gauss * nodes) @ slopes))
+
+
+@functools.cache
+def _gauss() -> tuple[Array, Array]:
+    nodes, gauss = np.polynomial.legendre.leggauss(_NODES)
+    return (nodes + 1) / 2, gauss / 2

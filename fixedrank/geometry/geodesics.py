@@ -1,0 +1,200 @@
+r"""Geodesics of the depth-N metric and parallel transport along them, by integration in factors.
+
+A geodesic that starts at W with velocity Z stays in the ranges of [U, Up] and [V, Vp], because g
+is invariant under orthogonal changes of both sides: all is done in matrices of at most 2k rows
+and columns. With W = U C V^T, a full k x k core C, and U^T U' = 0, V^T V' = 0, a vector field
+Z = U M V^T + Up V^T + U Vp^T along the curve with velocity Y is parallel if
+
+    M' = -Gamma_M + U'^T Up + Vp^T V',     Up' = -Gamma_Up - U' M - U U'^T Up,
+
+and likewise Vp, where Gamma = Gamma(Y, Z), U' = Y.Up C^{-1} and V' = Y.Vp C^{-T}; a geodesic is a
+curve whose own velocity is parallel. The core is diagonalised inside the right-hand side only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from fixedrank._checks import Array, RankLostError
+from fixedrank.geometry.connection import koszul
+from fixedrank.geometry.differences import weights
+from fixedrank.geometry.orthonormal import small_svd
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.tangent import retangentialise
+
+# Singular values below this times the largest are round-off: there the manifold ends.
+_ROUND_OFF = 1e-14
+# The error of a solution is some times that of a step.
+_SAFETY = 0.1
+
+
+class Frame:
+    """Orthonormal bases of small subspaces that hold some points and tangent vectors."""
+
+    def __init__(self, left: list[Array], right: list[Array]) -> None:
+        self.left = np.linalg.qr(np.hstack(left))[0]
+        self.right = np.linalg.qr(np.hstack(right))[0]
+
+    def point(self, point: FixedRankPoint) -> FixedRankPoint:
+        """Return the coordinates of a point."""
+        return FixedRankPoint(self.left.T @ point.u, point.s, point.vt @ self.right)
+
+    def vector(self, vector: FixedRankTangentVector) -> FixedRankTangentVector:
+        """Return the coordinates of a tangent vector."""
+        return FixedRankTangentVector(self.left.T @ vector.Up, vector.M, self.right.T @ vector.Vp)
+
+    def lift_point(self, point: FixedRankPoint) -> FixedRankPoint:
+        """Return the point with these coordinates."""
+        return FixedRankPoint(self.left @ point.u, point.s, point.vt @ self.right.T)
+
+    def lift_vector(self, vector: FixedRankTangentVector) -> FixedRankTangentVector:
+        """Return the tangent vector with these coordinates."""
+        return FixedRankTangentVector(self.left @ vector.Up, vector.M, self.right @ vector.Vp)
+
+
+def exponential(
+    point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, rtol: float
+) -> FixedRankPoint:
+    """Return the end of the geodesic with the given start and velocity, at time 1."""
+    frame = Frame([point.u, vector.Up], [point.vt.T, vector.Vp])
+    return frame.lift_point(
+        follow(frame.point(point), [frame.vector(vector)], depth, rtol)[0]
+    )
+
+
+def parallel_transport(
+    point: FixedRankPoint,
+    direction: FixedRankTangentVector,
+    vector: FixedRankTangentVector,
+    depth: float,
+    rtol: float,
+) -> tuple[FixedRankPoint, FixedRankTangentVector]:
+    """Return the end of the geodesic along `direction`, and the vector transported there."""
+    frame = Frame([point.u, direction.Up, vector.Up], [point.vt.T, direction.Vp, vector.Vp])
+    end, _, moved = follow(
+        frame.point(point), [frame.vector(direction), frame.vector(vector)], depth, rtol
+    )
+    return frame.lift_point(end), frame.lift_vector(moved)
+
+
+def follow(
+    point: FixedRankPoint, vectors: list[FixedRankTangentVector], depth: float, rtol: float
+) -> tuple[Any, ...]:
+    """Return the end of the geodesic along the first vector, and all vectors transported there.
+
+    Raises
+    ------
+    RankLostError
+        If the geodesic leaves the manifold before time 1, with the time in the message.
+    """
+    largest = float(point.s.max())
+    if not all(math.isfinite(part.sum()) for part in (*point, *(p for v in vectors for p in v))):
+        raise ValueError("the point or the tangent vector has NaN or infinite values")
+    if not any(part.any() for part in vectors[0]):
+        return (point, *vectors)
+    m, n, k = point.u.shape[0], point.vt.shape[1], point.s.size
+    # The metric is homogeneous: c W and c Z lead to c times the geodesic.
+    blocks = [point.u, np.diag(point.s / largest), point.vt.T]
+    scales = [1.0, 1.0, 1.0]
+    for vector in vectors:
+        size = float(max(np.abs(part).max() for part in vector)) or 1.0
+        scale = largest if vector is vectors[0] else size
+        blocks += [part / scale for part in vector]
+        scales += [max(size / scale, np.finfo(float).tiny)] * 3
+    shapes = [block.shape for block in blocks]
+    cuts = np.cumsum([0] + [block.size for block in blocks])
+    atol = np.concatenate(
+        [np.full(block.size, _SAFETY * rtol * c) for block, c in zip(blocks, scales, strict=True)]
+    )
+
+    def split(y: Array) -> list[Array]:
+        return [y[a:b].reshape(c) for a, b, c in zip(cuts, cuts[1:], shapes, strict=False)]
+
+    def rate(_: float, y: Array) -> Array:
+        return np.concatenate([part.ravel() for part in _rates(split(y), depth)])
+
+    def margin(_: float, y: Array) -> float:
+        core = split(y)[1]
+        s = small_svd(core)[1]
+        return float(np.linalg.slogdet(core)[0] * s[-1] / s[0] - _ROUND_OFF)
+
+    margin.terminal = True  # type: ignore[attr-defined]
+    with np.errstate(all="ignore"):
+        solution = solve_ivp(
+            rate,
+            (0.0, 1.0),
+            np.concatenate([block.ravel() for block in blocks]),
+            method="DOP853",
+            rtol=_SAFETY * rtol,
+            atol=atol,
+            events=margin,
+        )
+    parts = split(solution.y[:, -1])
+    if solution.status != 0:
+        s = small_svd(parts[1])[1] * largest
+        raise RankLostError(
+            f"the geodesic leaves the manifold of {m}x{n} matrices of rank {k} at t = "
+            f"{solution.t[-1]:.6g} of 1: the metric is not complete; take a shorter vector",
+            s,
+            _ROUND_OFF * float(s[0]),
+        )
+    return _factored(parts, largest, [largest] + [float(b) for b in _scales(vectors[1:])])
+
+
+def _scales(vectors: list[FixedRankTangentVector]) -> list[float]:
+    return [float(max(np.abs(part).max() for part in vector)) or 1.0 for vector in vectors]
+
+
+def _rates(parts: list[Array], depth: float) -> list[Array]:
+    """Return the derivatives of U, C, V and of the parts (Up, M, Vp) of all vectors."""
+    u, core, v, *rest = parts
+    try:
+        p, s, qt = small_svd(core)
+    except ValueError:
+        return [np.full(part.shape, np.nan) for part in parts]
+    q = qt.T
+    vectors = [
+        FixedRankTangentVector(rest[i] @ q, p.T @ rest[i + 1] @ q, rest[i + 2] @ p)
+        for i in range(0, len(rest), 3)
+    ]
+    y = vectors[0]
+    u_rate, v_rate = y.Up / s, y.Vp / s
+    result = [u_rate @ p.T, rest[1], v_rate @ qt]
+    u_frame, v_frame = u @ p, v @ q
+    w = weights(s, depth)
+    for z in vectors:
+        up_gram, vp_gram = u_rate.T @ z.Up, v_rate.T @ z.Vp
+        up = -(u_rate @ z.M) - u_frame @ up_gram
+        vp = -(v_rate @ z.M.T) - v_frame @ vp_gram
+        middle = up_gram + vp_gram.T
+        if depth != 1:
+            bent = koszul(s, w, y, z, 1)
+            up -= bent.Up * w.normal
+            vp -= bent.Vp * w.normal
+            middle -= bent.M * w.tangential
+        result += [up @ qt, p @ middle @ qt, vp @ p.T]
+    return result
+
+
+def _factored(parts: list[Array], largest: float, scales: list[float]) -> tuple[Any, ...]:
+    """Return the point and the vectors in the frame of the singular value decomposition."""
+    u, core, v, *rest = parts
+    q_left, r_left = np.linalg.qr(u)
+    q_right, r_right = np.linalg.qr(v)
+    p, s, qt = small_svd(r_left @ core @ r_right.T)
+    point = FixedRankPoint(q_left @ p, s * largest, (q_right @ qt.T).T)
+    # Rotations from the frames U, V that the vectors refer to, orthonormal to the tolerance.
+    left, right = r_left.T @ p, r_right.T @ qt.T
+    vectors = []
+    for i, scale in enumerate(scales):
+        up, middle, vp = (part * scale for part in rest[3 * i : 3 * i + 3])
+        vectors.append(
+            retangentialise(
+                point, FixedRankTangentVector(up @ right, left.T @ middle @ right, vp @ left)
+            )
+        )
+    return (point, *vectors)

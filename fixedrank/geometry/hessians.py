@@ -1,0 +1,165 @@
+r"""The Riemannian Hessian from Euclidean Hessian-vector products.
+
+With X = grad f = A(P_T G), the Hessian of the depth-N metric is
+
+    <A^{-1} Hess f[Z], Y> = <Hess_1 f[Z], Y>
+        + (<(D_X A^{-1}) Z, Y> - <(D_Z A^{-1}) X, Y> - <(D_Y A^{-1}) Z, X>) / 2,
+
+where Hess_1 is that of the embedded metric: the projection of D^2 f [Z], and what the curvature of
+M_k adds, G_n Vp S^{-1} to Up and G_n^T Up S^{-1} to Vp with the normal part G_n of G.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array, require_finite
+from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.connection import koszul
+from fixedrank.geometry.differences import weights
+from fixedrank.geometry.gradients import checked_derivative
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.spectrum import normal_weights
+from fixedrank.geometry.tangent import without_range
+
+# Up to this, relative to all that enters them, expressions of one number count as equal; and
+# what is below this times the largest singular value is taken for the round-off of a gradient.
+_AGREEMENT, _NOISE = 1e-7, 1e-10
+
+
+class _Embedded(NamedTuple):
+    """G and Hess_1 f[Z] in factors; the normal parts, Up and Vp, still multiplied by S."""
+
+    gradient: FixedRankTangentVector
+    hessian: FixedRankTangentVector
+
+
+def from_ambient(
+    point: FixedRankPoint, gradient: Any, hessian: Any, vector: FixedRankTangentVector, depth: float
+) -> FixedRankTangentVector:
+    """Return Hess f[Z] from the m x n matrices G and D^2 f [Z]."""
+    u, s, vt = point
+    k = s.size
+    gv, gtu = ambient_products(
+        gradient, np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp))
+    )
+    hv, htu = ambient_products(hessian, u, vt.T)
+    g_core, h_core = u.T @ gv[:, :k], u.T @ hv
+    up, vp = hv * s + gv[:, k:], htu * s + gtu[:, k:]
+    embedded = _Embedded(
+        FixedRankTangentVector(
+            without_range(u, gv[:, :k], g_core) * s,
+            g_core,
+            without_range(vt.T, gtu[:, :k], g_core.T) * s,
+        ),
+        FixedRankTangentVector(
+            without_range(u, up, u.T @ up), h_core, without_range(vt.T, vp, vt @ vp)
+        ),
+    )
+    return _riemannian(point, embedded, vector, depth)
+
+
+def from_factor_derivatives(
+    point: FixedRankPoint, gradient: Any, hessian: Any, vector: FixedRankTangentVector, depth: float
+) -> FixedRankTangentVector:
+    """Return Hess f[Z] from (du, ds, dvt) and their derivatives along `factor_directions`.
+
+    For a cost of the product, du = G V S. Along du' = U a + Up S^{-1}, ds' = diag(M) and
+    dvt' = b V^T + S^{-1} Vp^T its derivative is (D^2 f [Z] V + G V b^T + G Vp S^{-1}) S + G V ds',
+    which holds what the embedded Hessian asks for; and likewise dvt.
+    """
+    u, s, vt = point
+    column = s[:, None]
+    du, ds, dvt = checked_derivative(point, gradient)
+    hu, hs, hvt = checked_derivative(point, hessian)
+    for name, part in zip(("u", "s", "vt"), (hu, hs, hvt), strict=True):
+        require_finite(f"the second derivative with respect to {name}", part)
+    a, moved, b = rotations(s, vector.M)
+    larger_right = column <= s
+
+    left, right = u.T @ du, dvt @ vt.T
+    by_left, by_right = left / s, right / column
+    g_core = np.where(larger_right, by_left, by_right)
+    _require_product(point, "first", by_left, by_right, ds, [g_core], _NOISE * float(s.max()))
+
+    # U^T G Vp and Up^T G V, the first without its 1/s_i, the second without its 1/s_j.
+    across = ((dvt @ vector.Vp) / column) / s
+    along = ((vector.Up.T @ du) / s) / column
+    stretch_right, stretch_left = g_core * (moved / s), g_core * (moved / s)[:, None]
+    turned_right, turned_left = g_core @ b.T, a.T @ g_core
+    by_left = (u.T @ hu) / s - turned_right - across - stretch_right
+    by_right = (hvt @ vt.T) / column - turned_left - along - stretch_left
+    diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
+    entering = [across, along, stretch_left, stretch_right, turned_left, turned_right, by_left]
+    _require_product(point, "second", by_left, by_right, diagonal, entering, 0.0)
+    h_core = np.where(larger_right, by_left, by_right)
+    h_core.flat[:: s.size + 1] = diagonal
+    g_core.flat[:: s.size + 1] = ds
+
+    up = hu - (du / s) @ (b.T * s + np.diag(moved))
+    vp = hvt.T - (dvt.T / s) @ (a * s + np.diag(moved))
+    embedded = _Embedded(
+        FixedRankTangentVector(
+            without_range(u, du, left), g_core, without_range(vt.T, dvt.T, right.T)
+        ),
+        FixedRankTangentVector(
+            without_range(u, up, u.T @ up), h_core, without_range(vt.T, vp, vt @ vp)
+        ),
+    )
+    return _riemannian(point, embedded, vector, depth)
+
+
+def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
+    """Return a, ds, b with a S + diag(ds) + S b = M, correct at ties.
+
+    Each off-diagonal entry of M goes where it is divided by the larger singular value.
+    """
+    quotient = core / np.maximum.outer(s, s)
+    np.fill_diagonal(quotient, 0)
+    to_left = s[:, None] < s
+    to_left |= np.tril(s[:, None] == s)
+    return np.where(to_left, quotient, 0), np.diagonal(core).copy(), np.where(to_left, 0, quotient)
+
+
+def _riemannian(
+    point: FixedRankPoint, embedded: _Embedded, vector: FixedRankTangentVector, depth: float
+) -> FixedRankTangentVector:
+    g, h = embedded
+    shifted = normal_weights(point.s, depth, shift=1)
+    if depth == 1:
+        return FixedRankTangentVector(h.Up * shifted, h.M, h.Vp * shifted)
+    w = weights(point.s, depth)
+    gradient = FixedRankTangentVector(g.Up * shifted, g.M * w.tangential, g.Vp * shifted)
+    bent = koszul(point.s, w, gradient, vector, -1)
+    return FixedRankTangentVector(
+        h.Up * shifted + bent.Up * w.normal,
+        (h.M + bent.M) * w.tangential,
+        h.Vp * shifted + bent.Vp * w.normal,
+    )
+
+
+def _require_product(
+    point: FixedRankPoint,
+    which: str,
+    by_left: Array,
+    by_right: Array,
+    diagonal: Array,
+    entering: list[Array],
+    noise: float,
+) -> None:
+    """Raise unless three expressions agree, as they do for functions of the product."""
+    smaller = np.minimum.outer(point.s, point.s) / point.s.max()
+    difference = np.abs(by_left - by_right) * smaller
+    on_diagonal = np.abs(np.diagonal(by_left) - diagonal) * np.diagonal(smaller)
+    worst = float(max(difference.max(), on_diagonal.max()))
+    scale = float(max(np.abs(diagonal).max(), *(np.abs(part).max() for part in entering)))
+    if not worst <= max(_AGREEMENT * scale, noise):
+        raise ValueError(
+            f"the {which} derivatives with respect to u, s and vt disagree by {worst:.2e} "
+            f"(scale {scale:.2e}): either the cost is not a function of the product (u * s) @ vt "
+            "alone (it uses, say, that u has orthonormal columns), and then they do not determine "
+            "its Hessian; or gradient and Hessian do not belong together. Write the cost in terms "
+            "of (u * s) @ vt, or give gradient and Hessian as m x n matrices"
+        )
