@@ -23,7 +23,7 @@ from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.differences import weights
 from fixedrank.geometry.geodesics import Frame, follow
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tangent import project
+from fixedrank.geometry.tangent import project, transport
 
 _ITERATIONS = 30
 _SHORTEST = 1 / 64
@@ -109,8 +109,8 @@ def _solve(
         end, velocity = follow(a, [coordinates.vector(x)], depth, tolerance / 10)
         rest = project(end, aim - (end.u * end.s) @ end.vt)
         # The way back needs little accuracy: an error in it only slows the iteration down.
-        back = follow(end, [velocity * -1.0, rest], depth, 1e-2)[2]
-        return coordinates.flat(FixedRankTangentVector(*back))
+        start, _, back = follow(end, [velocity * -1.0, rest], depth, 1e-2)
+        return coordinates.flat(transport(start, a, back))
 
     return np.asarray(
         broyden1(
