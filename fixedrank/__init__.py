@@ -25,6 +25,7 @@ from fixedrank.geometry import (
     FixedRank,
     FixedRankPoint,
     FixedRankTangentVector,
+    GeodesicNotFoundError,
     RankLostError,
     integral_inner_product,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "FixedRankPoint",
     "FixedRankTangentVector",
     "FlowComparison",
+    "GeodesicNotFoundError",
     "LinearRegression",
     "RankChange",
     "RankLostError",

@@ -2,6 +2,7 @@
 
 from fixedrank._checks import RankLostError
 from fixedrank.geometry.integral import integral_inner_product
+from fixedrank.geometry.logarithm import GeodesicNotFoundError
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.operator import DepthOperator
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
@@ -11,6 +12,7 @@ __all__ = [
     "FixedRank",
     "FixedRankPoint",
     "FixedRankTangentVector",
+    "GeodesicNotFoundError",
     "RankLostError",
     "integral_inner_product",
 ]

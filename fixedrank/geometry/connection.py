@@ -47,8 +47,8 @@ def koszul(
     fx, fz = first * xm, first * zm
 
     # Chains of three tangential indices, then those with one normal index.
-    core = _chain(second, left_x, zm) + _chain(second, xm, right_z) * sign
-    core += _chain(second, zm, right_x) + _chain(second, left_z, xm) * sign
+    core = chain(second, left_x, zm) + chain(second, xm, right_z) * sign
+    core += chain(second, zm, right_x) + chain(second, left_z, xm) * sign
     core += first * (column * up_gram + vp_gram * s)
     core += (first * (column * up_gram.T + vp_gram.T * s)) * sign
     p = np.einsum("ilj,ij,lj->il", second, zm, xm) + first * vp_gram
@@ -62,6 +62,6 @@ def koszul(
     return FixedRankTangentVector(up / 2, core / 2, vp / 2)
 
 
-def _chain(second: Array, a: Array, b: Array) -> Array:
+def chain(second: Array, a: Array, b: Array) -> Array:
     """Return sum_l h_ilj a_il b_lj."""
     return np.asarray(np.einsum("ilj,il,lj->ij", second, a, b))

@@ -12,6 +12,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
@@ -102,7 +103,7 @@ def second_differences(s: Array, exponent: float) -> Array:
 
 
 @functools.lru_cache(maxsize=4)
-def _triples(k: int) -> tuple[Array, Array, Array, Array]:
+def _triples(k: int) -> tuple[NDArray[np.intp], ...]:
     """Return all i <= j <= l below k, and the place of each (i, j, l) in any order among them."""
     ordered = np.sort(np.indices((k, k, k)).reshape(3, -1), axis=0)
     codes = (ordered[0] * k + ordered[1]) * k + ordered[2]

@@ -24,7 +24,7 @@ from fixedrank.geometry.connection import koszul
 from fixedrank.geometry.differences import weights
 from fixedrank.geometry.orthonormal import small_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tangent import retangentialise
+from fixedrank.geometry.tangent import retangentialise, transport
 
 # Singular values below this times the largest are round-off: there the manifold ends.
 _ROUND_OFF = 1e-14
@@ -61,9 +61,7 @@ def exponential(
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
     frame = Frame([point.u, vector.Up], [point.vt.T, vector.Vp])
-    return frame.lift_point(
-        follow(frame.point(point), [frame.vector(vector)], depth, rtol)[0]
-    )
+    return frame.lift_point(follow(frame.point(point), [frame.vector(vector)], depth, rtol)[0])
 
 
 def parallel_transport(
@@ -72,13 +70,16 @@ def parallel_transport(
     vector: FixedRankTangentVector,
     depth: float,
     rtol: float,
-) -> tuple[FixedRankPoint, FixedRankTangentVector]:
-    """Return the end of the geodesic along `direction`, and the vector transported there."""
+) -> FixedRankTangentVector:
+    """Return the vector transported along the geodesic, in the factors of its `exponential`."""
     frame = Frame([point.u, direction.Up, vector.Up], [point.vt.T, direction.Vp, vector.Vp])
     end, _, moved = follow(
         frame.point(point), [frame.vector(direction), frame.vector(vector)], depth, rtol
     )
-    return frame.lift_point(end), frame.lift_vector(moved)
+    # The two ends agree to the tolerance, but the factors of the same matrix may differ.
+    return transport(
+        frame.lift_point(end), exponential(point, direction, depth, rtol), frame.lift_vector(moved)
+    )
 
 
 def follow(

@@ -42,9 +42,7 @@ def from_ambient(
     """Return Hess f[Z] from the m x n matrices G and D^2 f [Z]."""
     u, s, vt = point
     k = s.size
-    gv, gtu = ambient_products(
-        gradient, np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp))
-    )
+    gv, gtu = ambient_products(gradient, np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp)))
     hv, htu = ambient_products(hessian, u, vt.T)
     g_core, h_core = u.T @ gv[:, :k], u.T @ hv
     up, vp = hv * s + gv[:, k:], htu * s + gtu[:, k:]

@@ -1,0 +1,164 @@
+"""Points of M_k: between matrices and their factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pymanopt.manifolds.manifold import Manifold
+
+from fixedrank._checks import Array, Seed, positive_integer, real_depth, require_finite
+from fixedrank.geometry import retraction
+from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.orthonormal import orthonormal_columns
+from fixedrank.geometry.points import (
+    FixedRankPoint,
+    FixedRankTangentVector,
+    as_point,
+    as_tangent,
+    checked_point,
+)
+
+
+class Matrices(Manifold):
+    """The set M_k of real m x n matrices of rank k, in factors."""
+
+    def __init__(self, m: int, n: int, k: int, *, depth: float) -> None:
+        self.m, self.n, self.k = (
+            positive_integer(name, value) for name, value in (("m", m), ("n", n), ("k", k))
+        )
+        if self.k > min(self.m, self.n):
+            raise ValueError(f"the rank k = {k} exceeds min(m, n) = min({m}, {n}) = {min(m, n)}")
+        self.depth = real_depth(depth)
+        require_metric(self.m, self.n, self.k, self.depth)
+        super().__init__(
+            f"Manifold of {m}x{n} matrices of rank {k} with the depth-{self.depth:g} metric",
+            (self.m + self.n - self.k) * self.k,
+            point_layout=3,
+        )
+
+    def __repr__(self) -> str:
+        return f"FixedRank({self.m}, {self.n}, {self.k}, depth={self.depth:g})"
+
+    def point(self, W: Any) -> FixedRankPoint:
+        """Return the best rank-k approximation of a matrix as a point.
+
+        Parameters
+        ----------
+        W : array_like, sparse array, LinearOperator, or low-rank pair; m x n
+            The matrix. A pair (L, R) of an m x r and an n x r array stands for L R^T, a triple
+            (L, S, R) of arrays with two axes for L S R^T.
+
+        Returns
+        -------
+        FixedRankPoint
+            Its truncated singular value decomposition, singular values descending.
+
+        Raises
+        ------
+        RankLostError
+            If the rank of W is below k.
+        TypeError, ValueError
+            If W is not a finite m x n matrix.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> fixedrank.FixedRank(2, 3, 1, depth=2).point([[3, 0, 0], [0, 1, 0]]).s
+        array([3.])
+        """
+        return retraction.nearest_point(W, self.m, self.n, self.k)
+
+    def to_matrix(self, point: Any) -> Array:
+        """Return the dense m x n array W = u diag(s) vt of a point.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            The matrix W.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(2, 2, 1, depth=2)
+        >>> manifold.to_matrix(manifold.point(np.diag([3.0, 1.0])))
+        array([[3., 0.],
+               [0., 0.]])
+        """
+        u, s, vt = self._point(point)
+        matrix = np.asarray((u * s) @ vt)
+        require_finite("the matrix", matrix)
+        return matrix
+
+    def check_point(self, point: Any) -> FixedRankPoint:
+        """Return the point if it is one of this manifold, else raise what is wrong with it.
+
+        Parameters
+        ----------
+        point : tuple (u, s, vt)
+            What should be a point, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        FixedRankPoint
+            The same point.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Which condition fails (shapes, finiteness, positive singular values,
+            orthonormality), and by how much.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+        >>> manifold.check_point(manifold.random_point(rng=0)).u.shape
+        (4, 2)
+        """
+        return self._point(checked_point(point))
+
+    def random_point(self, *, rng: Seed = None) -> FixedRankPoint:
+        """Return a random point: Haar distributed u and vt, s uniform in (0, 1], sorted.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator, int or None
+            The generator, a seed, or None for fresh entropy.
+
+        Returns
+        -------
+        FixedRankPoint
+            The point.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+        >>> bool((manifold.random_point(rng=0).s == manifold.random_point(rng=0).s).all())
+        True
+        """
+        generator = np.random.default_rng(rng)
+        return FixedRankPoint(
+            orthonormal_columns(generator.standard_normal((self.m, self.k))),
+            np.sort(1 - generator.random(self.k))[::-1].copy(),
+            orthonormal_columns(generator.standard_normal((self.n, self.k))).T.copy(),
+        )
+
+    # Light checks for the hot paths; `check_point` does all of them.
+
+    def _point(self, point: Any) -> FixedRankPoint:
+        return as_point(point, self.m, self.n, self.k)
+
+    def _tangent(self, vector: Any) -> FixedRankTangentVector:
+        return as_tangent(vector, self.m, self.n, self.k)

@@ -1,0 +1,213 @@
+"""The metric g_W on the tangent spaces of M_k."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Seed
+from fixedrank.geometry import tangent
+from fixedrank.geometry.manifold.tangents import TangentSpaces
+from fixedrank.geometry.operator import DepthOperator
+from fixedrank.geometry.points import FixedRankTangentVector
+from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+
+
+class Metric(TangentSpaces):
+    """The depth-N metric."""
+
+    def operator(self, point: Any) -> DepthOperator:
+        """Return the operator A_{W,N} at a point, the inverse of the metric.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        DepthOperator
+            The operator, at the depth of this manifold.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+        >>> manifold.operator(manifold.random_point(rng=0))
+        <DepthOperator of depth 2 at a 4x3 matrix of rank 2>
+        """
+        return DepthOperator(self._point(point), self.depth)
+
+    def inner_product(self, point: Any, tangent_vector_a: Any, tangent_vector_b: Any) -> float:
+        """Return g_W(a, b), the closed form of equation (8).
+
+        Entry (i, j) of M is divided by c_ij, the sum over l < N of p_i^(N-1-l) p_j^l with
+        p = s^(2/N), and column j of Up and Vp by s_j^(2-2/N).
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector_a, tangent_vector_b : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vectors at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        float
+            The inner product.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=3)
+        >>> point, Z = (
+        ...     manifold.point([[8.0]]),
+        ...     (np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 1))),
+        ... )
+        >>> round(1 / manifold.inner_product(point, Z, Z), 9)  # N s^(2 - 2/N)
+        48.0
+        """
+        s = self._point(point).s
+        a, b = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
+        if self.depth == 1:
+            value = np.vdot(a.M, b.M) + np.vdot(a.Up, b.Up) + np.vdot(a.Vp, b.Vp)
+        else:
+            value = np.vdot(a.M / tangential_weights(s, self.depth), b.M)
+            if not math.isinf(self.depth):
+                normal = np.einsum("ij,ij->j", a.Up, b.Up)
+                normal += np.einsum("ij,ij->j", a.Vp, b.Vp)
+                value += (normal / normal_weights(s, self.depth)).sum()
+        if not math.isfinite(value):
+            raise ValueError(
+                f"the inner product is {value}: NaN, infinite or overflowing values in the point "
+                f"(singular values {s.min():.3e} to {s.max():.3e}) or the tangent vectors"
+            )
+        return float(value)
+
+    def norm(self, point: Any, tangent_vector: Any) -> float:
+        """Return the length of a tangent vector in the depth-N metric.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+        tangent_vector : FixedRankTangentVector or tuple (Up, M, Vp)
+            Tangent vector at W, arrays of shapes (m, k), (k, k), (n, k).
+
+        Returns
+        -------
+        float
+            The square root of g_W(Z, Z).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+        >>> point = manifold.random_point(rng=0)
+        >>> round(manifold.norm(point, 3 * manifold.random_tangent_vector(point, rng=1)), 12)
+        3.0
+        """
+        return math.sqrt(self.inner_product(point, tangent_vector, tangent_vector))
+
+    def random_tangent_vector(self, point: Any, *, rng: Seed = None) -> FixedRankTangentVector:
+        """Return a tangent vector drawn uniformly from the unit sphere of the depth-N metric.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W.
+        rng : numpy.random.Generator, int or None
+            The generator, a seed, or None for fresh entropy.
+
+        Returns
+        -------
+        FixedRankTangentVector
+            A vector of length 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parts have wrong shapes, are complex or not finite.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+        >>> point = manifold.random_point(rng=0)
+        >>> round(manifold.norm(point, manifold.random_tangent_vector(point, rng=1)), 12)
+        1.0
+        """
+        checked = self._point(point)
+        generator = np.random.default_rng(rng)
+        # In this order, so that the seed that drew the point does not draw its U again as Up.
+        core = generator.standard_normal((self.k, self.k))
+        vp = generator.standard_normal((self.n, self.k))
+        up = generator.standard_normal((self.m, self.k))
+        up, core, vp = tangent.retangentialise(checked, (up, core, vp))
+        # Gaussian in the metric: the square root of A maps the Frobenius sphere to that of g.
+        length = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
+        if not math.isfinite(length):
+            raise ValueError("the point has NaN or infinite values")
+        normal = np.sqrt(normal_weights(checked.s, self.depth)) / length
+        core *= np.sqrt(tangential_weights(checked.s, self.depth)) / length
+        up *= normal
+        vp *= normal
+        return FixedRankTangentVector(up, core, vp)
+
+    @property
+    def typical_dist(self) -> float:
+        """The length sqrt(N k) of a geodesic from near zero to singular values of one."""
+        return math.sqrt(self.k * (1.0 if math.isinf(self.depth) else self.depth))
+
+    def log_volume_density(self, point: Any) -> float:
+        r"""Return ln sqrt(det g_W), the density of the Riemannian volume.
+
+        The determinant is taken in a basis of T_W that is orthonormal in the Frobenius inner
+        product, so that the density is relative to the volume of the embedded metric, and zero
+        at N = 1. It is -1/2 ln det A_{W,N}.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or tuple (u, s, vt)
+            The point W, arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        float
+            The logarithm of the density. At infinite depth, that of the metric N g.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the point is not one; the message says which condition fails.
+
+        References
+        ----------
+        Theorem 3 and equation (8) of the paper.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(2, 2, 2, depth=2)
+        >>> point = manifold.point(np.diag([4.0, 1.0]))
+        >>> round(float(np.exp(-2 * manifold.log_volume_density(point))), 9)  # 2 * 5 * 5 * 8
+        400.0
+        """
+        return -self.operator(point).logdet() / 2
