@@ -20,8 +20,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array, RankLostError
-from fixedrank.geometry.connection import koszul
-from fixedrank.geometry.differences import weights
+from fixedrank.geometry.connection import christoffel
 from fixedrank.geometry.orthonormal import small_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.tangent import retangentialise, transport
@@ -166,17 +165,17 @@ def _rates(parts: list[Array], depth: float) -> list[Array]:
     u_rate, v_rate = y.Up / s, y.Vp / s
     result = [u_rate @ p.T, rest[1], v_rate @ qt]
     u_frame, v_frame = u @ p, v @ q
-    w = weights(s, depth)
+    frame = FixedRankPoint(u_frame, s, v_frame.T)
     for z in vectors:
         up_gram, vp_gram = u_rate.T @ z.Up, v_rate.T @ z.Vp
         up = -(u_rate @ z.M) - u_frame @ up_gram
         vp = -(v_rate @ z.M.T) - v_frame @ vp_gram
         middle = up_gram + vp_gram.T
         if depth != 1:
-            bent = koszul(s, w, y, z, 1)
-            up -= bent.Up * w.normal
-            vp -= bent.Vp * w.normal
-            middle -= bent.M * w.tangential
+            bent = christoffel(frame, y, z, depth)
+            up -= bent.Up
+            vp -= bent.Vp
+            middle -= bent.M
         result += [up @ qt, p @ middle @ qt, vp @ p.T]
     return result
 

@@ -17,23 +17,31 @@ import numpy as np
 
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry.ambient import ambient_products
-from fixedrank.geometry.connection import koszul
+from fixedrank.geometry.connection import Koszul, koszul
 from fixedrank.geometry.differences import weights
 from fixedrank.geometry.gradients import checked_derivative
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights
-from fixedrank.geometry.tangent import without_range
 
 # Up to this, relative to all that enters them, expressions of one number count as equal; and
 # what is below this times the largest singular value is taken for the round-off of a gradient.
 _AGREEMENT, _NOISE = 1e-7, 1e-10
 
 
-class _Embedded(NamedTuple):
-    """G and Hess_1 f[Z] in factors; the normal parts, Up and Vp, still multiplied by S."""
+class _Side(NamedTuple):
+    """What makes Up of the Hessian; the same for Vp with the roles of U and V exchanged.
 
-    gradient: FixedRankTangentVector
-    hessian: FixedRankTangentVector
+    `first` times `scale` is G V c_j0, of which X.Up is the normal part; `second` times c_j0 / s_j
+    is what D^2 f [Z] and the curvature of M_k add; `turned` is a correction first @ turned of
+    `second`. The last two fields are U^T first and U^T second.
+    """
+
+    basis: Array
+    first: Array
+    second: Array
+    turned: Array | None
+    first_in_range: Array
+    second_in_range: Array
 
 
 def from_ambient(
@@ -45,24 +53,25 @@ def from_ambient(
     gv, gtu = ambient_products(gradient, np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp)))
     hv, htu = ambient_products(hessian, u, vt.T)
     g_core, h_core = u.T @ gv[:, :k], u.T @ hv
-    up, vp = hv * s + gv[:, k:], htu * s + gtu[:, k:]
-    embedded = _Embedded(
-        FixedRankTangentVector(
-            without_range(u, gv[:, :k], g_core) * s,
-            g_core,
-            without_range(vt.T, gtu[:, :k], g_core.T) * s,
-        ),
-        FixedRankTangentVector(
-            without_range(u, up, u.T @ up), h_core, without_range(vt.T, vp, vt @ vp)
-        ),
+    up, vp = hv * s, htu * s
+    up += gv[:, k:]
+    vp += gtu[:, k:]
+    return _riemannian(
+        point,
+        g_core,
+        h_core,
+        _Side(u, gv[:, :k], up, None, g_core, u.T @ up),
+        _Side(vt.T, gtu[:, :k], vp, None, g_core.T, vt @ vp),
+        vector,
+        depth,
+        0,
     )
-    return _riemannian(point, embedded, vector, depth)
 
 
 def from_factor_derivatives(
     point: FixedRankPoint, gradient: Any, hessian: Any, vector: FixedRankTangentVector, depth: float
 ) -> FixedRankTangentVector:
-    """Return Hess f[Z] from (du, ds, dvt) and their derivatives along `factor_directions`.
+    """Return Hess f[Z] from (du, ds, dvt) and their derivatives along the embedding of Z.
 
     For a cost of the product, du = G V S. Along du' = U a + Up S^{-1}, ds' = diag(M) and
     dvt' = b V^T + S^{-1} Vp^T its derivative is (D^2 f [Z] V + G V b^T + G Vp S^{-1}) S + G V ds',
@@ -85,10 +94,11 @@ def from_factor_derivatives(
     # U^T G Vp and Up^T G V, the first without its 1/s_i, the second without its 1/s_j.
     across = ((dvt @ vector.Vp) / column) / s
     along = ((vector.Up.T @ du) / s) / column
+    h_left, h_right = u.T @ hu, hvt @ vt.T
     stretch_right, stretch_left = g_core * (moved / s), g_core * (moved / s)[:, None]
     turned_right, turned_left = g_core @ b.T, a.T @ g_core
-    by_left = (u.T @ hu) / s - turned_right - across - stretch_right
-    by_right = (hvt @ vt.T) / column - turned_left - along - stretch_left
+    by_left = h_left / s - turned_right - across - stretch_right
+    by_right = h_right / column - turned_left - along - stretch_left
     diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
     entering = [across, along, stretch_left, stretch_right, turned_left, turned_right, by_left]
     _require_product(point, "second", by_left, by_right, diagonal, entering, 0.0)
@@ -96,17 +106,64 @@ def from_factor_derivatives(
     h_core.flat[:: s.size + 1] = diagonal
     g_core.flat[:: s.size + 1] = ds
 
-    up = hu - (du / s) @ (b.T * s + np.diag(moved))
-    vp = hvt.T - (dvt.T / s) @ (a * s + np.diag(moved))
-    embedded = _Embedded(
-        FixedRankTangentVector(
-            without_range(u, du, left), g_core, without_range(vt.T, dvt.T, right.T)
-        ),
-        FixedRankTangentVector(
-            without_range(u, up, u.T @ up), h_core, without_range(vt.T, vp, vt @ vp)
-        ),
+    stretch = np.diag(moved)
+    return _riemannian(
+        point,
+        g_core,
+        h_core,
+        _Side(u, du, hu, -(b.T * s + stretch) / column, left, h_left),
+        _Side(vt.T, dvt.T, hvt.T, -(a * s + stretch) / column, right.T, h_right.T),
+        vector,
+        depth,
+        1,
     )
-    return _riemannian(point, embedded, vector, depth)
+
+
+def _riemannian(
+    point: FixedRankPoint,
+    g_core: Array,
+    h_core: Array,
+    left: _Side,
+    right: _Side,
+    vector: FixedRankTangentVector,
+    depth: float,
+    shift: int,
+) -> FixedRankTangentVector:
+    """Return Hess f[Z]; the `first` of both sides is G V S^shift and G^T U S^shift."""
+    s = point.s
+    w = weights(s, depth)
+    scale, last = normal_weights(s, depth, shift), normal_weights(s, depth, shift=1)
+    if depth == 1:
+        zero = np.zeros(w.tangential.shape)
+        bent = Koszul(zero, zero, zero, zero, zero)
+    else:
+        up_gram = scale[:, None] * (left.first.T @ vector.Up)
+        vp_gram = (vector.Vp.T @ right.first) * scale
+        bent = koszul(s, w, g_core * w.tangential, vector.M, up_gram, vp_gram, -1)
+    first_scale = scale[:, None] * w.normal
+    return FixedRankTangentVector(
+        _normal_part(left, last, bent.up_x * first_scale, vector.Up, bent.up_z * w.normal),
+        (h_core + bent.core) * w.tangential,
+        _normal_part(right, last, bent.vp_x * first_scale, vector.Vp, bent.vp_z * w.normal),
+    )
+
+
+def _normal_part(
+    side: _Side, weight: Array, of_first: Array, tangent: Array, of_tangent: Array
+) -> Array:
+    """Return second * weight + first @ of_first + tangent @ of_tangent outside of the basis."""
+    rows, k = side.basis.shape
+    if rows == k:
+        return np.zeros((rows, k))
+    if side.turned is not None:
+        of_first = of_first + side.turned * weight
+    in_range = side.second_in_range * weight + side.first_in_range @ of_first
+    result = side.first @ of_first
+    term = np.empty_like(result)
+    result += np.multiply(side.second, weight, out=term)
+    result += np.matmul(tangent, of_tangent, out=term)
+    result -= np.matmul(side.basis, in_range, out=term)
+    return result
 
 
 def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
@@ -119,23 +176,6 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
     to_left = s[:, None] < s
     to_left |= np.tril(s[:, None] == s)
     return np.where(to_left, quotient, 0), np.diagonal(core).copy(), np.where(to_left, 0, quotient)
-
-
-def _riemannian(
-    point: FixedRankPoint, embedded: _Embedded, vector: FixedRankTangentVector, depth: float
-) -> FixedRankTangentVector:
-    g, h = embedded
-    shifted = normal_weights(point.s, depth, shift=1)
-    if depth == 1:
-        return FixedRankTangentVector(h.Up * shifted, h.M, h.Vp * shifted)
-    w = weights(point.s, depth)
-    gradient = FixedRankTangentVector(g.Up * shifted, g.M * w.tangential, g.Vp * shifted)
-    bent = koszul(point.s, w, gradient, vector, -1)
-    return FixedRankTangentVector(
-        h.Up * shifted + bent.Up * w.normal,
-        (h.M + bent.M) * w.tangential,
-        h.Vp * shifted + bent.Vp * w.normal,
-    )
 
 
 def _require_product(

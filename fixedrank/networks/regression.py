@@ -363,7 +363,8 @@ class LinearRegression:
         Returns
         -------
         pymanopt.Problem
-            With cost and Euclidean gradient, for pymanopt's first-order optimizers.
+            With cost and Euclidean gradient, for pymanopt's first-order optimizers; on a
+            :class:`FixedRank` also with the Euclidean Hessian, for trust regions.
 
         Raises
         ------
@@ -404,7 +405,20 @@ class LinearRegression:
             gv, gtu = gradient.matmat(vt.T), gradient.rmatmat(u)
             return gv * s, np.einsum("ij,ij->j", u, gv), (gtu * s).T
 
-        return pymanopt.Problem(manifold, cost, euclidean_gradient=euclidean_gradient)
+        @pymanopt.function.numpy(manifold)
+        def euclidean_hessian(
+            u: Array, s: Array, vt: Array, du: Array, ds: Array, dvt: Array
+        ) -> tuple[Array, Array]:
+            # Z C as a low-rank pair, for the tangent vector Z = (du s + u ds) vt + u s dvt.
+            left = np.hstack((du * s + u * ds, u * s))
+            return left, self.C @ np.vstack((vt, dvt)).T
+
+        return pymanopt.Problem(
+            manifold,
+            cost,
+            euclidean_gradient=euclidean_gradient,
+            euclidean_hessian=euclidean_hessian if isinstance(manifold, FixedRank) else None,
+        )
 
     # Inside
 
