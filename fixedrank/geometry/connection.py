@@ -7,7 +7,12 @@ x^(1/N) at the squares of the singular values,
     ((D_Y G) Z)_ij = sum_l h_ilj (H_il Z_lj + Z_il K_lj),
 
 where terms with more than one normal index are absent. The Christoffel term Gamma(X, Z) is given
-by 2 <G Gamma(X, Z), Y> = <(D_X G) Z, Y> + <(D_Z G) X, Y> - <(D_Y G) X, Z>.
+by 2 <G Gamma(X, Z), Y> = <(D_X G) Z, Y> + <(D_Z G) X, Y> - <(D_Y G) X, Z>. As h is symmetric in
+its indices, most terms cancel against each other, and what is left is
+
+    (G Gamma(X, Z))_ij = sum_l h_ilj s_l (X_il Z_lj + Z_il X_lj).
+
+The terms that cancel may be larger than this by any power of s_max / s_min: they are not formed.
 """
 
 from __future__ import annotations
@@ -21,62 +26,49 @@ from fixedrank.geometry.differences import Weights, weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 
-class Koszul(NamedTuple):
-    """A tangent vector in terms of two others: Up = x.Up @ up_x + z.Up @ up_z, and so on."""
-
-    core: Array
-    up_x: Array
-    up_z: Array
-    vp_x: Array
-    vp_z: Array
-
-
 def christoffel(
     point: FixedRankPoint, a: FixedRankTangentVector, b: FixedRankTangentVector, depth: float
 ) -> FixedRankTangentVector:
     """Return Gamma(a, b), by which the connection differs from that of the embedded metric."""
     if depth == 1:
         return FixedRankTangentVector(*(np.zeros(part.shape) for part in a))
-    w = weights(point.s, depth)
-    bent = koszul(point.s, w, a.M, b.M, a.Up.T @ b.Up, b.Vp.T @ a.Vp, 1)
+    return christoffel_term(point.s, weights(point.s, depth), a, b)
+
+
+def christoffel_term(
+    s: Array, w: Weights, a: FixedRankTangentVector, b: FixedRankTangentVector
+) -> FixedRankTangentVector:
+    """Return Gamma(a, b) from the weights at s; all arguments may be stacks."""
+    row = s[..., None, :]
+    core = chain(w.second, a.M * row, b.M)
+    core += chain(w.second, b.M * row, a.M)
+    first = w.first * s[..., :, None] * w.normal[..., None, :]
     return FixedRankTangentVector(
-        a.Up @ (bent.up_x * w.normal) + b.Up @ (bent.up_z * w.normal),
-        bent.core * w.tangential,
-        a.Vp @ (bent.vp_x * w.normal) + b.Vp @ (bent.vp_z * w.normal),
+        a.Up @ (first * b.M) + b.Up @ (first * a.M),
+        core * w.tangential,
+        a.Vp @ (first * b.M.swapaxes(-1, -2)) + b.Vp @ (first * a.M.swapaxes(-1, -2)),
     )
 
 
-def koszul(
-    s: Array, w: Weights, xm: Array, zm: Array, up_gram: Array, vp_gram: Array, sign: int
-) -> Koszul:
-    """Return ((D_x G) z + sign (D_z G) x - B) / 2, where <B, y> = <(D_y G) x, z> for all y.
+class Bend(NamedTuple):
+    """A tangent vector in terms of x: its core, and Up = x.Up @ up, Vp = x.Vp @ vp."""
 
-    With sign 1 it is G Gamma(x, z); with sign -1 and x = grad f it is what G Hess f[z] has beyond
-    the Hessian of the embedded metric. Of the tall parts only x.Up^T z.Up and z.Vp^T x.Vp enter.
+    core: Array
+    up: Array
+    vp: Array
+
+
+def bend(s: Array, w: Weights, xm: Array, zm: Array, up_gram: Array, vp_gram: Array) -> Bend:
+    """Return the B with <B, y> = -g(Gamma(z, y), x) for all y.
+
+    With x = grad f it is what G Hess f[z] has beyond the Hessian of the embedded metric. Of the
+    tall parts only up_gram = z.Up^T x.Up and vp_gram = x.Vp^T z.Vp enter.
     """
-    column, second, first = s[:, None], w.second, w.first
-    x_scaled, z_scaled = xm * s, zm * s
-    left_x, right_x = x_scaled + x_scaled.T, column * xm + (column * xm).T
-    left_z, right_z = z_scaled + z_scaled.T, column * zm + (column * zm).T
-    fx, fz = first * xm, first * zm
-
-    # Chains of three tangential indices, then those with one normal index.
-    core = chain(second, left_x, zm) + chain(second, xm, right_z) * sign
-    core += chain(second, zm, right_x) + chain(second, left_z, xm) * sign
-    core += first * (column * up_gram + vp_gram * s)
-    core += (first * (column * up_gram.T + vp_gram.T * s)) * sign
-    p = np.einsum("ilj,ij,lj->il", second, zm, xm) + first * vp_gram
-    q = np.einsum("ilj,il,ij->lj", second, xm, zm) + first * up_gram
-    core -= (p + p.T) * s + column * (q + q.T)
-    return Koszul(
-        core / 2,
-        (column * fz + sign * (first * right_z) - fz.T * s) / 2,
-        (first * right_x + sign * (column * fx) - fx.T * s) / 2,
-        (column * fz.T + sign * (first * left_z) - fz * s) / 2,
-        (first * left_x + sign * (column * fx.T) - fx * s) / 2,
-    )
+    left = chain(w.second, zm.T, xm) + w.first * up_gram
+    right = chain(w.second, xm, zm.T) + w.first * vp_gram
+    return Bend(-s[:, None] * left - right * s, -w.first * zm.T * s, -w.first * zm * s)
 
 
 def chain(second: Array, a: Array, b: Array) -> Array:
     """Return sum_l h_ilj a_il b_lj."""
-    return np.asarray(np.einsum("ilj,il,lj->ij", second, a, b))
+    return np.asarray(np.einsum("...ilj,...il,...lj->...ij", second, a, b))

@@ -1,28 +1,32 @@
 r"""Sectional curvature of the depth-N metric.
 
-Near W the matrices of rank k are a graph: those whose block in the frame of W is C, with P and Q
-beside it, are L C R^T with L = [I; P C^{-1}] and R = [I; Q C^{-T}], and (C, P, Q) are coordinates.
-Their straight lines through W are geodesics of the embedded metric up to second order, so that the
-Christoffel symbols of g in these coordinates at W are the term Gamma of the connection. With
-T(v; w) the second derivative of g(w, w) along the line of v,
+Near W, with singular values in descending order, the matrices of rank k are L D R^T in the frame
+of W, where L = [I + A; P] and R = [I + B; Q] with A and B strictly lower triangular, and D is
+diagonal: A, P, B, Q and D are coordinates. With T(v; w) the second derivative of g(w, w) along the
+line of v in them, and their Christoffel symbols at W,
 
     g(R(x, y) y, x) = -T(y; x)/2 - T(x; y)/2 + T(x, y; x, y) + |Gamma(x, y)|^2
                       - g(Gamma(x, x), Gamma(y, y)).
 
-In orthonormal frames the metric of a core C~ is <M, f[X, Y](M)> + <P^T P, F(Y)> + <Q^T Q, F(X)>,
-where X = C~ C~^T, Y = C~^T C~, f[., .] is the first divided difference of f(x) = x^(1/N) and
+In orthonormal frames the metric at a core C is <M, f[X, Y](M)> + <P^T P, F(Y)> + <Q^T Q, F(X)>,
+where X = C C^T, Y = C^T C, f[., .] is the first divided difference of f(x) = x^(1/N) and
 F(x) = f(x)/x: T holds their divided differences of up to third order.
+
+Straight lines of the embedding would serve as well, and be simpler. But singular values of very
+different sizes s_max and s_min bend in them, by powers of s_max / s_min that the curvature does
+not hold; here they do not, as in Gaussian elimination with the large pivots first.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.connection import chain, christoffel
-from fixedrank.geometry.differences import first_differences, second_differences, weights
+from fixedrank.geometry.connection import chain
+from fixedrank.geometry.differences import second_differences, weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 # The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
@@ -33,31 +37,50 @@ def curvature_form(
     point: FixedRankPoint, x: FixedRankTangentVector, y: FixedRankTangentVector, depth: float
 ) -> float:
     """Return g(R(x, y) y, x): the sectional curvature where x and y are orthonormal."""
-    second = _SecondDerivative(point.s, depth)
+    order = np.argsort(-point.s)
+    x, y = (_sorted(vector, order) for vector in (x, y))
+    metric = _Metric(point.s[order], depth)
     plus, minus = x + y, x - y
-    mixed = second(plus, plus) - second(plus, minus) - second(minus, plus) + second(minus, minus)
-    value = mixed / 16 - (second(y, x) + second(x, y)) / 2
-    if depth > 1:
-        xy, xx, yy = (christoffel(point, a, b, depth) for a, b in ((x, y), (x, x), (y, y)))
-        value += second.inner_product(xy, xy) - second.inner_product(xx, yy)
-    return value
+    value = metric.second(plus, plus) - metric.second(plus, minus)
+    value += metric.second(minus, minus) - metric.second(minus, plus)
+    value = value / 16 - (metric.second(y, x) + metric.second(x, y)) / 2
+    xy, xx, yy = (metric.christoffel(a, b) for a, b in ((x, y), (x, x), (y, y)))
+    return value + metric.inner_product(xy, xy) - metric.inner_product(xx, yy)
 
 
-class _SecondDerivative:
-    """The second derivative of g(w, w) along the line of v in the coordinates (C, P, Q)."""
+def _sorted(vector: FixedRankTangentVector, order: Array) -> FixedRankTangentVector:
+    """Return the vector in the order of the singular values, without round-off in Up and Vp."""
+    up, vp = (
+        part[:, order] if len(part) > len(order) else np.zeros(part.shape)
+        for part in (vector.Up, vector.Vp)
+    )
+    return FixedRankTangentVector(up, vector.M[np.ix_(order, order)], vp)
+
+
+class _Side(NamedTuple):
+    """One of the factors [I + A; P] along a line, in power series.
+
+    Its `triangle` T with L^T L = T^T T, T upper triangular; the derivative of L along another
+    vector, in the range of L as `moved` and outside of it by its Gram matrix `normal`.
+    """
+
+    triangle: Array
+    moved: Array
+    normal: Array
+
+
+class _Metric:
+    """The metric at one point and its derivatives in the coordinates (A, P, B, Q, D)."""
 
     def __init__(self, s: Array, depth: float) -> None:
-        self.s, self.depth = s, depth
         w = weights(s, depth)
-        self.f_first, self.f_second = 1 / w.tangential, w.second
+        self.s, self.normal = s, w.normal
+        self.f_first, self.f_second, self.F_first = 1 / w.tangential, w.second, w.first
         if depth == 1 or math.isinf(depth):
             # The embedded metric has F = 1; at infinite depth there are no normal directions.
-            self.F = np.full(s.shape, float(depth == 1))
-            self.F_first, self.F_second = np.zeros(w.first.shape), np.zeros(w.second.shape)
+            self.F, self.F_second = np.full(s.shape, float(depth == 1)), np.zeros(w.second.shape)
         else:
-            self.F = 1 / w.normal
-            self.F_first = first_differences(s, 1 / depth - 1)
-            self.F_second = second_differences(s, 1 / depth - 1)
+            self.F, self.F_second = 1 / w.normal, second_differences(s, 1 / depth - 1)
         logs = 2 * np.log(s)
         nodes = np.arange(logs.min() - _DIGITS, logs.max() + _DIGITS, _STEP)
         power = 1.0 if math.isinf(depth) else 1 + 1 / depth
@@ -71,45 +94,62 @@ class _SecondDerivative:
         normal = np.einsum("ij,ij->j", a.Up, b.Up) + np.einsum("ij,ij->j", a.Vp, b.Vp)
         return float(np.vdot(a.M * self.f_first, b.M) + normal @ self.F)
 
-    def __call__(self, v: FixedRankTangentVector, w: FixedRankTangentVector) -> float:
-        """Return T(v; w), by expansion to second order in the coordinate along v."""
-        s, column, vm, wm = self.s, self.s[:, None], v.M, w.M
-        # P C^{-1} and Q C^{-T}, in first order A and B, enter by their Gram matrices only.
-        aa, ap = (v.Up.T @ v.Up) / np.outer(s, s), (v.Up.T @ w.Up) / column
-        bb, bq = (v.Vp.T @ v.Vp) / np.outer(s, s), (v.Vp.T @ w.Vp) / column
-        pp, qq = w.Up.T @ w.Up, w.Vp.T @ w.Vp
-        core = (aa * s + column * bb) / 2
-        x_first, y_first = vm * s + column * vm.T, column * vm + vm.T * s
-        x_second = vm @ vm.T + core * s + (core * s).T
-        y_second = vm.T @ vm + column * core + (column * core).T
-        # Second order of P C^{-1} and Q C^{-T}, against P and Q of w.
-        turned_p, turned_q = -(vm.T @ ap) / column, -(vm @ bq) / column
+    def christoffel(
+        self, a: FixedRankTangentVector, b: FixedRankTangentVector
+    ) -> FixedRankTangentVector:
+        """Return Gamma(a, b) in these coordinates, from sums over l of a_il b_lj and b_il a_lj.
 
-        w_first = ap + bq.T
-        w_second = turned_p + turned_q.T - (aa @ wm + wm @ bb) / 2
+        That of the embedding has the weight h_ilj s_l / f_ij. The lines of these coordinates add
+        1 / s_l where l <= i, j, other than i = l = j. Together the two are e_ilj / (f_ij s_l), where
+        e is the second divided difference of x f(x), x_l h_ilj + f_ij, a sum of positive terms.
+        """
+        s, f = self.s, self.f_first
+        i, l, j = np.ogrid[: s.size, : s.size, : s.size]
+        second = self.f_second * s[:, None]
+        near, far = np.minimum(i, j), np.maximum(i, j)
+        ratio = (s[far] / s[l]) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            quotient = (f[near, l] - ratio * f[near, far]) / ((1 - ratio) * s[l])
+        raised = np.where(ratio < 0.5, quotient, second + f[:, None, :] / s[l])
+        second = np.where((l <= near) & (l < far), raised, second) / f[:, None, :]
+        core = chain(second, a.M, b.M) + chain(second, b.M, a.M)
+        first = np.where(l[0] <= j[0], f / s[:, None], self.F_first * s[:, None]) * self.normal
+        return FixedRankTangentVector(
+            a.Up @ (first * b.M) + b.Up @ (first * a.M),
+            core,
+            a.Vp @ (first * b.M.T) + b.Vp @ (first * a.M.T),
+        )
+
+    def second(self, v: FixedRankTangentVector, w: FixedRankTangentVector) -> float:
+        """Return T(v; w), by expansion to second order in the coordinate along v."""
+        s = self.s
+        left = _side(v.M / s, v.Up / s, w.M / s, w.Up / s)
+        right = _side(v.M.T / s, v.Vp / s, w.M.T / s, w.Vp / s)
+        zero = np.zeros((s.size, s.size))
+        d = np.stack((np.diag(s), np.diag(np.diagonal(v.M)), zero))
+        w_d = np.stack((np.diag(np.diagonal(w.M)), zero, zero))
+        by_left, by_right = _product(left.triangle, d), _product(d, _transposed(right.triangle))
+        core = _product(left.triangle, by_right)
+        m = _product(left.moved, by_right) + _product(by_left, _transposed(right.moved))
+        m += _product(left.triangle, w_d, _transposed(right.triangle))
+        x, y = _product(core, _transposed(core)), _product(_transposed(core), core)
+        p = _product(_transposed(by_right), left.normal, by_right)
+        q = _product(by_left, right.normal, _transposed(by_left))
+
         f1, f2 = self.f_first, self.f_second
-        result = 2 * np.vdot(w_second, f1 * wm) + np.vdot(w_first, f1 * w_first)
-        result += 2 * np.vdot(w_first, chain(f2, x_first, wm) + chain(f2, wm, y_first))
-        result += np.vdot(wm, chain(f2, x_second, wm) + chain(f2, wm, y_second))
-        result += self._third(wm, x_first, y_first)
-        p_first, q_first = ap.T @ wm, bq.T @ wm.T
-        p_second = wm.T @ aa @ wm - turned_p.T @ wm - wm.T @ turned_p - ap.T @ ap
-        q_second = wm @ bb @ wm.T - turned_q.T @ wm.T - wm @ turned_q - bq.T @ bq
-        p_second += (bb @ pp + pp @ bb) / 2
-        q_second += (aa @ qq + qq @ aa) / 2
-        result += self._normal(pp, -p_first - p_first.T, p_second, y_first, y_second)
-        result += self._normal(qq, -q_first - q_first.T, q_second, x_first, x_second)
+        result = 2 * np.vdot(m[2], f1 * m[0]) + np.vdot(m[1], f1 * m[1])
+        result += 2 * np.vdot(m[1], chain(f2, x[1], m[0]) + chain(f2, m[0], y[1]))
+        result += np.vdot(m[0], chain(f2, x[2], m[0]) + chain(f2, m[0], y[2]))
+        result += self._third(m[0], x[1], y[1]) + self._normal(p, y) + self._normal(q, x)
         return float(2 * result)
 
-    def _normal(
-        self, gram: Array, gram_first: Array, gram_second: Array, first: Array, second: Array
-    ) -> float:
-        """Return the second-order term of <gram, F(X)>, X = S^2 + first + second."""
-        change = self.F_first * second + chain(self.F_second, first, first)
+    def _normal(self, gram: Array, x: Array) -> float:
+        """Return the second-order term of <gram, F(x)>."""
+        change = self.F_first * x[2] + chain(self.F_second, x[1], x[1])
         return float(
-            np.diagonal(gram_second) @ self.F
-            + np.vdot(gram_first, self.F_first * first)
-            + np.vdot(gram, change)
+            np.diagonal(gram[2]) @ self.F
+            + np.vdot(gram[1], self.F_first * x[1])
+            + np.vdot(gram[0], change)
         )
 
     def _third(self, m: Array, x: Array, y: Array) -> float:
@@ -123,3 +163,36 @@ class _SecondDerivative:
         m, x, y = frame * m, frame * x, frame * y
         xm, my = x @ m, m @ y
         return self._scale * float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
+
+
+def _side(a: Array, p: Array, w_a: Array, w_p: Array) -> _Side:
+    """Return the side of [I + t A; t P], moved by [A_w; P_w]; A are the strictly lower parts."""
+    a, w_a = np.tril(a, -1), np.tril(w_a, -1)
+    one, zero = np.eye(len(a)), np.zeros(a.shape)
+    gram, mixed = p.T @ p, p.T @ w_p
+    # T^T T = I + t (A + A^T) + t^2 (A^T A + P^T P).
+    rest = a.T @ a + gram - a @ a.T
+    corner = np.triu(rest, 1) + np.diag(np.diagonal(rest) / 2)
+    inverse = np.stack((one, -a, a @ a - corner.T))
+    # Outside of the range of L is P_w - P (I + A)^{-1} A_w, up to the cosines of the angles.
+    first, second = mixed.T @ w_a, mixed.T @ a @ w_a
+    square = w_a.T @ gram @ w_a - mixed.T @ mixed
+    return _Side(
+        np.stack((one, a.T, corner)),
+        _product(inverse, np.stack((w_a, a.T @ w_a + mixed, zero))),
+        np.stack((w_p.T @ w_p, -first - first.T, second + second.T + square)),
+    )
+
+
+def _product(*factors: Array) -> Array:
+    """Return the product of power series, each of which is an array of three terms."""
+    result, *rest = factors
+    for b in rest:
+        a = result
+        result = np.stack((a[0] @ b[0], a[0] @ b[1] + a[1] @ b[0], a[0] @ b[2] + a[1] @ b[1]))
+        result[2] += a[2] @ b[0]
+    return result
+
+
+def _transposed(series: Array) -> Array:
+    return series.swapaxes(1, 2)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.spectrum import log_ratios, normal_weights, tangential_weights
 
 # Up to this depth a sum of products of powers is cheaper than logarithms.
 _POLYNOMIAL_DEPTH = 32
@@ -27,7 +27,8 @@ _NODES, _NARROW = 12, 2.0
 class Weights(NamedTuple):
     """What the metric and its derivative need at one point: c_ij, c_j0 and divided differences.
 
-    `second` holds f[x_i, x_l, x_j] (k x k x k), `first` holds f[0, x_i, x_j] (k x k).
+    `second` holds f[x_i, x_l, x_j] (k x k x k), `first` holds f[0, x_i, x_j] (k x k); for a stack
+    of singular values each has the axes of the stack in front.
     """
 
     tangential: Array
@@ -38,48 +39,51 @@ class Weights(NamedTuple):
 
 def weights(s: Array, depth: float) -> Weights:
     """Return the weights at singular values s; those of the last points asked for are kept."""
-    return _weights(s.tobytes(), depth)
+    return _kept_weights(s.tobytes(), depth)
 
 
 @functools.lru_cache(maxsize=4)
-def _weights(values: bytes, depth: float) -> Weights:
-    s = np.frombuffer(values)
+def _kept_weights(values: bytes, depth: float) -> Weights:
+    result = stacked_weights(np.frombuffer(values), depth)
+    for array in result:
+        array.flags.writeable = False
+    return result
+
+
+def stacked_weights(s: Array, depth: float) -> Weights:
+    """Return the weights for singular values on the last axis of s."""
     tangential = tangential_weights(s, depth)
     if depth == 1:
-        second = np.zeros((s.size,) * 3)
+        second = np.zeros((*tangential.shape, s.shape[-1]))
     elif depth <= _POLYNOMIAL_DEPTH and depth == int(depth):
-        pairs = tangential[:, :, None] * tangential
-        pairs *= tangential[:, None, :]
+        pairs = tangential[..., :, :, None] * tangential[..., None, :, :]
+        pairs *= tangential[..., :, None, :]
         second = _homogeneous(s ** (2 / depth), int(depth) - 2)
         second /= -pairs
     else:
         second = second_differences(s, 1 / depth)
     # Normal directions carry no metric at infinite depth, and there are none.
     first = first_differences(s, 1 / depth - 1) if depth < math.inf else np.zeros_like(tangential)
-    result = Weights(tangential, normal_weights(s, depth), second, first)
-    for array in result:
-        array.flags.writeable = False
-    return result
+    return Weights(tangential, normal_weights(s, depth), second, first)
 
 
 def _homogeneous(p: Array, degree: int) -> Array:
     """Return the sums of all monomials of one degree in p_i, p_l, p_j, for all i, l, j."""
-    powers = p[:, None] ** np.arange(degree, -1, -1)
-    of_two = np.empty((degree + 1, p.size, p.size))
-    of_two[0] = 1
+    k = p.shape[-1]
+    powers = p[..., None] ** np.arange(degree, -1, -1)
+    of_two = np.empty((*p.shape[:-1], degree + 1, k, k))
+    of_two[..., 0, :, :] = 1
     for d in range(1, degree + 1):
-        of_two[d] = of_two[d - 1] * p
-        of_two[d] += powers[:, degree - d, None]
-    result: Array = (powers @ of_two.reshape(degree + 1, -1)).reshape((p.size,) * 3)
-    return result
+        np.multiply(of_two[..., d - 1, :, :], p[..., None, :], out=of_two[..., d, :, :])
+        of_two[..., d, :, :] += powers[..., degree - d, None]
+    result: Array = powers @ of_two.reshape(*p.shape[:-1], degree + 1, k * k)
+    return result.reshape(*p.shape, k, k)
 
 
 def first_differences(s: Array, exponent: float) -> Array:
     """Return the first divided differences of x^exponent at x_i = s_i^2."""
-    larger, smaller = np.maximum.outer(s, s), np.minimum.outer(s, s)
-    return np.asarray(
-        smaller ** (2 * exponent - 2) * _quotient(2 * _log_ratio(larger, smaller), exponent)
-    )
+    d, _, smaller = log_ratios(s)
+    return np.asarray(smaller ** (2 * exponent - 2) * _quotient(d, exponent))
 
 
 def second_differences(s: Array, exponent: float) -> Array:
@@ -88,9 +92,10 @@ def second_differences(s: Array, exponent: float) -> Array:
     Where the three points are close, by Gauss quadrature of the first differences of f' along
     the segments from the largest to the others; elsewhere by their definition.
     """
-    order = np.argsort(s)[::-1]
-    i, j, l, places = _triples(s.size)
-    x, y, z = s[order[i]], s[order[j]], s[order[l]]
+    order = np.argsort(s, axis=-1)[..., ::-1]
+    descending = np.take_along_axis(s, order, axis=-1)
+    i, j, l, places = _triples(s.shape[-1])
+    x, y, z = descending[..., i], descending[..., j], descending[..., l]
     scale, y, z = x ** (2 * exponent - 4), y / x, z / x
     values = np.empty_like(z)
     narrow = z * z * _NARROW >= 1
@@ -98,8 +103,12 @@ def second_differences(s: Array, exponent: float) -> Array:
     wide = ~narrow
     values[wide] = _wide_difference(y[wide], z[wide], exponent)
     values *= scale
-    inverse = np.argsort(order)
-    return np.asarray(values[places[np.ix_(inverse, inverse, inverse)]])
+    inverse = np.argsort(order, axis=-1)
+    where = places[
+        inverse[..., :, None, None], inverse[..., None, :, None], inverse[..., None, None, :]
+    ]
+    flat = where.reshape(*where.shape[:-3], -1)
+    return np.take_along_axis(values, flat, axis=-1).reshape(where.shape)
 
 
 @functools.lru_cache(maxsize=4)

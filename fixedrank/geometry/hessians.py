@@ -2,11 +2,11 @@ r"""The Riemannian Hessian from Euclidean Hessian-vector products.
 
 With X = grad f = A(P_T G), the Hessian of the depth-N metric is
 
-    <A^{-1} Hess f[Z], Y> = <Hess_1 f[Z], Y>
-        + (<(D_X A^{-1}) Z, Y> - <(D_Z A^{-1}) X, Y> - <(D_Y A^{-1}) Z, X>) / 2,
+    g(Hess f[Z], Y) = <Hess_1 f[Z], Y> - g(X, Gamma(Z, Y))
 
-where Hess_1 is that of the embedded metric: the projection of D^2 f [Z], and what the curvature of
-M_k adds, G_n Vp S^{-1} to Up and G_n^T Up S^{-1} to Vp with the normal part G_n of G.
+with the Christoffel term Gamma of the connection. Hess_1 is the Hessian of the embedded metric: the
+projection of D^2 f [Z], and what the curvature of M_k adds, G_n Vp S^{-1} to Up and G_n^T Up S^{-1}
+to Vp with the normal part G_n of G.
 """
 
 from __future__ import annotations
@@ -17,15 +17,20 @@ import numpy as np
 
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry.ambient import ambient_products
-from fixedrank.geometry.connection import Koszul, koszul
+from fixedrank.geometry.connection import Bend, bend
 from fixedrank.geometry.differences import weights
 from fixedrank.geometry.gradients import checked_derivative
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights
 
-# Up to this, relative to all that enters them, expressions of one number count as equal; and
-# what is below this times the largest singular value is taken for the round-off of a gradient.
-_AGREEMENT, _NOISE = 1e-7, 1e-10
+# Up to this, relative to all that enters them, expressions of one number count as equal; for
+# entries that vanish, relative to the largest ones.
+_AGREEMENT, _SMALL_ENTRIES = 1e-9, 1e-12
+# A gradient may be round-off of terms that cancel. They are about as large as the Hessian times W,
+# and this share of it is counted to what enters.
+_CANCELLED = 1e-2
+# Where the derivatives tell nothing of their scale, second derivatives of 1 are assumed.
+_NOISE = 1e-13
 
 
 class _Side(NamedTuple):
@@ -81,28 +86,28 @@ def from_factor_derivatives(
     column = s[:, None]
     du, ds, dvt = checked_derivative(point, gradient)
     hu, hs, hvt = checked_derivative(point, hessian)
-    for name, part in zip(("u", "s", "vt"), (hu, hs, hvt), strict=True):
-        require_finite(f"the second derivative with respect to {name}", part)
+    for which, triple in (("first", (du, ds, dvt)), ("second", (hu, hs, hvt))):
+        for name, part in zip(("u", "s", "vt"), triple, strict=True):
+            require_finite(f"the {which} derivative with respect to {name}", part)
     a, moved, b = rotations(s, vector.M)
     larger_right = column <= s
 
     left, right = u.T @ du, dvt @ vt.T
     by_left, by_right = left / s, right / column
     g_core = np.where(larger_right, by_left, by_right)
-    _require_product(point, "first", by_left, by_right, ds, [g_core], _NOISE * float(s.max()))
 
     # U^T G Vp and Up^T G V, the first without its 1/s_i, the second without its 1/s_j.
     across = ((dvt @ vector.Vp) / column) / s
     along = ((vector.Up.T @ du) / s) / column
     h_left, h_right = u.T @ hu, hvt @ vt.T
-    stretch_right, stretch_left = g_core * (moved / s), g_core * (moved / s)[:, None]
     turned_right, turned_left = g_core @ b.T, a.T @ g_core
-    by_left = h_left / s - turned_right - across - stretch_right
-    by_right = h_right / column - turned_left - along - stretch_left
+    h_by_left = h_left / s - turned_right - across - g_core * (moved / s)
+    h_by_right = h_right / column - turned_left - along - g_core * (moved / s)[:, None]
     diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
-    entering = [across, along, stretch_left, stretch_right, turned_left, turned_right, by_left]
-    _require_product(point, "second", by_left, by_right, diagonal, entering, 0.0)
-    h_core = np.where(larger_right, by_left, by_right)
+    sizes = _Sizes(s, (du, dvt), (hu, diagonal, hvt), vector)
+    _require_product("first", by_left, by_right, ds, sizes.first_tolerance())
+    _require_product("second", h_by_left, h_by_right, diagonal, sizes.second_tolerance(a, b))
+    h_core = np.where(larger_right, h_by_left, h_by_right)
     h_core.flat[:: s.size + 1] = diagonal
     g_core.flat[:: s.size + 1] = ds
 
@@ -135,23 +140,21 @@ def _riemannian(
     scale, last = normal_weights(s, depth, shift), normal_weights(s, depth, shift=1)
     if depth == 1:
         zero = np.zeros(w.tangential.shape)
-        bent = Koszul(zero, zero, zero, zero, zero)
+        bent = Bend(zero, zero, zero)
     else:
-        up_gram = scale[:, None] * (left.first.T @ vector.Up)
-        vp_gram = (vector.Vp.T @ right.first) * scale
-        bent = koszul(s, w, g_core * w.tangential, vector.M, up_gram, vp_gram, -1)
+        up_gram = (vector.Up.T @ left.first) * scale
+        vp_gram = scale[:, None] * (right.first.T @ vector.Vp)
+        bent = bend(s, w, g_core * w.tangential, vector.M, up_gram, vp_gram)
     first_scale = scale[:, None] * w.normal
     return FixedRankTangentVector(
-        _normal_part(left, last, bent.up_x * first_scale, vector.Up, bent.up_z * w.normal),
+        _normal_part(left, last, bent.up * first_scale),
         (h_core + bent.core) * w.tangential,
-        _normal_part(right, last, bent.vp_x * first_scale, vector.Vp, bent.vp_z * w.normal),
+        _normal_part(right, last, bent.vp * first_scale),
     )
 
 
-def _normal_part(
-    side: _Side, weight: Array, of_first: Array, tangent: Array, of_tangent: Array
-) -> Array:
-    """Return second * weight + first @ of_first + tangent @ of_tangent outside of the basis."""
+def _normal_part(side: _Side, weight: Array, of_first: Array) -> Array:
+    """Return second * weight + first @ of_first outside of the basis."""
     rows, k = side.basis.shape
     if rows == k:
         return np.zeros((rows, k))
@@ -159,9 +162,8 @@ def _normal_part(
         of_first = of_first + side.turned * weight
     in_range = side.second_in_range * weight + side.first_in_range @ of_first
     result = side.first @ of_first
-    term = np.empty_like(result)
-    result += np.multiply(side.second, weight, out=term)
-    result += np.matmul(tangent, of_tangent, out=term)
+    term = np.multiply(side.second, weight)
+    result += term
     result -= np.matmul(side.basis, in_range, out=term)
     return result
 
@@ -178,26 +180,59 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
     return np.where(to_left, quotient, 0), np.diagonal(core).copy(), np.where(to_left, 0, quotient)
 
 
+class _Sizes:
+    """How large the terms are that make up the entries of U^T G V and of U^T D^2 f [Z] V."""
+
+    def __init__(
+        self,
+        s: Array,
+        gradient: tuple[Array, Array],
+        hessian: tuple[Array, Array, Array],
+        vector: FixedRankTangentVector,
+    ) -> None:
+        self.s, self.vector = s, vector
+        self._moved = max(float(np.abs(part).max()) for part in vector)
+        (du, dvt), (hu, diagonal, hvt) = gradient, hessian
+        self._left, self._right = _lengths(hu), _lengths(hvt.T)
+        largest = max(*self._left, *self._right, np.abs(diagonal).max() * s.max())
+        cancelled = _CANCELLED * largest / self._moved if self._moved else 0.0
+        self._gradient = float(max(*(_lengths(du) / s), *(_lengths(dvt.T) / s)) + cancelled)
+
+    def first_tolerance(self) -> float:
+        return _AGREEMENT * self._gradient + _NOISE * float(self.s.max())
+
+    def second_tolerance(self, a: Array, b: Array) -> Array:
+        s, (up, core, vp) = self.s, self.vector
+        stretch = np.abs(np.diagonal(core))
+        right = self._left / s
+        right += self._gradient * (_lengths(b.T) + (_lengths(vp) + stretch) / s)
+        left = self._right / s
+        left += self._gradient * (_lengths(a) + (_lengths(up) + stretch) / s)
+        entering = np.add.outer(left, right)
+        small = _SMALL_ENTRIES * entering.max() + _NOISE * self._moved
+        return np.asarray(_AGREEMENT * entering + small)
+
+
+def _lengths(block: Array) -> Array:
+    return np.asarray(np.sqrt(np.einsum("ij,ij->j", block, block)))
+
+
 def _require_product(
-    point: FixedRankPoint,
-    which: str,
-    by_left: Array,
-    by_right: Array,
-    diagonal: Array,
-    entering: list[Array],
-    noise: float,
+    which: str, by_left: Array, by_right: Array, diagonal: Array, tolerance: float | Array
 ) -> None:
     """Raise unless three expressions agree, as they do for functions of the product."""
-    smaller = np.minimum.outer(point.s, point.s) / point.s.max()
-    difference = np.abs(by_left - by_right) * smaller
-    on_diagonal = np.abs(np.diagonal(by_left) - diagonal) * np.diagonal(smaller)
-    worst = float(max(difference.max(), on_diagonal.max()))
-    scale = float(max(np.abs(diagonal).max(), *(np.abs(part).max() for part in entering)))
-    if not worst <= max(_AGREEMENT * scale, noise):
+    difference = np.abs(by_left - by_right)
+    on_diagonal = np.abs(np.diagonal(by_left) - diagonal)
+    np.fill_diagonal(difference, np.maximum(np.diagonal(difference), on_diagonal))
+    excess = difference - tolerance
+    if not excess.max() <= 0:
+        i, j = np.unravel_index(np.argmax(excess), excess.shape)
         raise ValueError(
-            f"the {which} derivatives with respect to u, s and vt disagree by {worst:.2e} "
-            f"(scale {scale:.2e}): either the cost is not a function of the product (u * s) @ vt "
-            "alone (it uses, say, that u has orthonormal columns), and then they do not determine "
-            "its Hessian; or gradient and Hessian do not belong together. Write the cost in terms "
-            "of (u * s) @ vt, or give gradient and Hessian as m x n matrices"
+            f"the {which} derivatives with respect to u, s and vt disagree by "
+            f"{difference[i, j]:.2e} in entry ({i}, {j}), where round-off of "
+            f"{np.broadcast_to(tolerance, excess.shape)[i, j]:.2e} may be expected: either the "
+            "cost is not a function of the product (u * s) @ vt alone (it uses, say, that u has "
+            "orthonormal columns), and then they do not determine its Hessian; or gradient, "
+            "Hessian and tangent vector do not belong together. Write the cost in terms of "
+            "(u * s) @ vt, or give gradient and Hessian as m x n matrices"
         )

@@ -28,22 +28,29 @@ def _exponents(depth: int) -> Array:
 def tangential_weights(s: Array, depth: float) -> Array:
     """Return the k x k weights c_ij, exact to a few ulp at ties and for every depth.
 
-    For infinite depth they are the limit of A/N, (s_i^2 - s_j^2) / (ln s_i^2 - ln s_j^2).
+    For infinite depth they are the limit of A/N, (s_i^2 - s_j^2) / (ln s_i^2 - ln s_j^2). The
+    singular values are on the last axis of `s`, so that there may be a stack of them.
     """
     if depth == 1:
-        return np.ones((s.size, s.size))
+        return np.ones((*s.shape, s.shape[-1]))
     if depth <= _TABLE_DEPTH and depth == int(depth):
-        powers = s[:, None] ** _exponents(int(depth))
-        weights: Array = powers @ powers[:, ::-1].T
+        powers = s[..., None] ** _exponents(int(depth))
+        weights: Array = powers @ powers[..., ::-1].swapaxes(-1, -2)
         return weights
     # With d = ln(s_max^2 / s_min^2), and no cancellation,
     # c = s_max^(2-2/N) (1 - e^-d) / (1 - e^(-d/N)).
-    larger, smaller = np.maximum.outer(s, s), np.minimum.outer(s, s)
-    d = 2 * np.log1p((larger - smaller) / smaller)
+    d, larger, _ = log_ratios(s)
     d[d == 0] = 1e-100  # a tie: the quotient below is its limit N there
     slower = -d if math.isinf(depth) else np.expm1(-d / depth)
     power = 2.0 if math.isinf(depth) else 2 - 2 / depth
     return np.asarray(larger**power * (np.expm1(-d) / slower))
+
+
+def log_ratios(s: Array) -> tuple[Array, Array, Array]:
+    """Return ln(s_>^2 / s_<^2) for all pairs, without cancellation, and s_>, s_< themselves."""
+    column, row = s[..., :, None], s[..., None, :]
+    larger, smaller = np.maximum(column, row), np.minimum(column, row)
+    return 2 * np.log1p((larger - smaller) / smaller), larger, smaller
 
 
 def normal_weights(s: Array, depth: float, shift: int = 0) -> Array:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fixedrank import FixedRankTangentVector
+
 EPS = np.finfo(float).eps
 
 
@@ -75,3 +77,21 @@ def inner_product(W, k, Z1, Z2, N):
 def factor_norm(vector):
     """The Frobenius norm of a tangent vector, from its factors."""
     return np.sqrt(sum(np.sum(np.square(part)) for part in vector))
+
+
+def random_vector(point, rng, spread=0.0):
+    """A tangent vector with entries of either sign, 10^-spread to 10^spread in size."""
+    u, s, vt = point
+    k = s.size
+
+    def block(rows):
+        sizes = 10.0 ** rng.uniform(-spread, spread, (rows, k))
+        return sizes * rng.choice([-1.0, 1.0], (rows, k))
+
+    def orthogonal_to(basis):
+        rest = block(len(basis))
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        return rest if len(basis) > k else np.zeros_like(rest)
+
+    return FixedRankTangentVector(orthogonal_to(u), block(k), orthogonal_to(vt.T))
