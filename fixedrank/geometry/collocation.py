@@ -1,10 +1,10 @@
 r"""Geodesics between two points by collocation.
 
 In the space of all matrices a geodesic obeys W'' = 2 Up S^{-1} Vp^T - Gamma(W', W') with the parts
-Up and Vp of W': the first term keeps it on M_k, the second is the Christoffel term. With
-W(t) = A + t (B - A) + X(t) the deviation X is a polynomial that vanishes at both ends and meets
-this equation at Chebyshev nodes (Trefethen, Spectral Methods in MATLAB, SIAM 2000, chapter 13).
-Newton's method with Krylov subspaces finds it; all nodes are evaluated at once.
+Up and Vp of W': the first term keeps it on M_k, the second is the Christoffel term. The unknown is
+W'' as a polynomial, by its values at Chebyshev nodes; W' and W follow by integration, which unlike
+differentiation amplifies no round-off. Newton's method with Krylov subspaces solves the equation
+at the nodes, all of which are evaluated at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from fixedrank.geometry.differences import stacked_weights
 from fixedrank.geometry.paths import BalancedPath
 from fixedrank.geometry.points import FixedRankTangentVector
 
-_NODES, _MOST_NODES = 16, 200
+# Enough for points at moderate distance; for all others to begin with; at the most.
+_NODES, _MORE_NODES, _MOST_NODES = 16, 48, 600
 # Of the way from A to B in a single step of the continuation, at the least.
 _SHORTEST = 1 / 64
 _COARSE = 1e-4
@@ -34,31 +35,45 @@ class NotJoinedError(ArithmeticError):
 
 
 class _Grid(NamedTuple):
-    """Chebyshev nodes in [0, 1]: derivative matrix, and the inner block of its square inverted."""
+    """Chebyshev nodes in [0, 1], and maps between values there and Chebyshev coefficients.
+
+    From the values of W'' they lead to the deviations of W' from B - A and of W from the straight
+    line, which is zero at both ends.
+    """
 
     nodes: Array
-    derivative: Array
-    second: Array
-    inverse: Array
+    coefficients: Array
+    velocity: Array
+    position: Array
+
+
+def _vandermonde(t: Array, degree: int) -> Array:
+    """Return the Chebyshev polynomials of [0, 1] at t."""
+    return np.asarray(chebyshev.chebvander(2 * t - 1, degree), dtype=np.float64)
 
 
 @functools.lru_cache(maxsize=32)
 def _grid(n: int) -> _Grid:
-    x = np.cos(np.pi * np.arange(n + 1) / n)[::-1]
-    weights = np.where(np.arange(n + 1) % n == 0, 2.0, 1.0) * (-1.0) ** np.arange(n + 1)
-    derivative = np.outer(weights, 1 / weights) / (x[:, None] - x + np.eye(n + 1))
-    np.fill_diagonal(derivative, 0)
-    np.fill_diagonal(derivative, -derivative.sum(axis=1))
-    derivative *= 2  # from [-1, 1] to [0, 1]
-    second = derivative @ derivative
-    return _Grid((x + 1) / 2, derivative, second, np.linalg.inv(second[1:-1, 1:-1]))
+    t = (1 - np.cos(np.pi * np.arange(n + 1) / n)) / 2
+    coefficients = np.linalg.inv(_vandermonde(t, n))
+    # The half is that of the interval [-1, 1] against [0, 1].
+    once = np.asarray(chebyshev.chebint(coefficients, scl=0.5, lbnd=-1))
+    twice = np.asarray(chebyshev.chebint(once, scl=0.5, lbnd=-1))
+    end = chebyshev.chebval(1.0, twice)
+    position = _vandermonde(t, n + 2) @ twice - t[:, None] * end
+    position[[0, -1]] = 0
+    return _Grid(t, coefficients, _vandermonde(t, n + 1) @ once - end, position)
 
 
-def _interpolated(x: Array, n: int) -> Array:
-    """Return the values at n + 1 nodes of the polynomial with the values x at fewer."""
-    m = len(x) - 1
-    old, new = (chebyshev.chebvander(2 * _grid(size).nodes - 1, m) for size in (m, n))
-    return np.asarray(np.tensordot(new @ np.linalg.inv(old), x, 1))
+def _applied(matrix: Array, values: Array) -> Array:
+    """Return the matrix times a stack of values."""
+    return np.asarray(np.tensordot(matrix, values, 1))
+
+
+def _interpolated(values: Array, n: int) -> Array:
+    """Return the values at n + 1 nodes of the polynomial with these values at fewer."""
+    m = len(values) - 1
+    return _applied(_vandermonde(_grid(n).nodes, m) @ _grid(m).coefficients, values)
 
 
 def acceleration(w: Array, velocity: Array, k: int, depth: float) -> Array:
@@ -82,69 +97,80 @@ class Collocation:
     def __init__(self, a: Array, b: Array, k: int, depth: float) -> None:
         self.a, self.straight, self.k, self.depth = a, b - a, k, depth
 
-    def residual(self, inner: Array) -> Array:
-        """Return by how much X at the inner nodes misses its equation, integrated twice."""
-        grid = _grid(len(inner) + 1)
-        w = self.a + grid.nodes[1:-1, None, None] * self.straight + inner
-        velocity = self.straight + np.tensordot(grid.derivative[1:-1, 1:-1], inner, 1)
-        return np.asarray(
-            inner - np.tensordot(grid.inverse, acceleration(w, velocity, self.k, self.depth), 1)
-        )
+    def residual(self, second: Array) -> Array:
+        """Return by how much the values of W'' miss the equation."""
+        grid = _grid(len(second) - 1)
+        w = self.a + grid.nodes[:, None, None] * self.straight + _applied(grid.position, second)
+        velocity = self.straight + _applied(grid.velocity, second)
+        return second - acceleration(w, velocity, self.k, self.depth)
 
-    def solve(self, deviation: Array, tolerance: float) -> Array:
-        """Return X at all nodes, from a guess and up to a tolerance relative to B - A."""
+    def solve(self, guess: Array, tolerance: float) -> Array:
+        """Return the values of W''; the tolerance is that of W', relative to B - A."""
+        integral = _grid(len(guess) - 1).velocity
+
+        def size(rest: Array) -> float:
+            return float(np.abs(integral @ rest.reshape(len(integral), -1)).max())
+
         try:
             with np.errstate(all="ignore"):
-                inner = newton_krylov(
-                    self.residual,
-                    deviation[1:-1],
-                    f_tol=tolerance * float(np.abs(self.straight).max()),
-                    maxiter=_ITERATIONS,
-                    method="lgmres",
-                    inner_maxiter=_KRYLOV,
-                    outer_k=0,
+                return np.asarray(
+                    newton_krylov(
+                        self.residual,
+                        guess,
+                        f_tol=tolerance * float(np.abs(self.straight).max()),
+                        tol_norm=size,
+                        maxiter=_ITERATIONS,
+                        method="lgmres",
+                        inner_maxiter=_KRYLOV,
+                        outer_k=0,
+                    )
                 )
         except (NoConvergence, ValueError, np.linalg.LinAlgError) as error:
             raise NotJoinedError("Newton's method did not converge") from error
-        return np.concatenate((deviation[:1], inner, deviation[-1:]))
 
-    def start(self, deviation: Array) -> Array:
+    def start(self, second: Array) -> Array:
         """Return W'(0)."""
-        return np.asarray(
-            self.straight + np.tensordot(_grid(len(deviation) - 1).derivative[0], deviation, 1)
-        )
+        return self.straight + _applied(_grid(len(second) - 1).velocity[:1], second)[0]
 
 
-def _guess(path: BalancedPath, a: Array, reach: float) -> Array:
-    """Return the deviation X of the path from A as far as `reach`."""
-    t = _grid(_NODES).nodes
-    w = path(reach * t)
-    deviation = w - a - t[:, None, None] * (w[-1] - a)
-    deviation[[0, -1]] = 0
-    return np.asarray(deviation)
+def _guess(path: BalancedPath, reach: float, n: int) -> Array:
+    """Return the second derivative of the path as far as `reach`."""
+    grid = _grid(n)
+    coefficients = _applied(grid.coefficients, path(reach * grid.nodes))
+    return _applied(
+        _vandermonde(grid.nodes, n - 2), np.asarray(chebyshev.chebder(coefficients, 2, scl=2))
+    )
 
 
-def joined(path: BalancedPath, k: int, depth: float, rtol: float) -> Array:
+def joined(path: BalancedPath, k: int, depth: float, rtol: float, direct: bool) -> Array:
     """Return W'(0) of a geodesic between the ends of a path, to relative accuracy.
 
-    If Newton's method does not converge from the path itself, geodesics to points of the path,
-    farther and farther along, lead to it.
+    Newton's method starts from the path itself, or else from geodesics to points on it.
 
     Raises
     ------
     NotJoinedError
-        If it does not converge or needs more nodes than are allowed.
+        If Newton's method does not converge, or needs more nodes than are allowed.
     """
     a, b = path(np.array([0.0, 1.0]))
-    reached, step, deviation = 0.0, 1.0, np.zeros((_NODES + 1, *a.shape))
+    equations = Collocation(a, b, k, depth)
+    if direct:
+        second = equations.solve(_guess(path, 1.0, _NODES), _COARSE)
+    else:
+        second = _continued(path, a, k, depth)
+    return _refined(equations, second, rtol)
+
+
+def _continued(path: BalancedPath, a: Array, k: int, depth: float) -> Array:
+    """Return W'' of a geodesic to the end of the path, by way of points on it."""
+    reached, step = 0.0, 0.5
+    correction = np.zeros((_MORE_NODES + 1, *a.shape))
     while reached < 1:
         reach = min(1.0, reached + step)
-        aim = b if reach == 1 else path(np.array([reach]))[0]
-        guess = _guess(path, a, reach)
-        if reached:
-            guess += deviation - _guess(path, a, reached)
+        guess = _guess(path, reach, _MORE_NODES)
+        aim = path(np.array([reach]))[0]
         try:
-            deviation = Collocation(a, aim, k, depth).solve(guess, _COARSE)
+            second = Collocation(a, aim, k, depth).solve(guess + correction, _COARSE)
         except NotJoinedError as error:
             step /= 2
             if step < _SHORTEST:
@@ -152,18 +178,18 @@ def joined(path: BalancedPath, k: int, depth: float, rtol: float) -> Array:
                     f"the continuation came as far as {reached:.3g} of the way"
                 ) from error
         else:
-            reached, step = reach, 2 * step
-    return _refined(Collocation(a, b, k, depth), deviation, rtol)
+            reached, step, correction = reach, 2 * step, second - guess
+    return guess + correction
 
 
-def _refined(equations: Collocation, deviation: Array, rtol: float) -> Array:
+def _refined(equations: Collocation, second: Array, rtol: float) -> Array:
     """Return W'(0) with so many nodes that it does not change any more."""
-    velocity = equations.start(deviation)
+    velocity = equations.start(second)
     while True:
-        n = 3 * (len(deviation) - 1) // 2
+        n = 3 * (len(second) - 1) // 2
         if n > _MOST_NODES:
             raise NotJoinedError(f"more than {_MOST_NODES} nodes are needed")
-        deviation = equations.solve(_interpolated(deviation, n), rtol / 10)
-        previous, velocity = velocity, equations.start(deviation)
+        second = equations.solve(_interpolated(second, n), rtol / 10)
+        previous, velocity = velocity, equations.start(second)
         if np.abs(velocity - previous).max() <= rtol * np.abs(velocity).max():
             return velocity

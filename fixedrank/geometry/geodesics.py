@@ -27,6 +27,9 @@ from fixedrank.geometry.tangent import retangentialise, transport
 
 # Singular values below this times the largest are round-off: there the manifold ends.
 _ROUND_OFF = 1e-14
+# A minimum of the smallest one that is found to be below this times the largest one at the start
+# is zero: it is found by interpolation between steps.
+_TOUCH = 1e-9
 # The error of a solution is some times that of a step.
 _SAFETY = 0.1
 
@@ -96,7 +99,7 @@ def follow(
         raise ValueError("the point or the tangent vector has NaN or infinite values")
     if not any(part.any() for part in vectors[0]):
         return (point, *vectors)
-    m, n, k = point.u.shape[0], point.vt.shape[1], point.s.size
+    k = point.s.size
     # The metric is homogeneous: c W and c Z lead to c times the geodesic.
     blocks = [point.u, np.diag(point.s / largest), point.vt.T]
     scales = [1.0, 1.0, 1.0]
@@ -122,7 +125,14 @@ def follow(
         s = small_svd(core)[1]
         return float(np.linalg.slogdet(core)[0] * s[-1] / s[0] - _ROUND_OFF)
 
+    def turn(_: float, y: Array) -> float:
+        """The rate of the smallest singular value."""
+        parts = split(y)
+        p, _, qt = small_svd(parts[1])
+        return float(p[:, -1] @ parts[4] @ qt[-1])
+
     margin.terminal = True  # type: ignore[attr-defined]
+    turn.direction = 1  # type: ignore[attr-defined]
     with np.errstate(all="ignore"):
         solution = solve_ivp(
             rate,
@@ -131,17 +141,25 @@ def follow(
             method="DOP853",
             rtol=_SAFETY * rtol,
             atol=atol,
-            events=margin,
+            events=(margin, turn),
+        )
+    ends = [(solution.t[-1], solution.y[:, -1])] if solution.status != 0 else []
+    # At even depth a singular value that falls to zero rises again without a change of sign.
+    ends += [
+        (time, state)
+        for time, state in zip(solution.t_events[1], solution.y_events[1], strict=True)
+        if small_svd(split(state)[1])[1][-1] <= _TOUCH
+    ]
+    if ends:
+        time, state = min(ends, key=lambda end: float(end[0]))
+        s = small_svd(split(state)[1])[1] * largest
+        raise RankLostError(
+            f"the geodesic leaves the manifold of matrices of rank {k} at t = {time:.6g} of 1: "
+            "the metric is not complete; take a shorter vector",
+            s,
+            _TOUCH * largest,
         )
     parts = split(solution.y[:, -1])
-    if solution.status != 0:
-        s = small_svd(parts[1])[1] * largest
-        raise RankLostError(
-            f"the geodesic leaves the manifold of {m}x{n} matrices of rank {k} at t = "
-            f"{solution.t[-1]:.6g} of 1: the metric is not complete; take a shorter vector",
-            s,
-            _ROUND_OFF * float(s[0]),
-        )
     return _factored(parts, largest, [largest] + [float(b) for b in _scales(vectors[1:])])
 
 

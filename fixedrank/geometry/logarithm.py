@@ -7,6 +7,7 @@ really ends where it should, without leaving M_k on the way.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -67,13 +68,13 @@ def _velocity(
     if np.abs(straight).max() <= _SAME * size:
         return project(a, straight)
     failures = []
-    for flipped in (False, True):
+    for flipped, direct in itertools.product((False, True), (True, False)):
         try:
             path = BalancedPath(a, b, depth, flipped)
         except ValueError:
             break
         try:
-            velocity = project(a, joined(path, a.s.size, depth, rtol))
+            velocity = project(a, joined(path, a.s.size, depth, rtol, direct))
             found = follow(a, [velocity], depth, rtol)[0]
         except (NotJoinedError, RankLostError) as error:
             failures.append(str(error))
@@ -83,6 +84,6 @@ def _velocity(
             return velocity
         failures.append(f"one that was found misses the second point by {miss:.1e}")
     raise GeodesicNotFoundError(
-        f"no geodesic between the two points was found: {'; '.join(failures)}. They are far apart, "
+        f"no geodesic between the two points was found: {failures[0]}. They are far apart, "
         "or every way leads out of the manifold, which is not complete; take points between them"
     )
