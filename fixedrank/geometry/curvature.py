@@ -23,6 +23,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank.geometry.connection import chain
@@ -48,7 +49,7 @@ def curvature_form(
     return value + metric.inner_product(xy, xy) - metric.inner_product(xx, yy)
 
 
-def _sorted(vector: FixedRankTangentVector, order: Array) -> FixedRankTangentVector:
+def _sorted(vector: FixedRankTangentVector, order: NDArray[np.intp]) -> FixedRankTangentVector:
     """Return the vector in the order of the singular values, without round-off in Up and Vp."""
     up, vp = (
         part[:, order] if len(part) > len(order) else np.zeros(part.shape)
@@ -100,8 +101,9 @@ class _Metric:
         """Return Gamma(a, b) in these coordinates, from sums over l of a_il b_lj and b_il a_lj.
 
         That of the embedding has the weight h_ilj s_l / f_ij. The lines of these coordinates add
-        1 / s_l where l <= i, j, other than i = l = j. Together the two are e_ilj / (f_ij s_l), where
-        e is the second divided difference of x f(x), x_l h_ilj + f_ij, a sum of positive terms.
+        1 / s_l where l <= i, j, other than i = l = j. Together these are e_ilj / (f_ij s_l), where
+        e is the second divided difference of x f(x): x_l h_ilj + f_ij, which cancels where x_l is
+        the largest by far, and there is (x_l f_il - x_j f_ij) / (x_l - x_j) with x_i >= x_j.
         """
         s, f = self.s, self.f_first
         i, l, j = np.ogrid[: s.size, : s.size, : s.size]

@@ -104,9 +104,9 @@ def from_factor_derivatives(
     h_by_left = h_left / s - turned_right - across - g_core * (moved / s)
     h_by_right = h_right / column - turned_left - along - g_core * (moved / s)[:, None]
     diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
-    sizes = _Sizes(s, (du, dvt), (hu, diagonal, hvt), vector)
-    _require_product("first", by_left, by_right, ds, sizes.first_tolerance())
-    _require_product("second", h_by_left, h_by_right, diagonal, sizes.second_tolerance(a, b))
+    first, second = _tolerances(s, (du, dvt), (hu, hvt), (a, b), vector)
+    _require_product("first", by_left, by_right, ds, first)
+    _require_product("second", h_by_left, h_by_right, diagonal, second)
     h_core = np.where(larger_right, h_by_left, h_by_right)
     h_core.flat[:: s.size + 1] = diagonal
     g_core.flat[:: s.size + 1] = ds
@@ -180,37 +180,28 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
     return np.where(to_left, quotient, 0), np.diagonal(core).copy(), np.where(to_left, 0, quotient)
 
 
-class _Sizes:
-    """How large the terms are that make up the entries of U^T G V and of U^T D^2 f [Z] V."""
-
-    def __init__(
-        self,
-        s: Array,
-        gradient: tuple[Array, Array],
-        hessian: tuple[Array, Array, Array],
-        vector: FixedRankTangentVector,
-    ) -> None:
-        self.s, self.vector = s, vector
-        self._moved = max(float(np.abs(part).max()) for part in vector)
-        (du, dvt), (hu, diagonal, hvt) = gradient, hessian
-        self._left, self._right = _lengths(hu), _lengths(hvt.T)
-        largest = max(*self._left, *self._right, np.abs(diagonal).max() * s.max())
-        cancelled = _CANCELLED * largest / self._moved if self._moved else 0.0
-        self._gradient = float(max(*(_lengths(du) / s), *(_lengths(dvt.T) / s)) + cancelled)
-
-    def first_tolerance(self) -> float:
-        return _AGREEMENT * self._gradient + _NOISE * float(self.s.max())
-
-    def second_tolerance(self, a: Array, b: Array) -> Array:
-        s, (up, core, vp) = self.s, self.vector
-        stretch = np.abs(np.diagonal(core))
-        right = self._left / s
-        right += self._gradient * (_lengths(b.T) + (_lengths(vp) + stretch) / s)
-        left = self._right / s
-        left += self._gradient * (_lengths(a) + (_lengths(up) + stretch) / s)
-        entering = np.add.outer(left, right)
-        small = _SMALL_ENTRIES * entering.max() + _NOISE * self._moved
-        return np.asarray(_AGREEMENT * entering + small)
+def _tolerances(
+    s: Array,
+    gradient: tuple[Array, Array],
+    hessian: tuple[Array, Array],
+    turns: tuple[Array, Array],
+    vector: FixedRankTangentVector,
+) -> tuple[float, Array]:
+    """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V."""
+    (du, dvt), (hu, hvt), (a, b), (up, core, vp) = gradient, hessian, turns, vector
+    g = float(max(*(_lengths(du) / s), *(_lengths(dvt.T) / s)))
+    left, right = _lengths(hvt.T) / s, _lengths(hu) / s
+    # By how much, for G of size 1, the derivatives of vt and u differ from D^2 f [Z].
+    stretch = np.abs(np.diagonal(core))
+    of_left = _lengths(a) + (_lengths(up) + stretch) / s
+    of_right = _lengths(b.T) + (_lengths(vp) + stretch) / s
+    h = float(max(0.0, *(left - g * of_left), *(right - g * of_right)))
+    moved = max(float(np.abs(part).max()) for part in vector)
+    if moved > 0:
+        g += _CANCELLED * float(s.max()) * h / moved
+    entering = np.add.outer(left + g * of_left, right + g * of_right)
+    small = _SMALL_ENTRIES * entering.max() + _NOISE * moved
+    return _AGREEMENT * g + _NOISE * float(s.max()), np.asarray(_AGREEMENT * entering + small)
 
 
 def _lengths(block: Array) -> Array:

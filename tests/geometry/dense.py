@@ -1,5 +1,9 @@
 """The definitions of the paper with dense matrices: what the factored code is compared with."""
 
+import warnings
+
+import autograd
+import autograd.numpy as anp
 import numpy as np
 
 from fixedrank import FixedRankTangentVector
@@ -95,3 +99,21 @@ def random_vector(point, rng, spread=0.0):
         return rest if len(basis) > k else np.zeros_like(rest)
 
     return FixedRankTangentVector(orthogonal_to(u), block(k), orthogonal_to(vt.T))
+
+
+def euclidean_derivatives(function, W, Z):
+    """The gradient of a function of W and the derivative of the gradient along Z."""
+    gradient = autograd.grad(function)
+    return gradient(W), autograd.grad(lambda X: anp.sum(gradient(X) * Z))(W)
+
+
+def factor_derivatives(cost, point, direction):
+    """The derivatives of cost(u, s, vt), and their derivatives along a direction."""
+    gradient = autograd.grad(lambda parts: cost(*parts))
+
+    def slope(parts):
+        return sum(anp.sum(a * b) for a, b in zip(gradient(parts), direction, strict=True))
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Output seems independent of input")
+        return gradient(tuple(point)), autograd.grad(slope)(tuple(point))
