@@ -127,9 +127,9 @@ def follow(
 
     def turn(_: float, y: Array) -> float:
         """The rate of the smallest singular value."""
-        blocks = split(y)
-        left, _, right = small_svd(blocks[1])
-        return float(left[:, -1] @ blocks[4] @ right[-1])
+        state = split(y)
+        left, right = small_svd(state[1])[::2]
+        return float(left[:, -1] @ state[4] @ right[-1])
 
     margin.terminal = True  # type: ignore[attr-defined]
     turn.direction = 1  # type: ignore[attr-defined]

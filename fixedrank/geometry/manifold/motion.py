@@ -63,7 +63,7 @@ class Motion(Derivatives):
         Returns
         -------
         FixedRankPoint
-            The new point, within O(|Z|^3) of ``exp(point, Z)``.
+            The new point; it differs from ``exp(point, Z)`` by terms of third order in Z.
 
         Raises
         ------
