@@ -58,8 +58,8 @@ panels[-1].set_xlabel("time $t$")
 plt.show()
 
 # %%
-# On the way the singular values first fall and then rise, as the straight line from A to B would
-# have them, and more so the smaller the depth.
+# On the way both singular values fall and rise again, at every depth. At depth 1 the geodesic stays
+# closest to the straight line from A to B, along which one picture fades into the other.
 #
 # The manifold has an end
 # -----------------------

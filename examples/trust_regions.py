@@ -83,13 +83,13 @@ for (by_iteration, by_time), depth in zip(panels.T, (1, 2, 5), strict=True):
         if optimiser is TrustRegions:
             print("  last norms: " + ", ".join(f"{norm:.1e}" for norm in manifold.norms[-5:]))
         iterations = 1 + np.arange(len(manifold.norms))
-        by_iteration.loglog(iterations, manifold.norms, color=color, label=name)
-        by_time.loglog(manifold.times, manifold.norms, color=color)
+        by_iteration.loglog(iterations, manifold.norms, color=color)
+        by_time.loglog(manifold.times, manifold.norms, color=color, label=name)
     by_iteration.set(title=f"depth $N = {depth}$", xlabel="iteration")
     by_time.set(xlabel="seconds")
 for axes in panels[:, 0]:
     axes.set_ylabel(r"$\|\nabla^g L^1(W)\|_g$")
-panels[0, 0].legend(frameon=False, loc="lower left")
+panels[1, 0].legend(frameon=False, loc="lower left")
 plt.show()
 
 # %%
