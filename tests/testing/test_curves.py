@@ -71,6 +71,7 @@ def test_round_off_is_known():
         (lambda t: 5.0, 0, 0),
         # Smooth far from the start, and another curve near it.
         (lambda t: np.sqrt(t**2 + 1e-8) + t, 1, 1e4),
+        (lambda t: 1 + t + 1e-9 * np.tanh(1e9 * t), 2, 0),
         # In single precision, values do not change at all over short steps.
         (lambda t: float(np.float32(np.exp(np.float32(t)))), 1, 1),
     ],

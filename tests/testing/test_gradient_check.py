@@ -206,6 +206,32 @@ def test_a_kink(power, slope):
     assert "is the cost twice differentiable" in str(report)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-9])
+def test_costs_that_are_curved_on_a_small_scale(scale):
+    # Of first order over most steps; the rest is enough, or else the derivative has to do.
+    space = Euclidean(1)
+    plain = pymanopt.function.numpy(space)
+    for factor in (1.0, 1.01):
+        problem = pymanopt.Problem(
+            space,
+            plain(lambda x: np.sum(np.sqrt(x**2 + scale**2) + x)),
+            riemannian_gradient=plain(
+                lambda x, factor=factor: factor * (x / np.sqrt(x**2 + scale**2) + 1)
+            ),
+        )
+        place = {"point": np.zeros(1), "direction": np.ones(1), "rng": 0}
+        if factor != 1:
+            assert DERIVATIVE in failed(failure(check_gradient, problem, **place))
+            continue
+        report = check_gradient(problem, **place)
+        assert report[DERIVATIVE].passed
+        if scale == 1e-6:
+            assert report[SLOPE].measured == pytest.approx(2, abs=0.1)
+        else:
+            assert not report[SLOPE].decided
+            assert report[SLOPE].measured == pytest.approx(1, abs=0.1)
+
+
 def test_a_cost_of_noise_is_not_judged():
     space = Euclidean(3)
     plain = pymanopt.function.numpy(space)

@@ -6,7 +6,7 @@ import pymanopt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymanopt.manifolds import Euclidean, Sphere
+from pymanopt.manifolds import Elliptope, Euclidean, Product, Sphere
 
 from fixedrank import FixedRank, FixedRankTangentVector
 from fixedrank.testing import check_hessian, manifolds, points
@@ -167,6 +167,24 @@ def test_a_wrong_gradient_is_told_apart():
     assert any("was not judged" in note for note in report.notes)
 
 
+def test_differences_of_a_point_have_its_round_off():
+    # The round-off of 0.1 + t and of 0.1 - t is the same, so that the sum of both shows nothing.
+    space = Euclidean(1)
+    plain = pymanopt.function.numpy(space)
+    for factor in (1, 0.9):
+        problem = pymanopt.Problem(
+            space,
+            plain(lambda x: np.sum((x - 0.1) + (x - 0.1) ** 2)),
+            riemannian_gradient=plain(lambda x: 1 + 2 * (x - 0.1)),
+            riemannian_hessian=plain(lambda x, Z, factor=factor: 2 * factor * Z),
+        )
+        place = {"point": np.array([0.1]), "longest_step": 1 / 3, "rng": 0}
+        if factor == 1:
+            assert check_hessian(problem, **place).conclusive
+        else:
+            assert DERIVATIVE in failed(failure(check_hessian, problem, **place))
+
+
 # Curves that are known to first order only
 
 
@@ -189,6 +207,22 @@ def bowl(target, factor=1.0):
         riemannian_gradient=plain(lambda x: x - target),
         riemannian_hessian=plain(lambda x, Z: factor * Z),
     )
+
+
+def test_a_retraction_that_is_called_exp_is_none():
+    # pymanopt's mixin does that, with a warning.
+    for manifold in (Elliptope(4, 2), Product([Elliptope(4, 2), Sphere(3)])):
+        plain = pymanopt.function.numpy(manifold)
+        problem = pymanopt.Problem(
+            manifold,
+            plain(lambda *x: 1.0),
+            riemannian_gradient=plain(lambda *x: 0 * x[0] if len(x) == 1 else [0 * y for y in x]),
+            riemannian_hessian=plain(
+                lambda *x: 0 * x[0] if len(x) == 2 else [0 * y for y in x[:2]]
+            ),
+        )
+        report = check_hessian(problem, rng=0)
+        assert "along the curve of retraction" in str(report)
 
 
 def test_a_first_order_curve_leaves_it_open():

@@ -151,6 +151,26 @@ def test_a_negative_direction_among_large_values(product, low):
 
 
 @pytest.mark.parametrize("product", [None, frobenius_inner_product])
+def test_eigenvalues_far_below_the_round_off_of_others(product):
+    manifold = FixedRank(5, 4, 3, depth=1000)
+    point = manifold.random_point(rng=0)._replace(s=np.array([1e6, 1.0, 1e-4]))
+    A = manifold.operator(point)
+    exact = A.eigenvalues()
+    assert exact[0] < 1e-22 * exact[-1]
+
+    def indefinite(point, Z):
+        image = A.apply(Z)
+        core = image.M.copy()
+        core[2, 2] *= -1
+        return image._replace(M=core)
+
+    place = {"point": point, "inner_product": product, "rng": 0}
+    report = check_positive_definite(manifold, lambda point, Z: A.apply(Z), **place)
+    assert exact[0] * (1 - 1e-6) < report[EIGENVALUE].measured < 100 * exact[0]
+    assert failed(failure(check_positive_definite, manifold, indefinite, **place)) == [EIGENVALUE]
+
+
+@pytest.mark.parametrize("product", [None, frobenius_inner_product])
 @pytest.mark.parametrize("part", range(3))
 def test_a_singular_operator(part, product):
     def truncated(point, Z):

@@ -248,6 +248,47 @@ def test_points_are_compared_by_what_there_is(manifold, order):
     assert SLOPE in failed(failure(check_retraction, manifold, retraction=half, rng=0))
 
 
+class Circle(Manifold):
+    """The unit circle, its tangent vectors as angles: arrays of another shape than points."""
+
+    def __init__(self):
+        super().__init__("Circle", 1)
+
+    def inner_product(self, point, a, b):
+        return float(a @ b)
+
+    def norm(self, point, a):
+        return float(abs(a[0]))
+
+    def projection(self, point, vector):
+        return np.array([point[0] * vector[1] - point[1] * vector[0]])
+
+    def random_point(self):
+        return np.array([0.6, 0.8])
+
+    def random_tangent_vector(self, point):
+        return np.array([-1.0])
+
+    def zero_vector(self, point):
+        return np.zeros(1)
+
+    def retraction(self, point, Z):
+        c, s = np.cos(Z[0]), np.sin(Z[0])
+        return np.array([c * point[0] - s * point[1], s * point[0] + c * point[1]])
+
+    def log(self, a, b):
+        return np.array([np.arctan2(a[0] * b[1] - a[1] * b[0], a @ b)])
+
+
+def test_vectors_of_another_shape_than_points():
+    circle = Circle()
+    assert check_retraction(circle, order=2, rng=0).conclusive
+    report = failure(
+        check_retraction, circle, retraction=lambda p, Z: circle.retraction(p, 2 * Z), rng=0
+    )
+    assert failed(report) == [SLOPE, VELOCITY]
+
+
 def test_what_is_missing_is_said():
     with pytest.raises(TypeError, match=r"needs to_matrix.*or log, or both dist and exp"):
         check_retraction(Pairs(), rng=0)
