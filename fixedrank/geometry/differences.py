@@ -42,7 +42,8 @@ def weights(s: Array, depth: float) -> Weights:
     return _kept_weights(s.tobytes(), depth)
 
 
-@functools.lru_cache(maxsize=4)
+# The optimisers ask for many products at one point; k^3 numbers are kept for each.
+@functools.lru_cache(maxsize=2)
 def _kept_weights(values: bytes, depth: float) -> Weights:
     result = stacked_weights(np.frombuffer(values), depth)
     for array in result:

@@ -102,12 +102,12 @@ def follow(
     k = point.s.size
     # The metric is homogeneous: c W and c Z lead to c times the geodesic.
     blocks = [point.u, np.diag(point.s / largest), point.vt.T]
+    sizes = [float(max(np.abs(part).max() for part in vector)) or 1.0 for vector in vectors]
+    units = [largest, *sizes[1:]]
     scales = [1.0, 1.0, 1.0]
-    for vector in vectors:
-        size = float(max(np.abs(part).max() for part in vector)) or 1.0
-        scale = largest if vector is vectors[0] else size
-        blocks += [part / scale for part in vector]
-        scales += [max(size / scale, np.finfo(float).tiny)] * 3
+    for vector, size, unit in zip(vectors, sizes, units, strict=True):
+        blocks += [part / unit for part in vector]
+        scales += [max(size / unit, np.finfo(float).tiny)] * 3
     shapes = [block.shape for block in blocks]
     cuts = np.cumsum([0] + [block.size for block in blocks])
     atol = np.concatenate(
@@ -160,11 +160,7 @@ def follow(
             _TOUCH * largest,
         )
     parts = split(solution.y[:, -1])
-    return _factored(parts, largest, [largest] + [float(b) for b in _scales(vectors[1:])])
-
-
-def _scales(vectors: list[FixedRankTangentVector]) -> list[float]:
-    return [float(max(np.abs(part).max() for part in vector)) or 1.0 for vector in vectors]
+    return _factored(parts, largest, units)
 
 
 def _rates(parts: list[Array], depth: float) -> list[Array]:
@@ -198,7 +194,7 @@ def _rates(parts: list[Array], depth: float) -> list[Array]:
     return result
 
 
-def _factored(parts: list[Array], largest: float, scales: list[float]) -> tuple[Any, ...]:
+def _factored(parts: list[Array], largest: float, units: list[float]) -> tuple[Any, ...]:
     """Return the point and the vectors in the frame of the singular value decomposition."""
     u, core, v, *rest = parts
     q_left, r_left = np.linalg.qr(u)
@@ -208,8 +204,8 @@ def _factored(parts: list[Array], largest: float, scales: list[float]) -> tuple[
     # Rotations from the frames U, V that the vectors refer to, orthonormal to the tolerance.
     left, right = r_left.T @ p, r_right.T @ qt.T
     vectors = []
-    for i, scale in enumerate(scales):
-        up, middle, vp = (part * scale for part in rest[3 * i : 3 * i + 3])
+    for i, unit in enumerate(units):
+        up, middle, vp = (part * unit for part in rest[3 * i : 3 * i + 3])
         vectors.append(
             retangentialise(
                 point, FixedRankTangentVector(up @ right, left.T @ middle @ right, vp @ left)

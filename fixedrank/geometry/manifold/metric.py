@@ -173,7 +173,18 @@ class Metric(TangentSpaces):
 
     @property
     def typical_dist(self) -> float:
-        """The length sqrt(N k) of a geodesic from near zero to singular values of one."""
+        """The length sqrt(N k) of a geodesic from near zero to singular values of one.
+
+        pymanopt's trust regions take it for their largest radius. Where the singular values are
+        of another size c, pass ``Delta_bar=manifold.typical_dist * c ** (1 / N)`` to ``run``. At
+        infinite depth it is sqrt(k).
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> fixedrank.FixedRank(4, 3, 2, depth=2).typical_dist
+        2.0
+        """
         return math.sqrt(self.k * (1.0 if math.isinf(self.depth) else self.depth))
 
     def log_volume_density(self, point: Any) -> float:

@@ -182,8 +182,8 @@ class Motion(Derivatives):
     def log(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> FixedRankTangentVector:
         r"""Return the velocity at A of a geodesic that reaches B at time 1.
 
-        Found by shooting from the velocity of a path of balanced factors, and verified: the
-        geodesic ends at B up to the tolerance.
+        Found by collocation from a path of balanced factors, and verified: the exponential map
+        ends at B, within 100 times the tolerance.
 
         Parameters
         ----------
