@@ -20,6 +20,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array, RankLostError
+from fixedrank.geometry import cones
 from fixedrank.geometry.connection import christoffel
 from fixedrank.geometry.orthonormal import small_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
@@ -62,6 +63,9 @@ def exponential(
     point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, rtol: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
+    _require_finite(point, [vector])
+    if point.s.size == 1 and math.isfinite(depth):
+        return cones.exponential(point, vector, depth)
     frame = Frame([point.u, vector.Up], [point.vt.T, vector.Vp])
     return frame.lift_point(follow(frame.point(point), [frame.vector(vector)], depth, rtol)[0])
 
@@ -95,8 +99,7 @@ def follow(
         If the geodesic leaves the manifold before time 1, with the time in the message.
     """
     largest = float(point.s.max())
-    if not all(math.isfinite(part.sum()) for part in (*point, *(p for v in vectors for p in v))):
-        raise ValueError("the point or the tangent vector has NaN or infinite values")
+    _require_finite(point, vectors)
     if not any(part.any() for part in vectors[0]):
         return (point, *vectors)
     k = point.s.size
@@ -161,6 +164,11 @@ def follow(
         )
     parts = split(solution.y[:, -1])
     return _factored(parts, largest, units)
+
+
+def _require_finite(point: FixedRankPoint, vectors: list[FixedRankTangentVector]) -> None:
+    if not all(math.isfinite(part.sum()) for part in (*point, *(p for v in vectors for p in v))):
+        raise ValueError("the point or the tangent vector has NaN or infinite values")
 
 
 def _rates(parts: list[Array], depth: float) -> list[Array]:

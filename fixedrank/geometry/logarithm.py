@@ -7,16 +7,17 @@ really ends where it should, without leaving M_k on the way.
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 
 from fixedrank._checks import RankLostError
+from fixedrank.geometry import cones
 from fixedrank.geometry.collocation import NotJoinedError, joined
 from fixedrank.geometry.geodesics import Frame, follow
-from fixedrank.geometry.paths import BalancedPath
+from fixedrank.geometry.paths import balanced_paths
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.spectrum import inner_product
 from fixedrank.geometry.tangent import project
 
 # Points that differ by less, relative to their size, are the same to round-off.
@@ -52,6 +53,11 @@ def logarithm(
             "the determinants of the two matrices have opposite signs: "
             f"no path in the {m}x{n} matrices of rank {k} joins them"
         )
+    if k == 1 and math.isfinite(depth):
+        try:
+            return cones.logarithm(a, b, depth)
+        except cones.ApexError as error:
+            raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
     frame = Frame([a.u, b.u], [a.vt.T, b.vt.T])
     # Homogeneity: the metric of W / c is that of W up to a constant.
     scale = float(a.s.max())
@@ -67,23 +73,28 @@ def _velocity(
     size = float(max(a.s.max(), b.s.max()))
     if np.abs(straight).max() <= _SAME * size:
         return project(a, straight)
-    failures = []
-    for flipped, direct in itertools.product((False, True), (True, False)):
-        try:
-            path = BalancedPath(a, b, depth, flipped)
-        except ValueError:
+    found: list[tuple[float, FixedRankTangentVector]] = []
+    failures: list[str] = []
+    for path in balanced_paths(a, b, depth):
+        if found and found[0][0] <= path.detour():
             break
-        try:
-            velocity = project(a, joined(path, a.s.size, depth, rtol, direct))
-            found = follow(a, [velocity], depth, rtol)[0]
-        except (NotJoinedError, RankLostError) as error:
-            failures.append(str(error))
-            continue
-        miss = float(np.abs((found.u * found.s) @ found.vt - target).max())
-        if miss <= _MISS * rtol * size:
-            return velocity
-        failures.append(f"one that was found misses the second point by {miss:.1e}")
-    raise GeodesicNotFoundError(
-        f"no geodesic between the two points was found: {failures[0]}. They are far apart, "
-        "or every way leads out of the manifold, which is not complete; take points between them"
-    )
+        for direct in (True, False):
+            try:
+                velocity = project(a, joined(path, a.s.size, depth, rtol, direct))
+                end = follow(a, [velocity], depth, rtol)[0]
+            except (NotJoinedError, RankLostError) as error:
+                failures.append(str(error))
+                continue
+            miss = float(np.abs((end.u * end.s) @ end.vt - target).max())
+            if miss <= _MISS * rtol * size:
+                length = math.sqrt(inner_product(a.s, velocity, velocity, depth))
+                found.append((length, velocity))
+                break
+            failures.append(f"one that was found misses the second point by {miss:.1e}")
+    if not found:
+        raise GeodesicNotFoundError(
+            f"no geodesic between the two points was found: {failures[0]}. Either they are far "
+            "apart, or every way leads out of the manifold, which is not complete; take points "
+            "between them"
+        )
+    return min(found, key=lambda pair: pair[0])[1]

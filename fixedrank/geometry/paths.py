@@ -17,31 +17,34 @@ from fixedrank._checks import Array
 from fixedrank.geometry.points import FixedRankPoint
 
 
-class BalancedPath:
-    """A path from A to B, as dense matrices; `flipped` takes another way around.
+def balanced_paths(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> list[BalancedPath]:
+    """Return a path for each of the two ways around, the nearer one first.
 
-    Raises
-    ------
-    ValueError
-        If a flipped path does not exist: a square frame of singular vectors has one orientation.
+    A square frame of singular vectors has one orientation, so that there is one way only.
     """
+    for start, end in ((a.u, b.u), (a.vt.T, b.vt.T)):
+        if start.shape[0] == start.shape[1]:
+            return [BalancedPath(a, b, depth, float(np.linalg.det(start.T @ end)))]
+    paths = [BalancedPath(a, b, depth, orientation) for orientation in (1.0, -1.0)]
+    return sorted(paths, key=BalancedPath.factor_distance)
+
+
+class BalancedPath:
+    """A path from A to B, as dense matrices; the change of factors has the given orientation."""
 
     def __init__(
-        self, a: FixedRankPoint, b: FixedRankPoint, depth: float, flipped: bool = False
+        self, a: FixedRankPoint, b: FixedRankPoint, depth: float, orientation: float
     ) -> None:
         self.depth = depth
-        k = a.s.size
         root_a, root_b = self._root(a.s), self._root(b.s)
         scale_a, scale_b = (1.0, 1.0) if math.isinf(depth) else (root_a, root_b)
         ends_a, ends_b = (a.u * scale_a, a.vt.T * scale_a), (b.u * scale_b, b.vt.T * scale_b)
         p, _, qt = scipy.linalg.svd(ends_b[0].T @ ends_a[0] + ends_b[1].T @ ends_a[1])
-        square = [(x, y) for x, y in ((a.u, b.u), (a.vt.T, b.vt.T)) if x.shape[0] == k]
-        if square and flipped:
-            raise ValueError("there is one way around only")
         # The direction in which the two agree least is turned around at the least cost.
-        if flipped or (square and np.linalg.det(square[0][0].T @ square[0][1] @ p @ qt) < 0):
+        if orientation * np.linalg.det(p @ qt) < 0:
             p[:, -1] *= -1
         turn = p @ qt
+        self._roots = np.sort(root_a), np.sort(root_b)
         self._left = (ends_a[0], ends_b[0] @ turn)
         self._right = (ends_a[1], ends_b[1] @ turn)
         self._middle = (np.diag(root_a), (turn.T * root_b) @ turn)
@@ -55,6 +58,33 @@ class BalancedPath:
         values, frame = np.linalg.eigh(middle)
         values = np.exp(values) if math.isinf(self.depth) else values ** (self.depth - 2)
         return np.asarray(((left @ frame) * values[:, None, :]) @ (right @ frame).swapaxes(-1, -2))
+
+    def factor_distance(self) -> float:
+        """Return the distance between the factors, each changed as suits it best.
+
+        At whole N >= 2 geodesics lift to balanced factors at full length, and changes of the two
+        orientations are not joined: no geodesic that goes this way around is shorter.
+        """
+        power = 0.0 if math.isinf(self.depth) else self.depth - 2
+        squares = power * float(np.square(self._roots[0] - self._roots[1]).sum())
+        for start, end in (self._left, self._right):
+            p, overlap, qt = scipy.linalg.svd(end.T @ start)
+            if np.linalg.det(p @ qt) < 0:
+                overlap[-1] *= -1
+            squares += float((start**2).sum() + (end**2).sum() - 2 * overlap.sum())
+        return math.sqrt(max(squares, 0.0))
+
+    def detour(self) -> float:
+        """Return what no geodesic is shorter than that goes this way around, the farther one.
+
+        At N = 1 it leaves the ball about A in which the smallest singular value stays positive.
+        At other depths that are not whole, both are a guide.
+        """
+        if self.depth >= 2:
+            return self.factor_distance()
+        a, b = self(np.array([0.0, 1.0]))
+        distance = float(np.linalg.norm(a - b))
+        return max(distance, 2 * float(max(root[0] for root in self._roots)) - distance)
 
     def _root(self, s: Array) -> Array:
         return np.asarray(np.log(s) if math.isinf(self.depth) else s ** (1 / self.depth))

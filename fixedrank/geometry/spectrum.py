@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.points import FixedRankTangentVector
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios.
 _TABLE_DEPTH = 32
@@ -61,3 +62,17 @@ def normal_weights(s: Array, depth: float, shift: int = 0) -> Array:
     if math.isinf(depth):
         return np.zeros_like(s)
     return np.asarray(s ** (2 - 2 / depth - shift))
+
+
+def inner_product(
+    s: Array, a: FixedRankTangentVector, b: FixedRankTangentVector, depth: float
+) -> float:
+    """Return g_W(A, B): every entry divided by its weight."""
+    if depth == 1:
+        return float(np.vdot(a.M, b.M) + np.vdot(a.Up, b.Up) + np.vdot(a.Vp, b.Vp))
+    value = np.vdot(a.M / tangential_weights(s, depth), b.M)
+    if not math.isinf(depth):
+        normal = np.einsum("ij,ij->j", a.Up, b.Up)
+        normal += np.einsum("ij,ij->j", a.Vp, b.Vp)
+        value += (normal / normal_weights(s, depth)).sum()
+    return float(value)

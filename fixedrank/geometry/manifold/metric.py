@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Seed
-from fixedrank.geometry import tangent
+from fixedrank.geometry import spectrum, tangent
 from fixedrank.geometry.manifold.tangents import TangentSpaces
 from fixedrank.geometry.operator import DepthOperator
 from fixedrank.geometry.points import FixedRankTangentVector
@@ -81,20 +81,13 @@ class Metric(TangentSpaces):
         """
         s = self._point(point).s
         a, b = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
-        if self.depth == 1:
-            value = np.vdot(a.M, b.M) + np.vdot(a.Up, b.Up) + np.vdot(a.Vp, b.Vp)
-        else:
-            value = np.vdot(a.M / tangential_weights(s, self.depth), b.M)
-            if not math.isinf(self.depth):
-                normal = np.einsum("ij,ij->j", a.Up, b.Up)
-                normal += np.einsum("ij,ij->j", a.Vp, b.Vp)
-                value += (normal / normal_weights(s, self.depth)).sum()
+        value = spectrum.inner_product(s, a, b, self.depth)
         if not math.isfinite(value):
             raise ValueError(
                 f"the inner product is {value}: NaN, infinite or overflowing values in the point "
                 f"(singular values {s.min():.3e} to {s.max():.3e}) or the tangent vectors"
             )
-        return float(value)
+        return value
 
     def norm(self, point: Any, tangent_vector: Any) -> float:
         """Return the length of a tangent vector in the depth-N metric.
