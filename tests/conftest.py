@@ -8,6 +8,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 settings.register_profile("default", deadline=None, max_examples=40, print_blob=True)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.register_profile("brief", settings.get_profile("ci"), max_examples=10)
 
 
 def _profile() -> str:

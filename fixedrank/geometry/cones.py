@@ -35,7 +35,7 @@ def exponential(
     speed = math.hypot(*sizes)
     radial, across = float(vector.M[0, 0]) / (depth * s), speed / (math.sqrt(depth) * s)
     along = math.hypot(radial, across)
-    if radial <= -along * along and across <= _ROUND_OFF * along:
+    if -along * along <= radial < 0 and across <= _ROUND_OFF * along:
         raise RankLostError(
             f"the geodesic leaves the manifold of matrices of rank 1 at t = {1 / along:.6g} of 1: "
             "the metric is not complete; take a shorter vector",
@@ -74,7 +74,10 @@ def logarithm(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> FixedRankTa
     angle = math.hypot(*(angle for _, angle in arcs))
     seen = angle / math.sqrt(depth)
     if not seen < math.pi * (1 - _ROUND_OFF):
-        raise ApexError("the straight line between the two matrices runs through zero")
+        raise ApexError(
+            "the straight line between the two matrices runs through zero, and the manifold is "
+            "not complete"
+        )
     s = float(a.s[0])
     growth = math.expm1(math.log1p(float(b.s[0] - s) / s) / depth)
     radial = growth - 2 * (1 + growth) * math.sin(seen / 2) ** 2
