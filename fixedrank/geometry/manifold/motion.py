@@ -182,8 +182,10 @@ class Motion(Derivatives):
     def log(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> FixedRankTangentVector:
         r"""Return the velocity at A of a geodesic that reaches B at time 1.
 
-        Found by collocation from a path of balanced factors, and verified: the exponential map
-        ends at B, within 100 times the tolerance.
+        For k = 1 it is the shortest one, in closed form. Otherwise it is found by collocation from
+        paths of balanced factors, and verified: the exponential map ends at B, within 100 times
+        the tolerance. Where the change of factors has two orientations, both are tried unless the
+        second cannot be shorter.
 
         Parameters
         ----------
