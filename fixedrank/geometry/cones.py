@@ -12,6 +12,7 @@ relative to the radius at the start, so that neither a large depth nor close poi
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 # A line that passes the apex of the cone at this part of its radius goes through it.
 _ROUND_OFF = 1e-14
+_LARGEST_LOG = math.log(sys.float_info.max)
 
 
 class ApexError(ArithmeticError):
@@ -36,16 +38,19 @@ def exponential(
     radial, across = float(vector.M[0, 0]) / (depth * s), speed / (math.sqrt(depth) * s)
     along = math.hypot(radial, across)
     if -along * along <= radial < 0 and across <= _ROUND_OFF * along:
-        raise RankLostError(
-            f"the geodesic leaves the manifold of matrices of rank 1 at t = {1 / along:.6g} of 1: "
-            "the metric is not complete; take a shorter vector",
-            np.zeros(1),
-            _ROUND_OFF * s,
-        )
+        raise _rank_lost(1 / along, s)
     if radial > -0.5:
         growth = math.log1p(radial * (2 + radial) + across * across) / 2
     else:
         growth = math.log(math.hypot(1 + radial, across))
+    if not math.log(s) + depth * growth < _LARGEST_LOG:
+        raise OverflowError(
+            "the singular value at the end of the geodesic is beyond floating point; take a "
+            f"shorter vector (its norm is {math.sqrt(depth) * along:.3g} times s^(1/N))"
+        )
+    end = point.s * math.exp(depth * growth)
+    if end < sys.float_info.min:
+        raise _rank_lost(min(1.0, 1 / along), s)
     turn = math.sqrt(depth) * math.atan2(across, 1 + radial) / speed if speed else 0.0
     u, v = (
         start * math.cos(turn * size) + (direction / size) * math.sin(turn * size)
@@ -55,8 +60,15 @@ def exponential(
             (point.u, point.vt.T), (vector.Up, vector.Vp), sizes, strict=True
         )
     )
-    return FixedRankPoint(
-        u / np.linalg.norm(u), point.s * math.exp(depth * growth), (v / np.linalg.norm(v)).T
+    return FixedRankPoint(u / np.linalg.norm(u), end, (v / np.linalg.norm(v)).T)
+
+
+def _rank_lost(time: float, s: float) -> RankLostError:
+    return RankLostError(
+        f"the geodesic leaves the manifold of matrices of rank 1 at t = {time:.6g} of 1: "
+        "the metric is not complete; take a shorter vector",
+        np.zeros(1),
+        _ROUND_OFF * s,
     )
 
 

@@ -31,6 +31,8 @@ _ROUND_OFF = 1e-14
 # A minimum of the smallest one that is found to be below this times the largest one at the start
 # is zero: it is found by interpolation between steps.
 _TOUCH = 1e-9
+# Entries of a velocity above this times the largest singular value.
+_LONGEST = 1e100
 # The error of a solution is some times that of a step.
 _SAFETY = 0.1
 
@@ -63,7 +65,7 @@ def exponential(
     point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, rtol: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
-    _require_finite(point, [vector])
+    _require_in_range(point, [vector])
     if point.s.size == 1 and math.isfinite(depth):
         return cones.exponential(point, vector, depth)
     frame = Frame([point.u, vector.Up], [point.vt.T, vector.Vp])
@@ -99,7 +101,7 @@ def follow(
         If the geodesic leaves the manifold before time 1, with the time in the message.
     """
     largest = float(point.s.max())
-    _require_finite(point, vectors)
+    _require_in_range(point, vectors)
     if not any(part.any() for part in vectors[0]):
         return (point, *vectors)
     k = point.s.size
@@ -166,9 +168,15 @@ def follow(
     return _factored(parts, largest, units)
 
 
-def _require_finite(point: FixedRankPoint, vectors: list[FixedRankTangentVector]) -> None:
+def _require_in_range(point: FixedRankPoint, vectors: list[FixedRankTangentVector]) -> None:
     if not all(math.isfinite(part.sum()) for part in (*point, *(p for v in vectors for p in v))):
         raise ValueError("the point or the tangent vector has NaN or infinite values")
+    size, largest = max(np.abs(part).max() for part in vectors[0]), point.s.max()
+    if size > _LONGEST * largest:
+        raise OverflowError(
+            f"the vector has entries up to {size:.3g} where the largest singular value is "
+            f"{largest:.3g}, and its geodesic ends beyond floating point; take a shorter vector"
+        )
 
 
 def _rates(parts: list[Array], depth: float) -> list[Array]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fixedrank import FixedRank
+from fixedrank import FixedRank, RankLostError
 from fixedrank.geometry.geodesics import follow
 from tests.geometry import dense
 
@@ -37,3 +37,21 @@ def test_triangle_inequality_for_far_points(seed, depth):
     points = [manifold.random_point(rng=10 * seed + i) for i in range(3)]
     short, middle, long = sorted(manifold.dist(points[i], points[i - 1]) for i in range(3))
     assert long <= (short + middle) * (1 + 1e-12)
+
+
+def test_what_leaves_floating_point_is_refused():
+    manifold = FixedRank(3, 2, 1, depth=1000)
+    point, none = manifold.random_point(rng=0), (np.zeros((3, 1)), np.zeros((2, 1)))
+    radius = 1000 * point.s[:, None]
+    with pytest.raises(OverflowError, match="take a shorter vector"):
+        manifold.exp(point, (none[0], 10 * radius, none[1]))
+    with pytest.raises(RankLostError, match=r"at t = 1 of 1.*take a shorter vector"):
+        manifold.exp(point, (none[0], -(1 - 1e-4) * radius, none[1]))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_far_too_long_vectors_are_refused(k):
+    manifold = FixedRank(3, 2, k, depth=2)
+    point = manifold.random_point(rng=0)
+    with pytest.raises(OverflowError, match="take a shorter vector"):
+        manifold.exp(point, manifold.random_tangent_vector(point, rng=1) * 1e200)

@@ -234,3 +234,11 @@ def test_large_matrices():
     a = manifold.random_point(rng=0)
     b = manifold.exp(a, 0.3 * manifold.random_tangent_vector(a, rng=1))
     assert manifold.dist(a, b) == pytest.approx(0.3, rel=1e-7)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_distance_of_far_points_is_symmetric(seed, depth):
+    manifold = FixedRank(5, 4, 2, depth=depth)
+    a, b = (manifold.random_point(rng=2 * seed + i) for i in range(2))
+    assert manifold.dist(a, b) == manifold.dist(b, a)

@@ -116,6 +116,8 @@ class Motion(Derivatives):
         RankLostError
             If the geodesic leaves M_k before time 1 (the metric is not complete); the message
             says when.
+        OverflowError
+            If the end of the geodesic is beyond floating point.
         TypeError, ValueError
             If parts have wrong shapes, are complex or not finite; if `rtol` is out of range.
 
@@ -234,8 +236,9 @@ class Motion(Derivatives):
         Returns
         -------
         float
-            The length of ``log(point_a, point_b)``. Where both have the same singular vectors it
-            is :math:`\sqrt{N} \, \| s_A^{1/N} - s_B^{1/N} \|`.
+            The length of :meth:`log` from the point with the smaller singular values to the
+            other, so that the order of the two does not matter. Where both have the same singular
+            vectors it is :math:`\sqrt{N} \, \| s_A^{1/N} - s_B^{1/N} \|`.
 
         Raises
         ------
@@ -252,7 +255,8 @@ class Motion(Derivatives):
         >>> round(manifold.dist(a, b) ** 2, 6)
         3.0
         """
-        return self.norm(point_a, self.log(point_a, point_b, rtol=rtol))
+        a, b = sorted((self._point(point_a), self._point(point_b)), key=lambda p: tuple(p.s))
+        return self.norm(a, self.log(a, b, rtol=rtol))
 
     def pair_mean(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> FixedRankPoint:
         """Return the midpoint of a geodesic between two points.
