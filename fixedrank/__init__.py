@@ -31,6 +31,7 @@ from fixedrank.geometry import (
 )
 from fixedrank.networks import (
     LinearRegression,
+    NetworkHessian,
     balanced_factors,
     balancedness,
     gaussian_factors,
@@ -49,6 +50,7 @@ __all__ = [
     "FlowComparison",
     "GeodesicNotFoundError",
     "LinearRegression",
+    "NetworkHessian",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",

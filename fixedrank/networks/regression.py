@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,21 @@ class LinearRegression:
         self.residual = float(np.linalg.norm(labels - projected @ right))
         self.shape = (labels.shape[0], data.shape[0])
         self.basis: Array | None = None
+
+    @cached_property
+    def svd(self) -> tuple[Array, Array, Array]:
+        """The thin singular value decomposition (U, s, V^T) of Q.
+
+        All critical points of L^1 on M_k come from it: see :func:`critical_points`.
+        """
+        u, s, vt = scipy.linalg.svd(self.Q, full_matrices=False)
+        return u, s, vt
+
+    @property
+    def rank(self) -> int:
+        """The rank q of Q, of singular values above round-off of the largest."""
+        s = self.svd[1]
+        return int((s > max(self.shape) * float(np.finfo(float).eps) * s[0]).sum())
 
     @classmethod
     def on_range(cls, X: Any, Y: Any) -> LinearRegression:
@@ -279,7 +295,7 @@ class LinearRegression:
         >>> fixedrank.LinearRegression(np.eye(2), np.eye(2)).network_loss([np.eye(2), np.eye(2)])
         0.0
         """
-        _, left, right = narrow_partial_products(self._layers(factors))
+        _, left, right = narrow_partial_products(self.checked_layers(factors))
         return self._thin_loss(left[-1], right[-1] @ self.root)
 
     def network_gradient(self, factors: Sequence[Any]) -> list[Array]:
@@ -310,7 +326,7 @@ class LinearRegression:
         >>> problem.network_gradient([[[1.0]], [[2.0]]])
         [array([[-2.]]), array([[-1.]])]
         """
-        return network_gradient(self.gradient_products, self._layers(factors))
+        return network_gradient(self.gradient_products, self.checked_layers(factors))
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
@@ -453,7 +469,31 @@ class LinearRegression:
             raise ValueError("the point (u, s, vt) has NaN or infinite values")
         return u, s, vt
 
-    def _layers(self, factors: Sequence[Any]) -> list[Array]:
+    def checked_layers(self, factors: Sequence[Any]) -> list[Array]:
+        """Return the layers as arrays, checked to fit together and to the data.
+
+        Parameters
+        ----------
+        factors : sequence of array_like
+            The layers [W_1, ..., W_N].
+
+        Returns
+        -------
+        list of ndarray
+            The layers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If shapes do not fit together or with the data, or entries are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.eye(2))
+        >>> problem.checked_layers([[[1, 2]], [[3], [4]]])[0]
+        array([[1., 2.]])
+        """
         layers = checked_factors(factors)
         if (layers[-1].shape[0], layers[0].shape[1]) != self.shape:
             raise ValueError(

@@ -1,0 +1,167 @@
+r"""The Hessian of L^N in the space of layers, by its products with directions.
+
+With W = P R through the narrowest width, the gradient is made of G R^T and P^T G and of products
+of layers; a direction moves all of them, and the product rule gives its image. As for the gradient
+no matrix of the size of W is formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array, finite_array
+from fixedrank.networks.gradients import narrow_partial_products
+from fixedrank.networks.regression import LinearRegression
+
+
+class NetworkHessian(LinearOperator):
+    r"""The Hessian of :math:`L^N` at layers W_1, ..., W_N, as a linear operator.
+
+    Vectors hold the entries of all layers, W_1 first, each row by row.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    factors : sequence of array_like
+        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (D, D) with D the number of entries of all layers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit together or with the data, or entries are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+    >>> hessian = fixedrank.NetworkHessian(problem, [[[1.0]], [[2.0]]])
+    >>> hessian @ np.eye(2)  # of (3 - w_2 w_1)^2 / 2
+    array([[4., 1.],
+           [1., 1.]])
+    >>> hessian.apply([[[1.0]], [[0.0]]])
+    [array([[4.]]), array([[1.]])]
+    """
+
+    def __init__(self, problem: LinearRegression, factors: Sequence[Any]) -> None:
+        self.problem, self.layers = problem, problem.checked_layers(factors)
+        self.cut, self._left, self._right = narrow_partial_products(self.layers)
+        left, right = self._left[-1], self._right[-1]
+        self._rc, self._plain = right @ problem.C, left.T @ left
+        self._along = self._rc @ right.T
+        outer = left @ self._along - problem.B @ right.T
+        inner = self._plain @ self._rc - left.T @ problem.B
+        # G times what stands right of the cut and its further products, as for the gradient.
+        self._outer, self._inner = [outer], [inner]
+        for layer in self.layers[: self.cut : -1]:
+            self._outer.append(layer.T @ self._outer[-1])
+        for layer in self.layers[: max(self.cut - 1, 0)]:
+            self._inner.append(self._inner[-1] @ layer.T)
+        self._bounds = np.cumsum([0, *(layer.size for layer in self.layers)]).tolist()
+        super().__init__(np.dtype(np.float64), (self._bounds[-1], self._bounds[-1]))
+
+    def split(self, vector: Any) -> list[Array]:
+        """Return a vector as a list of arrays of the shapes of the layers.
+
+        Parameters
+        ----------
+        vector : array_like, shape (D,)
+            A vector.
+
+        Returns
+        -------
+        list of ndarray
+            Its parts, of shapes (d_j, d_{j-1}).
+
+        Raises
+        ------
+        ValueError
+            If it has another size.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> fixedrank.NetworkHessian(problem, [[[1.0]], [[2.0]]]).split([5.0, 6.0])
+        [array([[5.]]), array([[6.]])]
+        """
+        flat = np.asarray(vector, dtype=np.float64).reshape(self._bounds[-1])
+        return [
+            flat[start:end].reshape(layer.shape)
+            for layer, start, end in zip(self.layers, self._bounds, self._bounds[1:], strict=False)
+        ]
+
+    def apply(self, directions: Sequence[Any]) -> list[Array]:
+        """Return the derivative of the gradients of all layers along directions.
+
+        Parameters
+        ----------
+        directions : sequence of array_like
+            A direction for each layer, of its shape.
+
+        Returns
+        -------
+        list of ndarray
+            The derivatives, of the shapes of the layers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the directions do not have the shapes of the layers, or are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> fixedrank.NetworkHessian(problem, [[[1.0]], [[2.0]]]).apply([[[0.0]], [[1.0]]])
+        [array([[1.]]), array([[1.]])]
+        """
+        moves = [finite_array(f"directions[{i}]", d, 2) for i, d in enumerate(directions)]
+        shapes = [layer.shape for layer in self.layers]
+        if [move.shape for move in moves] != shapes:
+            raise ValueError(
+                f"directions must have the shapes of the layers, {shapes}, "
+                f"got {[move.shape for move in moves]}"
+            )
+        return self._product(moves)
+
+    def _matvec(self, vector: Array) -> Array:
+        return np.concatenate([part.ravel() for part in self._product(self.split(vector))])
+
+    def _adjoint(self) -> NetworkHessian:
+        return self
+
+    def _product(self, moves: list[Array]) -> list[Array]:
+        problem, cut, layers = self.problem, self.cut, self.layers
+        left = [np.zeros_like(self._left[0])]
+        for i, layer in enumerate(layers[cut:]):
+            left.append(moves[cut + i] @ self._left[i] + layer @ left[-1])
+        right = [np.zeros_like(self._right[0])]
+        for i, layer in enumerate(reversed(layers[:cut])):
+            right.append(right[-1] @ layer + self._right[i] @ moves[cut - 1 - i])
+        p, r, dp, dr = self._left[-1], self._right[-1], left[-1], right[-1]
+        drc = dr @ problem.C
+        along = drc @ r.T
+        across = dp.T @ p
+        outer = dp @ self._along + p @ (along + along.T) - problem.B @ dr.T
+        inner = (across + across.T) @ self._rc + self._plain @ drc - dp.T @ problem.B
+        result: list[Array] = [np.empty(0)] * len(layers)
+        for i, j in enumerate(range(len(layers) - 1, cut - 1, -1)):
+            result[j] = outer @ self._left[j - cut].T + self._outer[i] @ left[j - cut].T
+            if j > cut:
+                outer = layers[j].T @ outer + moves[j].T @ self._outer[i]
+        for j in range(cut):
+            last = cut - 1 - j
+            result[j] = self._right[last].T @ inner + right[last].T @ self._inner[j]
+            if last:
+                inner = inner @ layers[j].T + self._inner[j] @ moves[j].T
+        return result
