@@ -15,11 +15,8 @@ from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory, distance
 from fixedrank.networks.initial import product_point
-from fixedrank.networks.layers import balancedness, checked_factors
+from fixedrank.networks.layers import BALANCED, balancedness, checked_factors
 from fixedrank.plotting import plot_comparison
-
-# Layers count as balanced up to this, relative to the square of the largest of their norms.
-BALANCED = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True)

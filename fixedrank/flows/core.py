@@ -28,6 +28,7 @@ from fixedrank._checks import Array
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.trajectory import RankChange
+from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.orthonormal import GRADED, graded_svd
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
@@ -212,13 +213,9 @@ class RiemannianSystem:
         return float(self.problem.loss(self.point(state)))
 
     def gradient_norm(self, point: FixedRankPoint) -> float:
-        """Return the length of the Riemannian gradient, sqrt(<A(G), G>)."""
-        u, s, vt = point
-        gv, gtu = self.products(u, np.diag(s), vt.T)
-        middle = u.T @ gv
-        normal = np.square(gv - u @ middle).sum(0) + np.square(gtu - vt.T @ middle.T).sum(0)
-        square = (tangential_weights(s, self.depth) * middle**2).sum()
-        return math.sqrt(square + (normal_weights(s, self.depth) * normal).sum())
+        """Return the length of the Riemannian gradient."""
+        products = self.products(point.u, np.diag(point.s), point.vt.T)
+        return gradient_norm(point, *products, self.depth)
 
 
 def _drift(frame: Array) -> float:

@@ -25,6 +25,15 @@ _EPS = float(np.finfo(float).eps)
 _AGREEMENT = 1e-9
 
 
+def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, depth: float) -> float:
+    """Return the length of the Riemannian gradient, sqrt(<A(G), G>), from G V and G^T U."""
+    u, s, vt = point
+    middle = u.T @ gv
+    normal = np.square(gv - u @ middle).sum(0) + np.square(gtu - vt.T @ middle.T).sum(0)
+    square = (tangential_weights(s, depth) * middle**2).sum()
+    return math.sqrt(square + (normal_weights(s, depth) * normal).sum())
+
+
 def from_factor_derivative(
     point: FixedRankPoint, derivative: Any, depth: float
 ) -> FixedRankTangentVector:

@@ -10,6 +10,9 @@ import numpy as np
 
 from fixedrank._checks import Array, finite_array, positive_integer
 
+# Layers count as balanced up to this, relative to the square of the largest of their norms.
+BALANCED = 1e-10
+
 
 def checked_factors(factors: Sequence[Any]) -> list[Array]:
     """Return the factors W_1, ..., W_N as arrays whose shapes fit together."""

@@ -59,7 +59,9 @@ def test_apply_and_products_with_vectors_are_the_same():
     vector = rng.standard_normal(hessian.shape[0])
     image = hessian.apply(hessian.split(vector))
     assert [part.shape for part in image] == [layer.shape for layer in layers]
-    np.testing.assert_array_equal(np.concatenate([part.ravel() for part in image]), hessian @ vector)
+    np.testing.assert_array_equal(
+        np.concatenate([part.ravel() for part in image]), hessian @ vector
+    )
 
 
 def test_bad_directions():

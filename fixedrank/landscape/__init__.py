@@ -1,0 +1,19 @@
+"""The landscape of L^1 on M_k and of L^N: critical points and what they are (section 4)."""
+
+from fixedrank.landscape.classification import Classification, classify
+from fixedrank.landscape.critical_points import CriticalPoint, critical_points, global_minimizer
+from fixedrank.landscape.factors import FactorsClassification, classify_factors
+from fixedrank.landscape.hypotheses import Hypotheses, Theorem, check_hypotheses
+
+__all__ = [
+    "Classification",
+    "CriticalPoint",
+    "FactorsClassification",
+    "Hypotheses",
+    "Theorem",
+    "check_hypotheses",
+    "classify",
+    "classify_factors",
+    "critical_points",
+    "global_minimizer",
+]

@@ -1,0 +1,219 @@
+"""Where a flow on matrices has ended: the nearest critical point of L^1, and how near it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from fixedrank._checks import Array, finite_array, real_depth
+from fixedrank.geometry.gradients import gradient_norm
+from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.points import FixedRankPoint, is_triple
+from fixedrank.landscape.critical_points import CriticalPoint, critical_point, tie_tolerance
+from fixedrank.networks.regression import LinearRegression
+
+NOT_CRITICAL = "not a critical point"
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """What :func:`classify` found about a matrix W.
+
+    Attributes
+    ----------
+    kind : str
+        "global minimum" (on M_l), "strict saddle", or "not a critical point".
+    rank : int
+        The rank l of W: the number of singular values above the tolerance.
+    nearest : CriticalPoint
+        The critical point of rank min(l, q) that is nearest to W, in the norm of (W - W_J) X.
+    distance : float
+        The Frobenius distance from W to it.
+    tolerance : float
+        The distance up to which W counts as critical, and the size up to which a singular value
+        counts as zero.
+    gradient_norm : float
+        The length of the Riemannian gradient on M_l in the depth-N metric, at W cut to rank l.
+    loss : float
+        L^1(W).
+    loss_gap : float
+        The loss above the minimum over all matrices of the rank of W or less.
+    verdict : str
+        All this in words.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    >>> found = fixedrank.classify(problem, np.diag([0.0, 2.0]))
+    >>> found.kind, found.indices, found.rank, found.morse_index
+    ('strict saddle', (1,), 1, 1)
+    """
+
+    kind: str
+    rank: int
+    nearest: CriticalPoint
+    distance: float
+    tolerance: float
+    gradient_norm: float
+    loss: float
+    loss_gap: float
+    verdict: str
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """J of the nearest critical point, counted from 0."""
+        return self.nearest.indices
+
+    @property
+    def morse_index(self) -> int:
+        """The number of negative eigenvalues of the Hessian at the nearest critical point."""
+        return self.nearest.morse_index
+
+    def __str__(self) -> str:
+        return self.verdict
+
+
+def classify(
+    problem: LinearRegression, point: Any, *, depth: float = 1, rtol: float = 1e-6
+) -> Classification:
+    r"""Say which critical point of L^1 a matrix is, if it is one.
+
+    Singular values of W up to the tolerance count as zero: then W is looked at as a point of M_l,
+    l < k, where a trajectory on M_k may end (Theorem 6).
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    point : FixedRankPoint, tuple (u, s, vt) or ndarray of shape (d_y, d_x)
+        The matrix W, for example the last point of a trajectory.
+    depth : float
+        The depth N of the metric in which the length of the gradient is given; 1 for the
+        embedded metric.
+    rtol : float
+        The tolerance, relative to the largest singular value of W or of the unconstrained
+        minimiser B C^{-1}, whichever is larger.
+
+    Returns
+    -------
+    Classification
+        The nearest critical point, its J, its index, the distance and a verdict in words.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If W has the wrong shape or is not finite, or `depth` or `rtol` are out of range.
+
+    References
+    ----------
+    Theorems 5 and 6 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    >>> start = fixedrank.FixedRank(2, 2, 1, depth=2).point(np.ones((2, 2)))
+    >>> flow = fixedrank.riemannian_flow(problem, start, 2, [0, 20])
+    >>> print(fixedrank.classify(problem, flow.points[-1]))
+    global minimum on the matrices of rank 1: W_J with J = (0,) at distance ... (tolerance 3.0e-06)
+    """
+    number = real_depth(depth)
+    if not 0 < rtol < 1:
+        raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
+    u, s, vt = _factored(problem, point)
+    tolerance = rtol * max(float(s.max(initial=0.0)), solution_norm(problem))
+    rank = int((s > tolerance).sum())
+    require_metric(*problem.shape, max(rank, 1), number)
+    kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
+    products = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
+    nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
+    distance = _distance(FixedRankPoint(u, s, vt), nearest.point)
+    loss = problem.loss((u, s, vt))
+    best = (problem.residual**2 + float((problem.svd[1][rank:] ** 2).sum())) / 2
+    critical = rank <= problem.rank and distance <= tolerance
+    kind = nearest.kind if critical else NOT_CRITICAL
+    return Classification(
+        kind=kind,
+        rank=rank,
+        nearest=nearest,
+        distance=distance,
+        tolerance=tolerance,
+        gradient_norm=gradient_norm(kept, *products, number),
+        loss=loss,
+        loss_gap=loss - best,
+        verdict=_verdict(kind, rank, s.size, nearest, distance, tolerance),
+    )
+
+
+def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
+    """Return W as (u, s, vt) with descending singular values, which may vanish."""
+    if is_triple(point):
+        problem.loss(point)  # checks shapes and values
+        u, s, vt = (np.asarray(part, dtype=np.float64) for part in point)
+        order = np.argsort(-s, kind="stable")
+        return FixedRankPoint(u[:, order], s[order], vt[order])
+    matrix = finite_array("the matrix", point, 2)
+    if matrix.shape != problem.shape:
+        raise ValueError(
+            f"the matrix must have shape (d_y, d_x) = {problem.shape}, got {matrix.shape}"
+        )
+    return FixedRankPoint(*scipy.linalg.svd(matrix, full_matrices=False))
+
+
+def solution_norm(problem: LinearRegression) -> float:
+    """Return the largest singular value of B C^{-1}, the minimiser over all matrices."""
+    u, s, vt = problem.svd
+    rows = scipy.linalg.solve(problem.root, vt.T, assume_a="pos").T
+    return float(np.linalg.norm(s[:, None] * rows, 2))
+
+
+def _nearest(problem: LinearRegression, left: Array, vt: Array, k: int) -> CriticalPoint:
+    """Return the critical point of rank k that is nearest to W = left vt in |(W - W_J) C^{1/2}|.
+
+    With A = U^T W C^{1/2} V the square of the distance is, up to a constant, the sum over J of
+    s_j^2 - 2 s_j A_jj. Among tied singular values the singular vectors may be turned: then the
+    eigenvalues of the symmetric part of their block of A take the place of its diagonal.
+    """
+    u, s, rows = problem.svd
+    q = problem.rank
+    image = (u[:, :q].T @ left) @ (vt @ problem.root @ rows[:q].T)
+    bounds = np.flatnonzero(-np.diff(s[:q]) > tie_tolerance(problem)) + 1
+    turn, gains = np.eye(q), np.zeros(q)
+    for group in np.split(np.arange(q), bounds):
+        block = image[np.ix_(group, group)]
+        values, frame = np.linalg.eigh((block + block.T) / 2)
+        turn[np.ix_(group, group)] = frame[:, ::-1]
+        gains[group] = s[group] * (2 * values[::-1] - s[group])
+    indices = tuple(sorted(np.argsort(-gains, kind="stable")[:k].tolist()))
+    chosen = turn[:, list(indices)]
+    return critical_point(problem, indices, (u[:, :q] @ chosen, chosen.T @ rows[:q]))
+
+
+def _distance(a: FixedRankPoint, b: FixedRankPoint) -> float:
+    """Return the Frobenius distance without forming the matrices."""
+    left = np.linalg.qr(np.hstack((a.u, b.u)))[1]
+    right = np.linalg.qr(np.vstack((a.vt, b.vt)).T)[1]
+    return float(np.linalg.norm((left * np.concatenate((a.s, -b.s))) @ right.T))
+
+
+def _verdict(
+    kind: str, rank: int, k: int, nearest: CriticalPoint, distance: float, tolerance: float
+) -> str:
+    q = nearest.problem.rank
+    where = f"on the matrices of rank {rank}" if rank else "of rank 0: W = 0"
+    named = f"W_J with J = {nearest.indices}" if rank else "the zero matrix"
+    lost = f"; {k - rank} of {k} singular values have vanished" if rank < k else ""
+    near = f"at distance {distance:.1e} (tolerance {tolerance:.1e})"
+    if kind == NOT_CRITICAL:
+        if rank > q:
+            return (
+                f"{NOT_CRITICAL}: W has rank {rank}, and there are none of rank above q = {q}; the "
+                f"nearest one, {named} of rank {q}, is {near}"
+            )
+        return f"{NOT_CRITICAL}: {named}, the nearest one of rank {rank}, is {near}{lost}"
+    index = f", of index {nearest.morse_index}" if nearest.morse_index else ""
+    return f"{kind} {where}{index}: {named} {near}{lost}"

@@ -1,0 +1,274 @@
+r"""The critical points of L^1 on M_k, from the singular value decomposition of Q.
+
+With Q = U S V^T of rank q they are W_J = U_J S_J V_J^T C^{-1/2} for the sets J of k of the indices
+1, ..., q, and there are none for k > q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.linalg
+
+from fixedrank._checks import Array, positive_integer
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.landscape.spectrum import hessian_spectrum
+from fixedrank.landscape.subsets import best_subsets
+from fixedrank.networks.regression import LinearRegression
+
+GLOBAL_MINIMUM, STRICT_SADDLE = "global minimum", "strict saddle"
+
+
+@dataclass(frozen=True, eq=False)
+class CriticalPoint:
+    r"""A critical point :math:`W_J = U_J S_J V_J^T C^{-1/2}` of L^1 on M_k.
+
+    Attributes
+    ----------
+    point : FixedRankPoint
+        W_J in factors (u, s, vt).
+    indices : tuple of int
+        J, counted from 0: the positions of the k singular values of Q.
+    loss : float
+        L^1(W_J), half of the residual squared plus the squares of the singular values not in J.
+    kind : str
+        "global minimum" (on M_k) or "strict saddle"; there are no others.
+    morse_index : int
+        The number of negative eigenvalues of the Riemannian Hessian, the same in every metric:
+        the pairs of i in J and j not in J with s_j > s_i.
+    nullity : int
+        The number of zero eigenvalues: the pairs with s_j = s_i. If it is not 0, W_J belongs to a
+        connected family of critical points of this dimension with the same loss.
+    problem : LinearRegression
+        The problem.
+
+    References
+    ----------
+    Section 4 of the paper; B. Bah, H. Rauhut, U. Terstiege, M. Westdickenberg, Information and
+    Inference 11 (2022), section 6.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([3.0, 2.0, 1.0]))
+    >>> for critical in fixedrank.critical_points(problem, 1):
+    ...     print(critical.indices, critical.loss, critical.kind, critical.morse_index)
+    (0,) 2.5 global minimum 0
+    (1,) 5.0 strict saddle 1
+    (2,) 6.5 strict saddle 2
+    """
+
+    point: FixedRankPoint
+    indices: tuple[int, ...]
+    loss: float
+    kind: str
+    morse_index: int
+    nullity: int
+    problem: LinearRegression = field(repr=False)
+
+    def hessian_spectrum(self, depth: float) -> Array:
+        """Return the eigenvalues of the Riemannian Hessian of L^1 in the depth-N metric.
+
+        Parameters
+        ----------
+        depth : float
+            The depth N >= 1, or infinity where the metric exists.
+
+        Returns
+        -------
+        ndarray, shape (k (d_x + d_y - k),)
+            The eigenvalues, ascending; in units of one over the time of the flow (9), whose
+            linearisation at W_J decays or grows by them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no metric of this depth.
+
+        Notes
+        -----
+        A dense symmetric matrix of k d_x + k (q - k) rows is diagonalised.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+        >>> best, saddle = fixedrank.critical_points(problem, 1)
+        >>> [c.hessian_spectrum(2).round(6).tolist() for c in (best, saddle)]
+        [[1.0, 5.0, 6.0], [-1.0, 4.0, 5.0]]
+        """
+        return hessian_spectrum(self.problem, self.point, self.indices, depth)
+
+    def convergence_rate(self, depth: float) -> float:
+        r"""Return the rate at which the flow (9) ends at this minimum, as predicted locally.
+
+        It is the smallest positive eigenvalue lambda of the Hessian: :math:`\|W(t) - W_J\|`
+        decays like :math:`e^{-\lambda t}`, and the loss to its minimum like
+        :math:`e^{-2 \lambda t}`.
+
+        Parameters
+        ----------
+        depth : float
+            The depth N >= 1, or infinity where the metric exists.
+
+        Returns
+        -------
+        float
+            The rate.
+
+        Raises
+        ------
+        ValueError
+            If this is a saddle, or there is no metric of this depth.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+        >>> round(fixedrank.global_minimizer(problem, 1).convergence_rate(2), 6)
+        1.0
+        """
+        if self.morse_index:
+            raise ValueError(
+                f"W_J with J = {self.indices} is a strict saddle of index {self.morse_index}: "
+                "almost no trajectory ends there; hessian_spectrum(depth) has the rates at which "
+                "they leave"
+            )
+        return float(self.hessian_spectrum(depth)[self.nullity])
+
+
+def critical_points(problem: LinearRegression, k: int) -> Iterator[CriticalPoint]:
+    r"""Iterate over the critical points of L^1 on M_k, best first.
+
+    They are computed one by one as they are asked for, so that the first of very many cost little.
+    Where singular values of Q tie, the critical points come in connected families
+    (``nullity`` is their dimension); of these every W_J is yielded, for the singular vectors that
+    the decomposition happens to have. For k > q, the rank of Q, there are none: the infimum of L^1
+    on M_k is only reached at lower rank, where the flow (9) then ends (Theorem 6).
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    k : int
+        The rank, 1 <= k <= min(d_x, d_y).
+
+    Yields
+    ------
+    CriticalPoint
+        By ascending loss: the global minimum, then strict saddles.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If k is not an integer between 1 and min(d_x, d_y).
+
+    References
+    ----------
+    Section 4 of the paper.
+
+    Examples
+    --------
+    >>> import itertools, numpy as np, fixedrank
+    >>> X = np.random.default_rng(0).standard_normal((50, 200))
+    >>> problem = fixedrank.LinearRegression(X, X)
+    >>> points = fixedrank.critical_points(problem, 25)  # there are 1.3e14
+    >>> [c.morse_index for c in itertools.islice(points, 4)]
+    [0, 1, 2, 2]
+    """
+    rank = _checked_rank(problem, k)
+    return _enumerated(problem, rank)
+
+
+def global_minimizer(problem: LinearRegression, k: int) -> CriticalPoint:
+    r"""Return the global minimum of L^1 on M_k.
+
+    :math:`W = U_k S_k V_k^T C^{-1/2}` with the k largest singular values of Q (the paper prints
+    U_k S_k V_k without the transposition).
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    k : int
+        The rank, 1 <= k <= q = rank of Q.
+
+    Returns
+    -------
+    CriticalPoint
+        The minimum; where the k-th and the next singular value of Q tie, one of a family.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If k is not an integer between 1 and min(d_x, d_y), or larger than q: then there is no
+        minimum on M_k.
+
+    References
+    ----------
+    Theorem 5 of the paper and the remark after Theorem 6.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    >>> best = fixedrank.global_minimizer(problem, 1)
+    >>> best.loss, best.point.s
+    (2.0, array([3.]))
+    """
+    rank = _checked_rank(problem, k)
+    if rank > problem.rank:
+        raise ValueError(
+            f"L^1 has no minimum on the matrices of rank k = {rank}: Q has rank q = {problem.rank} "
+            f"< k, and the infimum is reached at rank {problem.rank} only; take k <= q"
+        )
+    return next(_enumerated(problem, rank))
+
+
+def critical_point(
+    problem: LinearRegression,
+    indices: tuple[int, ...],
+    frames: tuple[Array, Array] | None = None,
+) -> CriticalPoint:
+    """Return W_J, possibly for other singular vectors U_J and rows V_J^T of tied values."""
+    u, s, vt = problem.svd
+    chosen = list(indices)
+    left, right = frames or (u[:, chosen], vt[chosen])
+    rows = scipy.linalg.solve(problem.root, right.T, assume_a="pos").T
+    turn, values, rows = scipy.linalg.svd(s[chosen][:, None] * rows, full_matrices=False)
+    others = np.setdiff1d(np.arange(s.size), chosen)
+    above = np.subtract.outer(s[others], s[chosen])
+    tolerance = tie_tolerance(problem)
+    index = int((above > tolerance).sum())
+    return CriticalPoint(
+        point=FixedRankPoint(left @ turn, values, rows),
+        indices=indices,
+        loss=(problem.residual**2 + float((s[others] ** 2).sum())) / 2,
+        kind=STRICT_SADDLE if index else GLOBAL_MINIMUM,
+        morse_index=index,
+        nullity=int((np.abs(above) <= tolerance).sum()),
+        problem=problem,
+    )
+
+
+def tie_tolerance(problem: LinearRegression) -> float:
+    """Return the difference up to which singular values of Q are the same."""
+    return max(problem.shape) * float(np.finfo(float).eps) * float(problem.svd[1][0])
+
+
+def _checked_rank(problem: LinearRegression, k: int) -> int:
+    rank = positive_integer("k", k)
+    if rank > min(problem.shape):
+        raise ValueError(
+            f"k = {rank} is larger than min(d_y, d_x) = {min(problem.shape)}: there are no such "
+            "matrices"
+        )
+    return rank
+
+
+def _enumerated(problem: LinearRegression, k: int) -> Iterator[CriticalPoint]:
+    squares = (problem.svd[1][: problem.rank] ** 2).tolist()
+    for subset in best_subsets(squares, k):
+        yield critical_point(problem, subset)

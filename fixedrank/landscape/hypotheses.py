@@ -1,0 +1,213 @@
+"""Which theorem of the paper applies to a start, and what it promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import RankLostError, real_depth
+from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.points import checked_point, is_triple
+from fixedrank.networks.initial import product_point
+from fixedrank.networks.layers import BALANCED, balancedness
+from fixedrank.networks.regression import LinearRegression
+
+
+class Theorem(NamedTuple):
+    """A theorem of the paper at a start.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the paper.
+    applies : bool
+        Whether its hypotheses hold.
+    statement : str
+        What it promises, or which hypothesis fails.
+    """
+
+    name: str
+    applies: bool
+    statement: str
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """What :func:`check_hypotheses` found about a problem and a start.
+
+    Attributes
+    ----------
+    depth : float
+        The depth N.
+    condition : float
+        The condition number of X X^T, which has full rank, d_x.
+    q, r, k : int
+        The rank of Q, the smallest width (or the smaller dimension of a point), and the rank of
+        the start.
+    imbalance : float
+        max_j |W_{j+1}^T W_{j+1} - W_j W_j^T|, relative to the square of the largest layer.
+    balanced : bool
+        Whether this is at most 1e-8.
+    theorems : tuple of Theorem
+        For each theorem of the paper whether it applies, and what it promises or what fails.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    >>> start = fixedrank.random_balanced_factors([2, 1, 2], rng=0)
+    >>> report = fixedrank.check_hypotheses(problem, start)
+    >>> report.q, report.r, report.k, report.balanced
+    (2, 1, 1, True)
+    """
+
+    depth: float
+    condition: float
+    q: int
+    r: int
+    k: int
+    imbalance: float
+    balanced: bool
+    theorems: tuple[Theorem, ...]
+
+    def __str__(self) -> str:
+        state = "balanced" if self.balanced else "not balanced"
+        lines = [
+            f"N = {self.depth:g}; X X^T has full rank, condition {self.condition:.1e}; "
+            f"q = rank Q = {self.q}, r = {self.r}, k = rank W(0) = {self.k}; "
+            f"the start is {state} ({self.imbalance:.1e})"
+        ]
+        lines += [
+            f"{theorem.name}: {'' if theorem.applies else 'does not apply: '}{theorem.statement}"
+            for theorem in self.theorems
+        ]
+        return "\n".join(lines)
+
+
+def check_hypotheses(
+    problem: LinearRegression, start: Any, depth: float | None = None
+) -> Hypotheses:
+    """Check the hypotheses of the paper's theorems at a start.
+
+    That X X^T has full rank is known, as :class:`LinearRegression` asks for it; how nearly it
+    fails is told by its condition number. Theorems for almost all starts say nothing about a
+    particular one: the report says so where it matters.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    start : sequence of array_like, FixedRankPoint or tuple (u, s, vt)
+        The layers [W_1, ..., W_N] of a network, or a point of M_k for flow (9).
+    depth : float, optional
+        The depth N of the metric; for a point only.
+
+    Returns
+    -------
+    Hypotheses
+        A report; its text has a line for each theorem.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the start does not fit to the problem, or a depth is missing or given needlessly.
+
+    References
+    ----------
+    Theorems 1, 4, 5 and 6 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([3.0, 2.0, 0.0]))
+    >>> point = fixedrank.FixedRank(3, 3, 3, depth=3).random_point(rng=0)
+    >>> print(fixedrank.check_hypotheses(problem, point, 3))
+    N = 3; X X^T has full rank, condition 1.0e+00; q = rank Q = 2, r = 3, k = rank W(0) = 3; ...
+    Theorem 4, 2: flow (9) is defined for all times, on M_3
+    Theorem 6: as k = 3 > q = 2, for almost all starts on M_3 flow (9) tends to a critical ...
+    """
+    condition = float(np.linalg.cond(problem.root) ** 2)
+    q = problem.rank
+    if is_triple(start):
+        if depth is None:
+            raise TypeError("check_hypotheses needs the depth N of the metric for a point")
+        number = real_depth(depth)
+        point = checked_point(start)
+        shape, k = (point.u.shape[0], point.vt.shape[1]), point.s.size
+        if shape != problem.shape:
+            raise ValueError(f"the point is a {shape} matrix, the problem has {problem.shape}")
+        require_metric(*shape, k, number)
+        theorems = _of_points(number, q, k)
+        return Hypotheses(number, condition, q, min(shape), k, 0.0, True, theorems)
+    if depth is not None:
+        raise TypeError("the depth of a network is its number of layers: leave depth out")
+    layers = problem.checked_layers(start)
+    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
+    imbalance = balancedness(layers) / largest**2 if largest else 0.0
+    balanced = imbalance <= BALANCED
+    try:
+        k = product_point(layers, balanced=balanced).s.size
+    except RankLostError:
+        k = 0
+    r = min(layers[0].shape[1], *(layer.shape[0] for layer in layers))
+    theorems = _of_layers(len(layers), q, r, k, balanced)
+    return Hypotheses(float(len(layers)), condition, q, r, k, imbalance, balanced, theorems)
+
+
+def _of_layers(depth: int, q: int, r: int, k: int, balanced: bool) -> tuple[Theorem, ...]:
+    best = min(q, r)
+    theorems = [
+        Theorem("Theorem 1", True, "the layers converge to a critical point of L^N"),
+        Theorem(
+            "Theorem 4, 1",
+            balanced and k > 0,
+            f"the product stays on M_{k} and solves flow (9)"
+            if balanced and k
+            else "the layers are not balanced"
+            if k
+            else "the product is zero, and there is no M_0",
+        ),
+        Theorem(
+            "Theorem 5 (a)",
+            True,
+            "for almost all starts the limit of the product is a global minimizer of L^1 on the "
+            f"matrices of its rank, which lies between 0 and min(q, r) = {best}",
+        ),
+        Theorem(
+            "Theorem 5 (b)",
+            depth == 2,
+            "for almost all starts the layers converge to a global minimum of L^N"
+            if depth == 2
+            else f"it needs N = 2, not {depth}; for N >= 3 the paper conjectures it",
+        ),
+    ]
+    if balanced:
+        note = "balanced layers are a set of measure zero, so Theorem 5 says nothing of this one"
+        theorems[2:] = [
+            theorem._replace(statement=f"{theorem.statement} ({note})")
+            if theorem.applies
+            else theorem
+            for theorem in theorems[2:]
+        ]
+        if k:
+            theorems += _of_points(depth, q, k)[1:]
+    return tuple(theorems)
+
+
+def _of_points(depth: float, q: int, k: int) -> tuple[Theorem, ...]:
+    if depth < 2:
+        fails = f"it needs N >= 2, not {depth:g}"
+        return Theorem("Theorem 4, 2", False, fails), Theorem("Theorem 6", False, fails)
+    lower = f"a critical point on some M_l with l < {k}"
+    end = (
+        f"as k = {k} > q = {q}, for almost all starts on M_{k} flow (9) tends to {lower}"
+        if k > q
+        else f"for almost all starts on M_{k} flow (9) tends to the global minimum of L^1 there, "
+        f"or to {lower}"
+    )
+    return (
+        Theorem("Theorem 4, 2", True, f"flow (9) is defined for all times, on M_{k}"),
+        Theorem("Theorem 6", True, end),
+    )

@@ -1,0 +1,60 @@
+r"""The spectrum of the Riemannian Hessian at a critical point W_J, for any depth.
+
+There the Hessian form needs no connection: with G = W C - B, which is normal to M_k,
+
+    H(Z, Z) = |Z C^{1/2}|^2 + 2 <G, Up S^{-1} Vp^T>.
+
+In coordinates that are orthonormal for g, entries of M are multiplied by sqrt(c_ij), and columns
+of Up and Vp by s_j^(1-1/N). The rows of U^T Z meet only themselves in the first term. A direction
+of Up meets Vp only if G does not vanish on it: those are the singular vectors of Q not in J.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from fixedrank._checks import Array, real_depth
+from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.networks.regression import LinearRegression
+
+
+def hessian_spectrum(
+    problem: LinearRegression, point: FixedRankPoint, indices: tuple[int, ...], depth: float
+) -> Array:
+    """Return the eigenvalues at W_J, ascending."""
+    number = real_depth(depth)
+    _, s, vt = point
+    (m, n), k = problem.shape, s.size
+    require_metric(m, n, k, number)
+    if k == 0:
+        return np.zeros(0)
+    complement = scipy.linalg.qr(vt.T)[0][:, k:]
+    basis = np.hstack((vt.T, complement))
+    gram = basis.T @ problem.C @ basis
+    normal = np.sqrt(normal_weights(s, number))
+    lengths = np.hstack(
+        (np.sqrt(tangential_weights(s, number)), np.repeat(normal[:, None], n - k, axis=1))
+    )
+    own = normal[:, None] * gram[:k, :k] * normal
+    # On the left singular vectors of Q that are neither in J nor belong to zero.
+    u = problem.svd[0]
+    others = np.setdiff1d(np.arange(problem.rank), indices)
+    # G^T u_j = -B^T u_j, as W^T u_j = 0, in the complement of V.
+    images = -complement.T @ (problem.B.T @ u[:, others])
+    coupling = normal_weights(s, number, shift=1)
+
+    matrix = np.zeros((k * n + others.size * k,) * 2)
+    for i in range(k):
+        rows = slice(i * n, (i + 1) * n)
+        matrix[rows, rows] = lengths[i][:, None] * gram * lengths[i]
+        columns = k * n + i + k * np.arange(others.size)
+        matrix[i * n + k : (i + 1) * n, columns] = coupling[i] * images
+        matrix[columns, i * n + k : (i + 1) * n] = coupling[i] * images.T
+    for j in range(others.size):
+        rows = slice(k * (n + j), k * (n + j + 1))
+        matrix[rows, rows] = own
+    free = np.tile(np.linalg.eigvalsh(own), m - k - others.size)
+    return np.sort(np.concatenate((np.linalg.eigvalsh(matrix), free)))

@@ -1,0 +1,116 @@
+"""What a matrix is in the landscape of L^1."""
+
+import numpy as np
+import pytest
+
+from fixedrank import (
+    FixedRank,
+    LinearRegression,
+    classify,
+    critical_points,
+    riemannian_flow,
+)
+from tests.landscape.data import orthonormal, problem_with
+
+VALUES = np.array([3.0, 2.2, 1.4, 0.5])
+
+
+def matrix(point):
+    return (point.u * point.s) @ point.vt
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+@pytest.mark.parametrize(("d_y", "d_x"), [(4, 6), (6, 4)])
+def test_critical_points_are_recognised(d_y, d_x, k):
+    problem, *_ = problem_with(VALUES, d_y, d_x)
+    for critical in critical_points(problem, k):
+        for W in (critical.point, matrix(critical.point)):
+            found = classify(problem, W, depth=3)
+            assert (found.kind, found.indices) == (critical.kind, critical.indices)
+            assert (found.rank, found.morse_index) == (k, critical.morse_index)
+            assert found.distance < 1e-12
+            assert found.gradient_norm < 1e-10
+            assert found.loss_gap == pytest.approx(
+                critical.loss - problem.loss(matrix(next(critical_points(problem, k)).point)),
+                abs=1e-10,
+            )
+
+
+def test_the_nearest_one_is_the_nearest_of_all_in_the_data_norm():
+    problem, *_, root = problem_with(VALUES, 4, 5)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        W = 2 * orthonormal(rng, 4, 2) @ rng.standard_normal((2, 5))
+        found = classify(problem, W)
+        distances = {
+            c.indices: np.linalg.norm((W - matrix(c.point)) @ root)
+            for c in critical_points(problem, 2)
+        }
+        assert found.indices == min(distances, key=distances.get)
+        assert found.kind == "not a critical point"
+        assert found.distance == pytest.approx(np.linalg.norm(W - matrix(found.nearest.point)))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_the_gradient_has_the_length_that_pymanopt_measures(depth):
+    problem, *_ = problem_with(VALUES, 4, 5)
+    manifold = FixedRank(4, 5, 2, depth=depth)
+    point = manifold.random_point(rng=0)
+    gradient = problem.to_pymanopt(manifold).riemannian_gradient(point)
+    found = classify(problem, point, depth=depth)
+    assert found.gradient_norm == pytest.approx(manifold.norm(point, gradient), rel=1e-10)
+
+
+def test_any_member_of_a_tied_family_is_at_distance_zero():
+    """With tied singular values every projection within their space gives a critical point."""
+    problem, U, V, root = problem_with(np.array([3.0, 2.0, 2.0, 2.0, 0.5]), 6, 6)
+    turn = orthonormal(np.random.default_rng(1), 3, 2)
+    W = (U[:, 1:4] @ turn * 2) @ (V[:, 1:4] @ turn).T @ np.linalg.inv(root)
+    found = classify(problem, W)
+    assert found.distance < 1e-12
+    assert (found.kind, found.morse_index, found.nearest.nullity) == ("strict saddle", 2, 2)
+
+
+def test_vanished_singular_values_are_named():
+    problem, U, V, root = problem_with(VALUES, 4, 5)
+    best = (U[:, :1] * VALUES[:1]) @ V[:, :1].T @ np.linalg.inv(root)
+    W = best + 1e-8 * np.random.default_rng(0).standard_normal((4, 5))
+    found = classify(problem, np.linalg.svd(W, full_matrices=False))
+    assert (found.kind, found.rank, found.indices) == ("global minimum", 1, (0,))
+    assert "3 of 4 singular values have vanished" in str(found)
+
+
+def test_the_zero_matrix():
+    problem, *_ = problem_with(VALUES, 4, 5)
+    found = classify(problem, np.zeros((4, 5)))
+    assert (found.kind, found.rank, found.indices) == ("global minimum", 0, ())
+    assert "W = 0" in found.verdict
+
+
+def test_ranks_above_that_of_q():
+    problem, *_ = problem_with(VALUES[:2], 4, 5)
+    found = classify(problem, FixedRank(4, 5, 3, depth=1).random_point(rng=0))
+    assert found.kind == "not a critical point"
+    assert "rank 3, and there are none of rank above q = 2" in found.verdict
+
+
+def test_the_limit_of_a_flow_whose_rank_exceeds_that_of_q():
+    """Theorem 6, second case: the flow on M_3 ends on M_2."""
+    problem, *_ = problem_with(np.array([1.5, 1.0]), 3, 3, noise=0)
+    start = FixedRank(3, 3, 3, depth=2).random_point(rng=0)
+    end = riemannian_flow(problem, start, 2, [0, 2e3]).points[-1]
+    found = classify(problem, end, rtol=1e-3)
+    assert (found.kind, found.rank) == ("global minimum", 2)
+    assert "singular values have vanished" in found.verdict
+
+
+def test_bad_input():
+    problem = LinearRegression(np.eye(3), np.eye(3)[:2])
+    with pytest.raises(ValueError, match=r"\(d_y, d_x\) = \(2, 3\), got \(3, 2\)"):
+        classify(problem, np.ones((3, 2)))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        classify(problem, np.full((2, 3), np.nan))
+    with pytest.raises(ValueError, match="rtol must lie between 0 and 1, got 2"):
+        classify(problem, np.ones((2, 3)), rtol=2)
+    with pytest.raises(ValueError, match="depth must be a real number N >= 1"):
+        classify(problem, np.ones((2, 3)), depth=0.5)

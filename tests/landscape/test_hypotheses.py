@@ -1,0 +1,73 @@
+"""Which theorem is said to apply, in the cases that the paper distinguishes."""
+
+import numpy as np
+import pytest
+
+from fixedrank import (
+    FixedRank,
+    LinearRegression,
+    check_hypotheses,
+    gaussian_factors,
+    random_balanced_factors,
+)
+from tests.landscape.data import problem_with
+
+
+def applying(report):
+    return [theorem.name for theorem in report.theorems if theorem.applies]
+
+
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [
+        ([5, 3, 4], ["Theorem 1", "Theorem 5 (a)", "Theorem 5 (b)"]),
+        ([5, 3, 3, 4], ["Theorem 1", "Theorem 5 (a)"]),
+    ],
+)
+def test_unbalanced_layers(widths, expected):
+    problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
+    report = check_hypotheses(problem, gaussian_factors(widths, rng=0))
+    assert applying(report) == expected
+    assert (report.q, report.r, report.k, report.balanced) == (2, 3, 3, False)
+    assert report.depth == len(widths) - 1
+    assert "min(q, r) = 2" in str(report)
+
+
+def test_balanced_layers():
+    problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
+    report = check_hypotheses(problem, random_balanced_factors([5, 3, 3, 4], rng=0))
+    assert report.balanced
+    assert {"Theorem 4, 1", "Theorem 6"} <= set(applying(report))
+    assert "measure zero" in str(report)
+    assert "k = 3 > q = 2" in str(report)
+
+
+def test_zero_layers():
+    problem = LinearRegression(np.eye(2), np.eye(2))
+    report = check_hypotheses(problem, [np.zeros((2, 2))] * 3)
+    assert report.k == 0
+    assert "Theorem 4, 1" not in applying(report)
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(1.5, []), (2, ["Theorem 4, 2", "Theorem 6"])])
+def test_points(depth, expected):
+    problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
+    report = check_hypotheses(problem, FixedRank(4, 5, 2, depth=2).random_point(rng=0), depth)
+    assert applying(report) == expected
+
+
+def test_the_condition_number_is_that_of_the_data():
+    X = np.diag([1.0, 1e-3])
+    report = check_hypotheses(LinearRegression(X, X), [np.eye(2)])
+    assert report.condition == pytest.approx(1e6)
+
+
+def test_bad_input():
+    problem = LinearRegression(np.eye(2), np.eye(2))
+    point = FixedRank(2, 2, 1, depth=2).random_point(rng=0)
+    with pytest.raises(TypeError, match="needs the depth N"):
+        check_hypotheses(problem, point)
+    with pytest.raises(TypeError, match="leave depth out"):
+        check_hypotheses(problem, [np.eye(2)], 1)
+    with pytest.raises(ValueError, match=r"\(3, 2\) matrix, the problem has \(2, 2\)"):
+        check_hypotheses(problem, FixedRank(3, 2, 1, depth=2).random_point(rng=0), 2)
