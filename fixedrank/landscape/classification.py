@@ -166,7 +166,7 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
 
 def solution_norm(problem: LinearRegression) -> float:
     """Return the largest singular value of B C^{-1}, the minimiser over all matrices."""
-    u, s, vt = problem.svd
+    _, s, vt = problem.svd
     rows = scipy.linalg.solve(problem.root, vt.T, assume_a="pos").T
     return float(np.linalg.norm(s[:, None] * rows, 2))
 

@@ -160,9 +160,7 @@ def classify_factors(
             value = _lowest(hessian)[0]
             negative = value < -rtol * _hessian_size(norms, size, depth)
             kind = STRICT_SADDLE if negative else NON_STRICT_SADDLE
-            reason = (
-                f"rank {rank} of {best}, and the lowest eigenvalue of the Hessian is {value:.1e}"
-            )
+            reason = f"rank {rank} of {best}, and the lowest rate of the Hessian is {value:.1e}"
         if kind == STRICT_SADDLE:
             descent = _descent(problem, hessian, size)
             if descent.decrease > 0:
@@ -179,10 +177,10 @@ def classify_factors(
         tolerance=tolerance,
         loss=loss,
         loss_gap=loss - least,
-        direction=descent and descent.direction,
-        curvature=descent and descent.curvature,
-        step=descent and descent.step,
-        decrease=descent and descent.decrease,
+        direction=descent.direction if descent else None,
+        curvature=descent.curvature if descent else None,
+        step=descent.step if descent else None,
+        decrease=descent.decrease if descent else None,
         verdict=f"{kind}: {reason} (tolerance of the gradient {tolerance:.1e})",
     )
 

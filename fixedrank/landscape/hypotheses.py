@@ -49,7 +49,7 @@ class Hypotheses:
     imbalance : float
         max_j |W_{j+1}^T W_{j+1} - W_j W_j^T|, relative to the square of the largest layer.
     balanced : bool
-        Whether this is at most 1e-8.
+        Whether this is at most 1e-10.
     theorems : tuple of Theorem
         For each theorem of the paper whether it applies, and what it promises or what fails.
 
@@ -74,16 +74,16 @@ class Hypotheses:
 
     def __str__(self) -> str:
         state = "balanced" if self.balanced else "not balanced"
-        lines = [
+        setting = (
             f"N = {self.depth:g}; X X^T has full rank, condition {self.condition:.1e}; "
             f"q = rank Q = {self.q}, r = {self.r}, k = rank W(0) = {self.k}; "
             f"the start is {state} ({self.imbalance:.1e})"
-        ]
-        lines += [
+        )
+        theorems = (
             f"{theorem.name}: {'' if theorem.applies else 'does not apply: '}{theorem.statement}"
             for theorem in self.theorems
-        ]
-        return "\n".join(lines)
+        )
+        return "\n".join((setting, *theorems))
 
 
 def check_hypotheses(
@@ -186,10 +186,8 @@ def _of_layers(depth: int, q: int, r: int, k: int, balanced: bool) -> tuple[Theo
     if balanced:
         note = "balanced layers are a set of measure zero, so Theorem 5 says nothing of this one"
         theorems[2:] = [
-            theorem._replace(statement=f"{theorem.statement} ({note})")
-            if theorem.applies
-            else theorem
-            for theorem in theorems[2:]
+            t._replace(statement=f"{t.statement} ({note})") if t.applies else t
+            for t in theorems[2:]
         ]
         if k:
             theorems += _of_points(depth, q, k)[1:]

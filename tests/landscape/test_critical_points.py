@@ -73,9 +73,7 @@ def dense_spectrum(problem, critical, depth):
         return (centre - loss(Z, 2 * h) - loss(Z, -2 * h)) / (12 * h**2)
 
     ambient = [manifold.projection(critical.point, unit.reshape(m, n)) for unit in np.eye(m * n)]
-    gram = np.array(
-        [[manifold.inner_product(critical.point, a, b) for b in ambient] for a in ambient]
-    )
+    gram = [[manifold.inner_product(critical.point, a, b) for b in ambient] for a in ambient]
     values, vectors = np.linalg.eigh(gram)
     kept = values > 1e-9 * values[-1]
     dense = np.array([manifold.tangent_to_matrix(critical.point, a).ravel() for a in ambient]).T

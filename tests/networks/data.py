@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import autograd
+import autograd.numpy as anp
 import numpy as np
 from hypothesis import strategies as st
 
@@ -33,6 +35,20 @@ def multiplied(layers):
 def dense_loss(X, Y, W):
     """Equation (4), sample by sample."""
     return 0.5 * sum(np.sum((y - W @ x) ** 2) for x, y in zip(X.T, Y.T, strict=True))
+
+
+def autograd_hessian(X, Y, layers):
+    """The dense Hessian of ||Y - W_N ... W_1 X||^2 / 2."""
+    shapes = [layer.shape for layer in layers]
+    bounds = np.cumsum([0, *(layer.size for layer in layers)])
+
+    def loss(flat):
+        result = X
+        for (start, end), shape in zip(pairwise(bounds), shapes, strict=True):
+            result = flat[start:end].reshape(shape) @ result
+        return anp.sum((Y - result) ** 2) / 2
+
+    return autograd.hessian(loss)(np.concatenate([layer.ravel() for layer in layers]))
 
 
 @st.composite

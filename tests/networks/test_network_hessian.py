@@ -1,30 +1,12 @@
 """The Hessian of L^N against the second derivative that autograd computes of the plain loss."""
 
-from itertools import pairwise
-
-import autograd
-import autograd.numpy as anp
 import numpy as np
 import pytest
 from hypothesis import given
 
 from fixedrank import LinearRegression, NetworkHessian
-from tests.networks.data import data_pairs, gaussian_layers, inner_widths
+from tests.networks.data import autograd_hessian, data_pairs, gaussian_layers, inner_widths
 from tests.strategies import seeds
-
-
-def autograd_hessian(X, Y, layers):
-    """The dense Hessian of ||Y - W_N ... W_1 X||^2 / 2."""
-    shapes = [layer.shape for layer in layers]
-    bounds = np.cumsum([0, *(layer.size for layer in layers)])
-
-    def loss(flat):
-        result = X
-        for (start, end), shape in zip(pairwise(bounds), shapes, strict=True):
-            result = flat[start:end].reshape(shape) @ result
-        return anp.sum((Y - result) ** 2) / 2
-
-    return autograd.hessian(loss)(np.concatenate([layer.ravel() for layer in layers]))
 
 
 @given(data=data_pairs(largest=4), between=inner_widths(largest=4, deepest=4), seed=seeds)
