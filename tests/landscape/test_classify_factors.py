@@ -12,7 +12,7 @@ from fixedrank import (
     gaussian_factors,
 )
 from tests.landscape.data import problem_with
-from tests.networks.data import autograd_hessian, regression_data
+from tests.networks.data import autograd_hessian
 
 B = np.array([3.0, 2.0, 1.0])
 # Layers of a diagonal network, a row for each; B has the singular values 3, 2, 1.
@@ -106,11 +106,10 @@ def test_many_entries_use_products_with_the_hessian_only():
 
 
 def test_the_limit_of_a_flow_and_its_start():
-    X, Y = regression_data(0, 3, 4, 12)
-    problem = LinearRegression(X / 4, Y / 4)
+    problem, *_ = problem_with(np.array([3.0, 2.0, 1.0]), 4, 3)
     start = gaussian_factors([3, 3, 4], scale=0.5, rng=0)
     assert classify_factors(problem, start).kind == "not a critical point"
-    end = factored_flow(problem, start, [0, 500]).factors[-1]
+    end = factored_flow(problem, start, [0, 30]).factors[-1]
     found = classify_factors(problem, end)
     assert found.kind == "global minimum"
     assert 0 <= found.loss_gap < 1e-9
