@@ -10,6 +10,12 @@ their numbers there.
 
 from importlib import metadata as _metadata
 
+from fixedrank.ensembles import (
+    Ensemble,
+    Experiment,
+    RunRecord,
+    run_ensemble,
+)
 from fixedrank.flows import (
     RK4,
     FactoredTrajectory,
@@ -57,6 +63,8 @@ __all__ = [
     "Classification",
     "CriticalPoint",
     "DepthOperator",
+    "Ensemble",
+    "Experiment",
     "FactoredTrajectory",
     "FactorsClassification",
     "FixedRank",
@@ -70,6 +78,7 @@ __all__ = [
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
+    "RunRecord",
     "Theorem",
     "balanced_factors",
     "balancedness",
@@ -86,6 +95,7 @@ __all__ = [
     "product",
     "random_balanced_factors",
     "riemannian_flow",
+    "run_ensemble",
 ]
 
 try:

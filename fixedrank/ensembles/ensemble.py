@@ -1,0 +1,221 @@
+"""Running an ensemble on an executor: batches out, records in, nothing lost."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from typing import Any
+
+from fixedrank._checks import positive_integer
+from fixedrank._optional import import_extra
+from fixedrank.ensembles.experiment import Experiment
+from fixedrank.ensembles.result import Ensemble, ordered
+from fixedrank.ensembles.runs import RunRecord, failed_run, run_batch
+from fixedrank.ensembles.store import RecordStore
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+# How often a batch is tried whose worker died.
+_ATTEMPTS = 3
+
+
+def run_ensemble(
+    experiment: Experiment,
+    seeds: Sequence[int],
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    store: Any = None,
+    batch: int = 500,
+    progress: bool = False,
+) -> Ensemble:
+    """Run an experiment from many starts.
+
+    Runs are computed in batches of small networks at once. What a run does depends on its seed
+    only, not on the other runs, the number of workers, or their order.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is run.
+    seeds : sequence of int
+        A seed for each run, all different and >= 0.
+    executor : concurrent.futures.Executor, optional
+        Where the batches run, for example ``dask.distributed.Client(...).get_executor()``; a pool
+        of processes with one BLAS thread each if left out. Pools start new interpreters: call
+        from under ``if __name__ == "__main__":`` in scripts.
+    workers : int, optional
+        The number of processes of the pool; 1 runs all in this process. All cores if left out.
+    store : path-like, optional
+        A file to which records are written as batches end. Started again with the same arguments,
+        an ensemble that was killed goes on from there, and loses at most the batches in flight.
+    batch : int
+        Runs in a batch.
+    progress : bool
+        Whether to show a bar over runs (needs tqdm).
+
+    Returns
+    -------
+    Ensemble
+        A record for each seed. What failed (a start, an integration, a worker that died again
+        and again) has ``limit == "failed"`` and the reason in its status.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If seeds are not different integers >= 0, both `executor` and `workers` are given, or the
+        store holds another experiment.
+    OSError
+        If the store cannot be written.
+
+    References
+    ----------
+    Theorems 1 and 5 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([3.0, 2.0, 1.0]))
+    >>> experiment = fixedrank.Experiment(problem, [3, 2, 3], scale=0.1)
+    >>> fixedrank.run_ensemble(experiment, range(100), workers=1).limits
+    {'global minimum': 100}
+    """
+    chosen = _checked_seeds(seeds)
+    size = positive_integer("batch", batch)
+    if executor is not None and workers is not None:
+        raise ValueError("executor and workers exclude each other: an executor has its own workers")
+    count = (os.cpu_count() or 1) if workers is None else positive_integer("workers", workers)
+    disk = None if store is None else RecordStore(store, experiment)
+    bar = None
+    try:
+        records = {} if disk is None else disk.records()
+        records = {seed: records[seed] for seed in chosen if seed in records}
+        left = [seed for seed in chosen if seed not in records]
+        batches = [left[i : i + size] for i in range(0, len(left), size)]
+        if progress:
+            tqdm = import_extra("tqdm", "progress", "progress=True")
+            bar = tqdm.tqdm(total=len(chosen), initial=len(records), unit="run")
+        if executor is not None:
+            done = _on_executor(executor, experiment, batches)
+        elif count == 1 or not batches:
+            done = (run_batch(experiment, seeds) for seeds in batches)
+        else:
+            done = _on_processes(min(count, len(batches)), experiment, batches)
+        with contextlib.closing(done):
+            for found in done:
+                if disk is not None:
+                    disk.add(found)
+                records.update((record.seed, record) for record in found)
+                if bar is not None:
+                    bar.update(len(found))
+    finally:
+        if bar is not None:
+            bar.close()
+        if disk is not None:
+            disk.close()
+    return ordered(experiment, list(records.values()))
+
+
+def _checked_seeds(seeds: Sequence[int]) -> list[int]:
+    chosen = [positive_integer(f"seeds[{i}] + 1", seed + 1) - 1 for i, seed in enumerate(seeds)]
+    if not chosen:
+        raise ValueError("seeds is empty: give at least one")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"seeds must differ: {len(chosen) - len(set(chosen))} are given again")
+    return chosen
+
+
+def _on_executor(
+    executor: Executor, experiment: Experiment, batches: list[list[int]]
+) -> Generator[list[RunRecord]]:
+    """Yield the records of batches as they end; those that the executor fails at are tried again.
+
+    Raises
+    ------
+    BrokenExecutor
+        If the executor is broken, with the batches that were in flight as its last argument.
+    """
+    attempts = dict.fromkeys(range(len(batches)), 0)
+    pending: dict[Future[list[RunRecord]], int] = {}
+    try:
+        for index, seeds in enumerate(batches):
+            pending[executor.submit(run_batch, experiment, seeds)] = index
+        while pending:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                index = pending.pop(future)
+                try:
+                    yield future.result()
+                except BrokenExecutor:
+                    raise
+                except Exception as error:
+                    attempts[index] += 1
+                    if attempts[index] < _ATTEMPTS:
+                        pending[executor.submit(run_batch, experiment, batches[index])] = index
+                    else:
+                        reason = f"{type(error).__name__}: {error}"
+                        yield [failed_run(seed, reason) for seed in batches[index]]
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _on_processes(
+    workers: int, experiment: Experiment, batches: list[list[int]]
+) -> Generator[list[RunRecord]]:
+    """Yield the records of batches from a pool, which is replaced when a worker dies."""
+    left = {tuple(seeds) for seeds in batches}
+    attempts = 0
+    while left:
+        before = len(left)
+        order = [list(seeds) for seeds in batches if tuple(seeds) in left]
+        # A pool that keeps dying goes on one batch at a time, to find the one that kills it.
+        alone = attempts >= _ATTEMPTS
+        with _one_thread_each(), _pool(1 if alone else workers) as pool:
+            try:
+                done = _on_executor(pool, experiment, order[:1] if alone else order)
+                with contextlib.closing(done):
+                    for found in done:
+                        left.discard(tuple(record.seed for record in found))
+                        yield found
+            except BrokenExecutor as error:
+                attempts += 1
+                if alone:
+                    left.discard(tuple(order[0]))
+                    reason = f"the process that ran it died: {error}"
+                    yield [failed_run(seed, reason) for seed in order[0]]
+        if len(left) < before and not alone:
+            attempts = min(attempts, 1)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Not forked: threads of BLAS and of the caller do not survive that.
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start now keep to one BLAS thread."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,154 @@
+"""The table of an ensemble, and its statistics."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.ensembles.experiment import Experiment
+from fixedrank.ensembles.runs import FAILED, MINIMUM, OPEN, RunRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """The runs of an experiment, ordered by seed.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        The experiment.
+    records : tuple of RunRecord
+        A record for each seed; none is left out, failed runs included.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([2.0, 1.0]))
+    >>> experiment = fixedrank.Experiment(problem, [2, 2, 2])
+    >>> ensemble = fixedrank.run_ensemble(experiment, range(20), workers=1)
+    >>> ensemble.limits
+    {'global minimum': 20}
+    """
+
+    experiment: Experiment
+    records: tuple[RunRecord, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """How many runs have each limit: "global minimum", "not decided", "failed"."""
+        counts = Counter(record.limit for record in self.records)
+        return {kind: counts[kind] for kind in (MINIMUM, OPEN, FAILED) if counts[kind]}
+
+    @property
+    def ranks(self) -> dict[int, int]:
+        """How many runs end at each rank; failed ones left out."""
+        counts = Counter(record.rank for record in self.records if record.limit != FAILED)
+        return dict(sorted(counts.items()))
+
+    def column(self, name: str) -> Any:
+        """Return a column of the table.
+
+        Parameters
+        ----------
+        name : str
+            A field of :class:`RunRecord`.
+
+        Returns
+        -------
+        ndarray, shape (runs,)
+            Its values.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), np.eye(1))
+        >>> experiment = fixedrank.Experiment(problem, [1, 1, 1])
+        >>> fixedrank.run_ensemble(experiment, [3, 1], workers=1).column("seed")
+        array([1, 3])
+        """
+        if name not in RunRecord._fields:
+            raise ValueError(f"no column {name!r}: choose one of {', '.join(RunRecord._fields)}")
+        return np.array([getattr(record, name) for record in self.records])
+
+    def summary(self) -> str:
+        """Return the statistics in words.
+
+        Returns
+        -------
+        str
+            A few lines.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), np.eye(1))
+        >>> experiment = fixedrank.Experiment(problem, [1, 1, 1])
+        >>> print(fixedrank.run_ensemble(experiment, range(5), workers=1).summary())
+        5 runs, N = 2: global minimum 5
+        rank of the limit: 1 (5)
+        time to tolerance: median ...
+        """
+        limits = ", ".join(f"{kind} {count}" for kind, count in self.limits.items())
+        ranks = ", ".join(f"{rank} ({count})" for rank, count in self.ranks.items())
+        lines = [
+            f"{len(self)} runs, N = {self.experiment.depth}: {limits}",
+            f"rank of the limit: {ranks}",
+        ]
+        times: Array = self.column("time_to_tolerance")
+        times = times[np.isfinite(times)]
+        if times.size:
+            lines.append(
+                f"time to tolerance: median {np.median(times):.3g}, "
+                f"largest {times.max():.3g}, in {times.size} runs that came within it"
+            )
+        return "\n".join(lines)
+
+    def to_csv(self, path: Any) -> None:
+        """Write the table to a CSV file, with a line of names.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank, pathlib, tempfile
+        >>> problem = fixedrank.LinearRegression(np.eye(1), np.eye(1))
+        >>> ensemble = fixedrank.run_ensemble(
+        ...     fixedrank.Experiment(problem, [1, 1, 1]), range(2), workers=1
+        ... )
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ensemble.to_csv(pathlib.Path(folder) / "runs.csv")
+        ...     len((pathlib.Path(folder) / "runs.csv").read_text().splitlines())
+        3
+        """
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(RunRecord._fields)
+            writer.writerows(self.records)
+
+
+def ordered(experiment: Experiment, records: Sequence[RunRecord]) -> Ensemble:
+    """Return the ensemble of some records."""
+    return Ensemble(experiment, tuple(sorted(records, key=lambda record: record.seed)))
