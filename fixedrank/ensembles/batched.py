@@ -2,8 +2,8 @@
 
 A Dormand-Prince step of order 5(4), with the coefficients of SciPy's RK45, is taken for all
 networks together, each with a step size, a time and an error control of its own. A network that
-needs very many steps is stiff: it goes on alone, by an implicit method with the Hessian of L^N. What
-a network does never depends on which others are computed beside it.
+needs very many steps is stiff: it goes on alone, by an implicit method with the Hessian of L^N.
+What a network does never depends on which others are computed beside it.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ _THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# How often a batch is tried whose worker died.
-_ATTEMPTS = 3
+# How often a batch is tried that an executor fails at, and how often a pool may die.
+_ATTEMPTS, _DEATHS = 3, 2
 
 
 def run_ensemble(
@@ -178,27 +178,26 @@ def _on_processes(
 ) -> Generator[list[RunRecord]]:
     """Yield the records of batches from a pool, which is replaced when a worker dies."""
     left = {tuple(seeds) for seeds in batches}
-    attempts = 0
+    deaths = 0
     while left:
-        before = len(left)
         order = [list(seeds) for seeds in batches if tuple(seeds) in left]
-        # A pool that keeps dying goes on one batch at a time, to find the one that kills it.
-        alone = attempts >= _ATTEMPTS
+        # A pool that died again goes on with one process, to find the batch that kills it.
+        alone = deaths >= _DEATHS
         with _one_thread_each(), _pool(1 if alone else workers) as pool:
             try:
-                done = _on_executor(pool, experiment, order[:1] if alone else order)
+                done = _on_executor(pool, experiment, order)
                 with contextlib.closing(done):
                     for found in done:
                         left.discard(tuple(record.seed for record in found))
                         yield found
             except BrokenExecutor as error:
-                attempts += 1
+                deaths += 1
                 if alone:
-                    left.discard(tuple(order[0]))
+                    deaths = 0
+                    guilty = next(seeds for seeds in order if tuple(seeds) in left)
+                    left.discard(tuple(guilty))
                     reason = f"the process that ran it died: {error}"
-                    yield [failed_run(seed, reason) for seed in order[0]]
-        if len(left) < before and not alone:
-            attempts = min(attempts, 1)
+                    yield [failed_run(seed, reason) for seed in guilty]
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

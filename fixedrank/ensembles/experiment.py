@@ -125,13 +125,13 @@ class Experiment:
         and by Theorem 1 the limit is a critical point. Infinite if the minimum is the only
         critical value.
         """
-        s, k = self.problem.svd[1], self.limit_rank
+        squares, k = self.problem.svd[1][: self.problem.rank] ** 2, self.limit_rank
         if k == 0:
             return math.inf
-        # Drop the last singular value, or exchange it for the next smaller one that differs.
-        lower = s[k:][s[k:] < s[k - 1] * (1 - 1e-12)]
-        exchanged = lower[0] if lower.size and k < self.problem.rank else 0.0
-        return float(s[k - 1] ** 2 - exchanged**2) / 2
+        # Drop the last singular value, or exchange one for a smaller one.
+        exchanges = np.subtract.outer(squares[:k], squares[k:])
+        exchanges = exchanges[exchanges > 1e-12 * squares[0]]
+        return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
 
     def start(self, seed: int) -> list[Array]:
         """Return the initial layers of a seed.

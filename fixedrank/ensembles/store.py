@@ -12,7 +12,6 @@ from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.runs import RunRecord
 
 _FORMAT = 1
-_TYPES = {"int": "INTEGER", "float": "REAL", "str": "TEXT"}
 
 
 class RecordStore:
@@ -51,10 +50,7 @@ class RecordStore:
             raise
 
     def _set_up(self, fingerprint: str) -> None:
-        columns = ", ".join(
-            f"{name} {_TYPES[str(kind)]}{' PRIMARY KEY' if name == 'seed' else ''}"
-            for name, kind in RunRecord.__annotations__.items()
-        )
+        columns = ", ".join(RunRecord._fields).replace("seed", "seed INTEGER PRIMARY KEY")
         with self._connection as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS experiment (format, fingerprint)")
             connection.execute(f"CREATE TABLE IF NOT EXISTS runs ({columns})")

@@ -1,0 +1,104 @@
+"""Many networks at once against one at a time."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixedrank import LinearRegression, factored_flow, gaussian_factors
+from fixedrank.ensembles.batched import StackedNetworks, finish_alone, integrate_stack
+from tests.ensembles import experiments
+from tests.networks.data import data_pairs, gaussian_layers, inner_widths
+from tests.strategies import seeds
+
+
+def never(rows):
+    return np.zeros(len(rows), dtype=bool)
+
+
+def flat(layers):
+    return np.concatenate([layer.ravel() for layer in layers])
+
+
+@given(data=data_pairs(), between=inner_widths(), seed=seeds, count=st.integers(1, 4))
+def test_velocities_products_and_losses(data, between, seed, count):
+    X, Y = data
+    widths = [len(X), *between, len(Y)]
+    problem, networks = LinearRegression(X, Y), None
+    stack = [gaussian_layers(seed + i, widths) for i in range(count)]
+    networks = StackedNetworks(problem, widths)
+    state = np.array([flat(layers) for layers in stack])
+    velocities, products = networks.velocity(state), networks.products(state)
+    gaps = networks.gaps(state, 0.25)
+    for i, layers in enumerate(stack):
+        gradient = -flat(problem.network_gradient(layers))
+        size = np.abs(gradient).max()
+        np.testing.assert_allclose(velocities[i], gradient, rtol=0, atol=1e-13 * max(size, 1))
+        W = np.linalg.multi_dot(layers[::-1]) if len(layers) > 1 else layers[0]
+        np.testing.assert_allclose(products[i], W, rtol=0, atol=1e-13 * max(np.abs(W).max(), 1))
+        loss = np.square(Y - W @ X).sum() / 2
+        assert gaps[i] == pytest.approx(loss - 0.25, rel=1e-10, abs=1e-12 * max(loss, 1))
+
+
+@pytest.mark.parametrize("widths", [[3, 3, 3], [3, 2, 4, 3], [3, 5, 3, 3, 3]])
+def test_each_ends_where_the_flow_of_it_alone_ends(widths):
+    problem = experiments.problem()
+    stack = [gaussian_factors(widths, rng=seed) for seed in range(6)]
+    networks = StackedNetworks(problem, widths)
+    outcome = integrate_stack(
+        networks.velocity, np.array([flat(s) for s in stack]), 3.0, never, rtol=1e-10, atol=1e-12
+    )
+    assert not outcome.failed.any()
+    for row, layers in zip(outcome.state, stack, strict=True):
+        alone = factored_flow(problem, layers, [0, 3.0], rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(row, flat(alone.factors[-1]), rtol=0, atol=1e-8)
+
+
+def test_what_a_row_does_does_not_depend_on_the_others():
+    widths = [3, 4, 3, 3]
+    networks = StackedNetworks(experiments.problem(), widths)
+    state = np.array([flat(gaussian_factors(widths, rng=seed)) for seed in range(37)])
+
+    def run(rows):
+        return integrate_stack(
+            networks.velocity,
+            state[rows],
+            50.0,
+            lambda y: networks.gaps(y, networks.problem.residual**2 / 2) < 1e-3,
+            rtol=1e-6,
+            atol=1e-9,
+        )
+
+    whole, order = run(np.arange(37)), np.random.default_rng(0).permutation(37)
+    for part in (order[:1], order[1:6], order[6:]):
+        found = run(part)
+        np.testing.assert_array_equal(found.state, whole.state[part])
+        np.testing.assert_array_equal(found.t, whole.t[part])
+        np.testing.assert_array_equal(found.steps, whole.steps[part])
+
+
+def test_a_stiff_network_goes_on_alone():
+    """Widely unbalanced layers: thousands of explicit steps, and the same end by BDF."""
+    widths = [3, 3, 3]
+    problem = experiments.problem()
+    layers = gaussian_factors(widths, scale=[200.0, 0.01], rng=0)
+    networks = StackedNetworks(problem, widths)
+    outcome = integrate_stack(
+        networks.velocity, flat(layers)[None], 5.0, never, rtol=1e-6, atol=1e-9
+    )
+    assert (outcome.steps[0], outcome.failed[0]) == (4000, False)
+    assert outcome.t[0] < 5
+    finish_alone(networks, outcome, 0, 5.0, never, rtol=1e-8, atol=1e-10)
+    assert outcome.t[0] == 5
+    assert outcome.steps[0] < 4500
+    reference = factored_flow(problem, layers, [0, 5.0], method="BDF", rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(outcome.state[0], flat(reference.factors[-1]), rtol=0, atol=1e-5)
+
+
+def test_what_overflows_fails_alone():
+    widths = [3, 3, 3]
+    networks = StackedNetworks(experiments.problem(), widths)
+    state = np.array([np.full(18, 1e200), flat(gaussian_factors(widths, rng=0))])
+    outcome = integrate_stack(networks.velocity, state, 1.0, never, rtol=1e-6, atol=1e-9)
+    assert outcome.failed.tolist() == [True, False]
+    assert outcome.t[1] == 1
