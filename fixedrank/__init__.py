@@ -18,13 +18,20 @@ from fixedrank.ensembles import (
 )
 from fixedrank.flows import (
     RK4,
+    DescentTrajectory,
     FactoredTrajectory,
     FlowComparison,
     RankChange,
     RiemannianTrajectory,
+    aligned_singular_value,
+    aligned_solution,
     compare_flows,
     factored_flow,
+    gradient_descent,
+    hessian_bound,
     riemannian_flow,
+    safe_step_size,
+    two_layer_solution,
 )
 from fixedrank.geometry import (
     DepthOperator,
@@ -63,6 +70,7 @@ __all__ = [
     "Classification",
     "CriticalPoint",
     "DepthOperator",
+    "DescentTrajectory",
     "Ensemble",
     "Experiment",
     "FactoredTrajectory",
@@ -80,6 +88,8 @@ __all__ = [
     "RiemannianTrajectory",
     "RunRecord",
     "Theorem",
+    "aligned_singular_value",
+    "aligned_solution",
     "balanced_factors",
     "balancedness",
     "check_hypotheses",
@@ -90,12 +100,16 @@ __all__ = [
     "factored_flow",
     "gaussian_factors",
     "global_minimizer",
+    "gradient_descent",
+    "hessian_bound",
     "integral_inner_product",
     "layer_widths",
     "product",
     "random_balanced_factors",
     "riemannian_flow",
     "run_ensemble",
+    "safe_step_size",
+    "two_layer_solution",
 ]
 
 try:

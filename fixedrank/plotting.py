@@ -1,4 +1,4 @@
-"""Pictures of flows, with matplotlib (an extra, imported when something is drawn)."""
+"""Pictures of flows and ensembles, with matplotlib (an extra, imported when needed)."""
 
 from __future__ import annotations
 
@@ -83,6 +83,82 @@ def plot_comparison(comparison: Any) -> Any:
         axes.spines[["top", "right"]].set_visible(False)
         if t.size > 1:
             axes.set_xlim(t[0], t[-1])
+    return figure
+
+
+def plot_ensemble(ensemble: Any) -> Any:
+    """Draw an ensemble: ranks of the limits, times to tolerance, and losses at start and end.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        What :func:`fixedrank.run_ensemble` returns.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure of three panels.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+    plt = import_extra("matplotlib.pyplot", "plot", "drawing an ensemble")
+    figure, (ranks, times, losses) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    experiment = ensemble.experiment
+    limit, gap = ensemble.column("limit"), ensemble.column("loss_gap")
+    decided = limit == "global minimum"
+    kinds = [
+        (chosen, color, label)
+        for chosen, color, label in (
+            (decided, RIEMANNIAN, "global minimum"),
+            (limit == "not decided", LAYERS, "not decided"),
+        )
+        if chosen.any()
+    ]
+    positions = np.arange(min(experiment.widths) + 1)
+    below = np.zeros(positions.size)
+    for chosen, color, label in kinds:
+        counts = np.bincount(ensemble.column("rank")[chosen], minlength=positions.size)
+        ranks.bar(positions, counts, bottom=below, color=color, label=label)
+        below += counts
+    ranks.set(
+        xlabel=r"rank of $\lim W(t)$",
+        ylabel="runs",
+        xticks=positions,
+        title=f"{len(ensemble)} runs, $N = {experiment.depth}$",
+    )
+    ranks.legend(frameon=False)
+
+    reached = np.sort(ensemble.column("time_to_tolerance"))
+    reached = reached[np.isfinite(reached)]
+    times.step(reached, np.arange(1, reached.size + 1) / len(ensemble), color=RIEMANNIAN)
+    times.set(
+        xlabel="time $t$",
+        ylabel="part of the runs within the tolerance",
+        ylim=(0, 1.02),
+        title="Time to the minimum",
+    )
+    if reached.size and reached[-1] > 100 * reached[0] > 0:
+        times.set_xscale("log")
+
+    start = ensemble.column("initial_loss") - experiment.minimum
+    for chosen, color, label in kinds:
+        losses.semilogy(
+            start[chosen], _visible(gap[chosen]), ".", color=color, ms=3, alpha=0.5, label=label
+        )
+    losses.axhline(
+        experiment.next_critical_gap, color="0.6", lw=1, ls=":", label="next critical value"
+    )
+    losses.set(
+        xlabel="loss gap at the start",
+        ylabel="loss gap at the end",
+        title="Loss above the minimum",
+    )
+    losses.legend(frameon=False, fontsize="small")
+    for axes in (ranks, times, losses):
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -6,7 +6,6 @@ import argparse
 import importlib.util
 import math
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ import numpy as np
 from fixedrank._checks import Array, RankLostError
 from fixedrank._optional import import_extra
 from fixedrank.command import data
+from fixedrank.command.folders import writable
 from fixedrank.flows import FlowComparison, compare_flows
 from fixedrank.flows.solvers import METHODS, solver_class
+from fixedrank.landscape import global_minimizer
 from fixedrank.networks import LinearRegression, layer_widths, random_balanced_factors
 
 
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the subcommand."""
     import_extra("matplotlib", "plot", "fixedrank compare")
     _check(options)
-    folder = _writable(options.out)
+    folder = writable(options.out)
     chosen, defaults = _data(options)
     depth = defaults["depth"] if options.depth is None else options.depth
     scale = defaults["scale"] if options.scale is None else options.scale
@@ -131,7 +132,8 @@ def run(options: argparse.Namespace) -> int:
         **extra,
     )
     seconds = time.perf_counter() - began
-    limit = _limit(problem, rank)
+    best = global_minimizer(problem, min(rank, problem.rank)).point
+    limit = np.asarray((best.u * best.s) @ best.vt)
     away = np.array(
         [np.linalg.norm((p.u * p.s) @ p.vt - limit) for p in comparison.riemannian.points]
     )
@@ -180,16 +182,6 @@ def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:
     return data.digits(), {"depth": 3, "rank": 10, "scale": 0.01, "time": None}
 
 
-def _limit(problem: LinearRegression, rank: int) -> Array:
-    """Return U_k S_k V_k^T C^(-1/2) of the k largest singular values of Q, the global minimum.
-
-    The paper prints U_k S_k V_k without the transposition of V_k.
-    """
-    u, s, vt = np.linalg.svd(problem.Q, full_matrices=False)
-    k = min(rank, int((s > max(problem.shape) * np.finfo(float).eps * s[0]).sum()))
-    return np.asarray((u[:, :k] * s[:k]) @ np.linalg.solve(problem.root, vt[:k].T).T)
-
-
 def _table(comparison: FlowComparison, away: Array) -> None:
     print(
         f"{'t':>9} {'loss, layers':>15} {'loss, Riemannian':>17} {'gap/|W|':>9} "
@@ -202,17 +194,6 @@ def _table(comparison: FlowComparison, away: Array) -> None:
             f"{comparison.riemannian.loss[i]:17.8e} {comparison.relative_gap[i]:9.1e} "
             f"{comparison.balancedness[i]:10.1e} {away[i]:12.4e}"
         )
-
-
-def _writable(name: str) -> Path:
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"--out {name}: cannot write there: {error.strerror or error}") from error
-    return folder
 
 
 def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) -> None:

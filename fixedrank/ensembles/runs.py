@@ -71,7 +71,8 @@ def run_batch(experiment: Experiment, seeds: Sequence[int]) -> list[RunRecord]:
             starts[seed] = np.concatenate([layer.ravel() for layer in layers])
         except Exception as error:
             failures[seed] = failed_run(seed, f"no start: {type(error).__name__}: {error}")
-    found = _integrated(experiment, starts) if starts else {}
+    with np.errstate(all="ignore"):
+        found = _integrated(experiment, starts) if starts else {}
     return [found[seed] if seed in found else failures[seed] for seed in seeds]
 
 

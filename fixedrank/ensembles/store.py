@@ -12,6 +12,7 @@ from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.runs import RunRecord
 
 _FORMAT = 1
+_COLUMNS = ", ".join(f'"{name}"' for name in RunRecord._fields)
 
 
 class RecordStore:
@@ -50,7 +51,7 @@ class RecordStore:
             raise
 
     def _set_up(self, fingerprint: str) -> None:
-        columns = ", ".join(RunRecord._fields).replace("seed", "seed INTEGER PRIMARY KEY")
+        columns = _COLUMNS.replace('"seed"', '"seed" INTEGER PRIMARY KEY')
         with self._connection as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS experiment (format, fingerprint)")
             connection.execute(f"CREATE TABLE IF NOT EXISTS runs ({columns})")
@@ -72,7 +73,7 @@ class RecordStore:
     def records(self) -> dict[int, RunRecord]:
         """Return all records by their seeds."""
         # SQLite keeps NaN as NULL.
-        rows = self._connection.execute(f"SELECT {', '.join(RunRecord._fields)} FROM runs")
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs")
         found: list[Any] = [[math.nan if value is None else value for value in row] for row in rows]
         return {row[0]: RunRecord(*row) for row in found}
 

@@ -1,6 +1,13 @@
-"""The two flows that the paper connects, and their comparison (sections 2 and 3)."""
+"""The two flows that the paper connects, their comparison, and gradient descent beside them."""
 
 from fixedrank.flows.comparison import FlowComparison, compare_flows
+from fixedrank.flows.descent import (
+    DescentTrajectory,
+    gradient_descent,
+    hessian_bound,
+    safe_step_size,
+)
+from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.solvers import RK4
@@ -8,11 +15,18 @@ from fixedrank.flows.trajectory import FactoredTrajectory, RankChange, Riemannia
 
 __all__ = [
     "RK4",
+    "DescentTrajectory",
     "FactoredTrajectory",
     "FlowComparison",
     "RankChange",
     "RiemannianTrajectory",
+    "aligned_singular_value",
+    "aligned_solution",
     "compare_flows",
     "factored_flow",
+    "gradient_descent",
+    "hessian_bound",
     "riemannian_flow",
+    "safe_step_size",
+    "two_layer_solution",
 ]

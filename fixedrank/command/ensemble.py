@@ -1,0 +1,159 @@
+"""``fixedrank ensemble``: where the flows from many starts end, with a table and a picture."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from fixedrank._optional import import_extra
+from fixedrank.command.folders import writable
+from fixedrank.ensembles import Ensemble, Experiment, run_ensemble
+from fixedrank.networks import LinearRegression, layer_widths
+from fixedrank.plotting import plot_ensemble
+
+# What the theorems are about, as far as an option does not say otherwise.
+_PRESETS: dict[str, dict[str, Any]] = {
+    "5a": {"depth": 3, "start": "gaussian", "scale": None, "rank": None, "q": None, "time": 2000.0},
+    "5b": {"depth": 2, "start": "gaussian", "scale": None, "rank": None, "q": None, "time": 2000.0},
+    "6": {"depth": 3, "start": "balanced", "scale": 1.0, "rank": None, "q": 2, "time": 200.0},
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand and its options."""
+    parser = commands.add_parser(
+        "ensemble",
+        help="where the flows from many random starts end: Theorems 5 and 6",
+        description=(
+            "Integrate the factored flow (5) of small networks from many random starts, say for "
+            "each whether it tends to the global minimum, and leave a table and a picture. "
+            "Interrupted, it goes on where it was when started again with the same options."
+        ),
+    )
+    parser.add_argument(
+        "--theorem",
+        choices=tuple(_PRESETS),
+        default="5b",
+        help=(
+            "5b: N = 2, Gaussian starts (default); 5a: N = 3, Gaussian starts; 6: N = 3, balanced "
+            "starts whose rank is above q = rank Q"
+        ),
+    )
+    parser.add_argument("--runs", type=int, default=10_000, help="number of starts (default 10000)")
+    parser.add_argument("--depth", type=int, metavar="N", help="number of layers")
+    parser.add_argument("--dim", type=int, default=5, metavar="D", help="d_x = d_y (default 5)")
+    parser.add_argument("--width", type=int, metavar="R", help="smallest width (default: --dim)")
+    parser.add_argument("--q", type=int, help="rank of Q (default: --dim; Theorem 6: 2)")
+    parser.add_argument(
+        "--rank", type=int, metavar="K", help="rank of balanced starts (default: the width)"
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        metavar="S",
+        help=(
+            "standard deviation of Gaussian entries (default 1/sqrt(D)), or size of the singular "
+            "values of balanced starts (default 1)"
+        ),
+    )
+    parser.add_argument(
+        "--time", type=float, metavar="T", help="last time (default 2000; Theorem 6: 200)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the data and of the first run")
+    parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default="fixedrank-ensemble",
+        help="folder for runs.csv, runs.sqlite and ensemble.png (default fixedrank-ensemble)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the subcommand."""
+    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank ensemble")
+    experiment = _experiment(options)
+    if options.runs < 1:
+        raise ValueError(f"--runs must be at least 1, got {options.runs}")
+    folder = writable(options.out)
+    problem = experiment.problem
+    values = np.array2string(problem.svd[1], precision=3)
+    print(
+        f"N = {experiment.depth}, widths {list(experiment.widths)}, "
+        f"{experiment.initialisation} starts; Q has rank q = {problem.rank} and singular values "
+        f"{values}"
+    )
+    began = time.perf_counter()
+    try:
+        ensemble = run_ensemble(
+            experiment,
+            range(options.seed, options.seed + options.runs),
+            workers=options.workers,
+            store=folder / "runs.sqlite",
+            progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,
+        )
+    except KeyboardInterrupt:
+        print(f"interrupted: what ended is kept in {folder / 'runs.sqlite'}; start again to go on")
+        return 130
+    print(ensemble.summary())
+    _print_open(ensemble)
+    ensemble.to_csv(folder / "runs.csv")
+    figure = plot_ensemble(ensemble)
+    figure.savefig(folder / "ensemble.png", dpi=150)
+    pyplot.close(figure)
+    print(f"{time.perf_counter() - began:.1f} s; table and picture in {folder}")
+    return 0 if ensemble.limits == {"global minimum": len(ensemble)} else 1
+
+
+def _experiment(options: argparse.Namespace) -> Experiment:
+    preset = _PRESETS[options.theorem]
+    chosen = {
+        name: preset[name] if getattr(options, name) is None else getattr(options, name)
+        for name in ("depth", "scale", "rank", "q", "time")
+    }
+    for name, value in (*chosen.items(), ("dim", options.dim), ("width", options.width)):
+        if name not in ("scale", "time") and value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, got {value}")
+    if options.seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {options.seed}")
+    d = options.dim
+    width, q = options.width or d, chosen["q"] or d
+    if max(width, q) > d:
+        raise ValueError(f"--width {width} and --q {q} must not be above --dim {d}")
+    balanced = preset["start"] == "balanced"
+    if chosen["rank"] is not None and not balanced:
+        raise ValueError("--rank is for balanced starts: --theorem 6")
+    return Experiment(
+        _problem(d, q, options.seed),
+        layer_widths((d, d), width, chosen["depth"]) if width < d else [d] * (chosen["depth"] + 1),
+        preset["start"],
+        scale=chosen["scale"],
+        rank=(chosen["rank"] or width) if balanced else None,
+        end=chosen["time"],
+    )
+
+
+def _problem(d: int, q: int, seed: int) -> LinearRegression:
+    """Return a regression with q singular values of Q from 2 to 1, and data that are not white."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((d, 5 * d)) / np.sqrt(5 * d)
+    left, right = (np.linalg.qr(rng.standard_normal((d, q)))[0] for _ in range(2))
+    values, frame = np.linalg.eigh(X @ X.T)
+    whitened = (frame / np.sqrt(values)) @ frame.T
+    return LinearRegression(X, (left * np.linspace(2, 1, q)) @ right.T @ whitened @ X)
+
+
+def _print_open(ensemble: Ensemble) -> None:
+    rest = [record for record in ensemble.records if record.limit != "global minimum"]
+    if not rest:
+        print("each is certain: its loss is below all other critical values, and it only falls")
+        return
+    print(f"{len(rest)} did not come below the next higher critical value; the first of them:")
+    for record in rest[:10]:
+        print(f"  seed {record.seed}: loss gap {record.loss_gap:.3e}, {record.status}")

@@ -1,0 +1,258 @@
+r"""Gradient descent on the layers, beside the flow that it follows, and a step size that is safe.
+
+The bound on the Hessian of L^N: in directions D_j of total length 1, with all |W_j|_2^2 <= K, the
+product moves by W' = sum_j A_j D_j E_j, |W' X|_F^2 <= N K^{N-1} |X|^2, and
+|<G, W''>| <= (N-1) K^{N/2-1} |G|_2 with G = W C - B, |G|_2 <= K^{N/2} |X|^2 + |Y X^T|. The page on
+step sizes in the documentation proves this, and that K holds along the iteration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from fixedrank._checks import Array, positive_integer
+from fixedrank.networks.layers import product
+from fixedrank.networks.regression import LinearRegression
+
+
+def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
+    r"""Return a bound on the norm of the Hessian of L^N where all layers are bounded.
+
+    :math:`(2N-1) K^{N-1} \|X\|^2 + (N-1) K^{N/2-1} \|Y X^T\|`, in spectral norms.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    square : float
+        K, a bound on the squared spectral norms of all layers.
+    depth : int
+        The number of layers N.
+
+    Returns
+    -------
+    float
+        The bound.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If K is negative or not finite, or N not a positive integer.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    >>> fixedrank.hessian_bound(problem, 1.0, 2)
+    6.0
+    """
+    n = positive_integer("depth", depth)
+    if not 0 <= square < math.inf:
+        raise ValueError(f"K must be finite and >= 0, got {square!r}")
+    largest = float(np.linalg.norm(problem.C, 2))
+    bound = (2 * n - 1) * square ** (n - 1) * largest
+    if n > 1:
+        bound += (n - 1) * square ** (n / 2 - 1) * float(np.linalg.norm(problem.B, 2))
+    return float(bound)
+
+
+def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
+    r"""Return a step size with which gradient descent from here never raises the loss.
+
+    Layers of a loss up to that of the start have a product with :math:`\|W\|_2 \le w`, and with
+    Delta the sum of the spectral norms of :math:`W_{j+1}^T W_{j+1} - W_j W_j^T` all of them obey
+    :math:`\|W_j\|_2^2 \le K = w^{2/N} + 2 \Delta`. A step eta changes Delta by at most
+    :math:`2 \eta^2 \|\nabla L^N\|^2`, in all steps together by 4 eta times the loss above its
+    minimum, if eta is at most 1 / L with L the bound on the Hessian for this K. The step returned
+    is the largest one that satisfies all this.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    factors : sequence of array_like
+        The start [W_1, ..., W_N].
+
+    Returns
+    -------
+    float
+        The step size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit together or with the data, or entries are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    >>> 0 < fixedrank.safe_step_size(problem, [np.eye(2), np.eye(2)]) < 1 / 6
+    True
+    """
+    layers = problem.checked_layers(factors)
+    depth = len(layers)
+    defect = sum(
+        float(np.linalg.norm(after.T @ after - before @ before.T, 2))
+        for before, after in zip(layers, layers[1:], strict=False)
+    )
+    gap = max(problem.network_loss(layers) - problem.residual**2 / 2, 0.0)
+    # |W C^{1/2} - Q|_F^2 / 2 is the loss above the residual.
+    width = math.sqrt(2 * gap) + float(np.linalg.norm(problem.Q, 2))
+    width /= math.sqrt(float(np.linalg.eigvalsh(problem.C)[0]))
+
+    def excess(step: float) -> float:
+        square = width ** (2 / depth) + 2 * (defect + 4 * step * gap)
+        return step * hessian_bound(problem, square, depth) - 1
+
+    if depth == 1:
+        return 1 / hessian_bound(problem, 0.0, 1)
+    upper = 1 / hessian_bound(problem, width ** (2 / depth) + 2 * defect, depth)
+    return float(brentq(excess, 0.0, upper, rtol=1e-12)) if excess(upper) > 0 else upper
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescentTrajectory:
+    """Iterates of gradient descent.
+
+    Attributes
+    ----------
+    iterations : ndarray of int, shape (kept,)
+        The numbers of the iterates that are kept, 0 for the start.
+    step_size : float
+        The step size eta; iterate i stands beside the flow (5) at time eta i.
+    loss, gradient_norm : ndarray, shape (kept,)
+        The loss L^N and the length of its gradient.
+    factors : list of list of ndarray
+        The layers [W_1, ..., W_N].
+    status : str
+        Why the iteration ended, in words.
+    complete : bool
+        Whether all iterates that were asked for are there.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+    >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
+    >>> descent.t, descent.loss
+    (array([0. , 0.1, 0.2]), array([2.      , 1.2168  , 0.403446...]))
+    """
+
+    iterations: Any
+    step_size: float
+    loss: Array
+    gradient_norm: Array
+    factors: list[list[Array]]
+    status: str
+    complete: bool
+
+    @property
+    def t(self) -> Array:
+        """The times of the flow beside which the iterates stand."""
+        return np.asarray(self.step_size * self.iterations)
+
+    @cached_property
+    def product(self) -> list[Array]:
+        """The products W_N ... W_1."""
+        return [product(factors) for factors in self.factors]
+
+
+def gradient_descent(
+    problem: LinearRegression,
+    factors: Sequence[Any],
+    steps: Any,
+    *,
+    step_size: float | str = "safe",
+) -> DescentTrajectory:
+    """Iterate gradient descent on the layers: the flow (5) by Euler's method.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    factors : sequence of array_like
+        The start [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+    steps : int or sequence of int
+        The number of steps, all of which are kept, or the increasing numbers of those to keep.
+    step_size : float or "safe"
+        The step size, or :func:`safe_step_size` of the start.
+
+    Returns
+    -------
+    DescentTrajectory
+        The iterates that were asked for; fewer where the iteration diverges or is interrupted,
+        with a status that says so.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit together or with the data, entries are not finite, or `steps` or
+        `step_size` are out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    >>> start = fixedrank.random_balanced_factors([2, 2, 2, 2], rng=0)
+    >>> descent = fixedrank.gradient_descent(problem, start, [0, 10_000])
+    >>> np.round(descent.product[-1], 6) + 0.0
+    array([[3., 0.],
+           [0., 1.]])
+    """
+    layers = problem.checked_layers(factors)
+    kept = _kept(steps)
+    if isinstance(step_size, str):
+        if step_size != "safe":
+            raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
+        step = safe_step_size(problem, layers)
+    else:
+        step = float(step_size)
+    if not 0 < step < math.inf:
+        raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
+    wanted, records = set(kept), []
+    status, complete = f"took {kept[-1]} steps", True
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            for i in range(kept[-1] + 1):
+                gradient = problem.network_gradient(layers)
+                if i in wanted:
+                    square = sum(float(np.vdot(part, part)) for part in gradient)
+                    records.append((problem.network_loss(layers), math.sqrt(square), layers))
+                if i == kept[-1]:
+                    break
+                layers = [w - step * part for w, part in zip(layers, gradient, strict=True)]
+                if not all(math.isfinite(layer.sum()) for layer in layers):
+                    status, complete = (
+                        f"diverged at step {i + 1}: the step size {step:.3g} is too long",
+                        False,
+                    )
+                    break
+    except KeyboardInterrupt:
+        status, complete = f"interrupted after {len(records)} of {len(kept)} iterates", False
+    losses, norms, kept_layers = zip(*records, strict=True) if records else ((), (), ())
+    return DescentTrajectory(
+        iterations=np.array(kept[: len(records)]),
+        step_size=step,
+        loss=np.array(losses),
+        gradient_norm=np.array(norms),
+        factors=list(kept_layers),
+        status=status,
+        complete=complete,
+    )
+
+
+def _kept(steps: Any) -> list[int]:
+    if np.ndim(steps) == 0:
+        return list(range(positive_integer("steps", steps) + 1))
+    kept = [positive_integer(f"steps[{i}] + 1", step + 1) - 1 for i, step in enumerate(steps)]
+    if not kept or any(a >= b for a, b in zip(kept, kept[1:], strict=False)):
+        raise ValueError(f"steps must be a number or increasing numbers of iterates, got {steps!r}")
+    return kept

@@ -1,0 +1,281 @@
+r"""Solutions of the flows in closed form, where the literature has them.
+
+Aligned starts: where W(0) has singular vectors of B that are eigenvectors of C, they never turn, and
+each singular value obeys s' = N s^{2-2/N} (b - c s). Two layers and white data: the product of
+balanced layers solves a matrix Riccati equation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+from fixedrank._checks import Array, finite_array, real_depth
+from fixedrank.flows.integration import output_times
+from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.networks.layers import BALANCED, balancedness
+from fixedrank.networks.regression import LinearRegression
+
+# How far a start may be from aligned, or data from white, relative to their sizes.
+_ALIGNED = 1e-10
+
+
+def aligned_singular_value(start: float, b: float, c: float, depth: float, t: Any) -> Array:
+    r"""Return the solution of :math:`\dot s = N s^{2-2/N} (b - c s)`.
+
+    Parameters
+    ----------
+    start : float
+        s(0) > 0.
+    b, c : float
+        The coefficients, c > 0; s tends to b / c for b > 0 and to 0 otherwise.
+    depth : float
+        The depth N >= 1.
+    t : array_like, shape (times,)
+        Times >= 0.
+
+    Returns
+    -------
+    ndarray, shape (times,)
+        s(t), to about 1e-12 relative; for N = 1 it may become negative, where W changes sign.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of range or not finite.
+
+    Notes
+    -----
+    N = 1 is an exponential and N = 2 a logistic curve (Saxe, McClelland and Ganguli, Exact
+    solutions to the nonlinear dynamics of learning in deep linear neural networks, 2014). For
+    other N the time is a hypergeometric function of s, which is inverted by Brent's method.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> np.round(fixedrank.aligned_singular_value(0.1, 3.0, 1.0, 2, [0, 0.5, 5]), 6)
+    array([0.1     , 1.227683, 3.      ])
+    """
+    number = real_depth(depth)
+    times = np.atleast_1d(finite_array("t", np.atleast_1d(np.asarray(t, dtype=np.float64)), 1))
+    if not (0 < start < math.inf and 0 < c < math.inf and math.isfinite(b)):
+        raise ValueError(f"start and c must be positive and finite, got {start}, {c}, b = {b}")
+    if math.isinf(number):
+        raise ValueError("the flow has no limit for infinite depth: take a finite one")
+    if (times < 0).any():
+        raise ValueError(f"times must be >= 0, got {times.min()}")
+    if number == 1:
+        return np.asarray(b / c + (start - b / c) * np.exp(-c * times))
+    if number == 2 and b == 0:
+        return np.asarray(start / (1 + 2 * c * start * times))
+    if number == 2:
+        # Written so that neither end overflows.
+        decay = np.exp(-2 * abs(b) * times)
+        if b > 0:
+            return np.asarray(b * start / (c * start + (b - c * start) * decay))
+        return np.asarray(b * start * decay / (c * start * decay + b - c * start))
+    power = 2 - 2 / number
+    if b == 0:
+        return np.asarray((start**-power + number * c * power * times) ** (-1 / power))
+    return np.array([_inverted(start, b, c, number, float(time)) for time in times])
+
+
+def _inverted(start: float, b: float, c: float, depth: float, time: float) -> float:
+    """Return s at a time, from the time as a function of s.
+
+    In y = ln(s / |s - b/c|) the equation is y' = N b s^{1-2/N}: smooth, and at the end linear.
+    """
+    target = b / c
+    if time == 0 or start == target:
+        return start
+    below = start < target
+    initial = math.log(start) - math.log(abs(start - target))
+
+    def value(y: float) -> float:
+        return target / (1 + math.exp(-y)) if below else target / -math.expm1(-y)
+
+    def elapsed(y: float) -> float:
+        integral = quad(
+            lambda z: value(z) ** (2 / depth - 1), initial, y, epsabs=0, epsrel=1e-13, limit=200
+        )[0]
+        return float(integral / (depth * b))
+
+    direction, step = math.copysign(1.0, b), 1.0
+    while elapsed(initial + direction * step) < time:
+        step *= 2
+        if b > 0 and initial + step > 100:
+            return target
+    ends = sorted((initial, initial + direction * step))
+    y = brentq(lambda y: elapsed(y) - time, *ends, xtol=1e-14, rtol=1e-14)
+    return value(float(y))
+
+
+def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any) -> list[Any]:
+    r"""Return the flow (9) from an aligned start, in closed form.
+
+    W(0) = U diag(s) V^T is aligned where C v_i = c_i v_i, B v_i = b_i u_i and B^T u_i = b_i v_i
+    for all i: then U and V stay as they are, and :func:`aligned_singular_value` has the rest.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem.
+    point : FixedRankPoint or tuple (u, s, vt)
+        The start, with arrays of shapes (m, k), (k,), (k, n).
+    depth : float
+        The depth N >= 1.
+    t : array_like, shape (times,)
+        The times, increasing, the first of them that of the start.
+
+    Returns
+    -------
+    list of FixedRankPoint
+        W(t); its singular values are in the order of those of the start.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the start is not aligned (the message says by how much), does not fit to the problem, or
+        leaves M_k, which can only be for N = 1.
+
+    References
+    ----------
+    A. M. Saxe, J. L. McClelland, S. Ganguli, Exact solutions to the nonlinear dynamics of learning
+    in deep linear neural networks, ICLR 2014.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    >>> start = (np.eye(2), np.array([0.1, 0.1]), np.eye(2))
+    >>> np.round(fixedrank.aligned_solution(problem, start, 3, [0, 1])[-1].s, 4)
+    array([2.9825, 0.5157])
+    """
+    u, s, vt = checked_point(point)
+    times = output_times(t)
+    if (u.shape[0], vt.shape[1]) != problem.shape:
+        raise ValueError(
+            f"the point is a {(u.shape[0], vt.shape[1])} matrix, the problem has {problem.shape}"
+        )
+    cv, bv, btu = problem.C @ vt.T, problem.B @ vt.T, problem.B.T @ u
+    c, b = np.einsum("ij,ji->j", cv, vt), np.einsum("ij,ij->j", bv, u)
+    misses = (
+        (np.linalg.norm(cv - vt.T * c), np.linalg.norm(problem.C)),
+        (np.linalg.norm(bv - u * b), np.linalg.norm(problem.B)),
+        (np.linalg.norm(btu - vt.T * b), np.linalg.norm(problem.B)),
+    )
+    worst = max(float(miss / size) if size else float(miss) for miss, size in misses)
+    if worst > _ALIGNED:
+        raise ValueError(
+            "the start is not aligned: its singular vectors are not those of B, or not eigenvectors "
+            f"of C, up to {worst:.1e} (tolerance {_ALIGNED:.0e}); use riemannian_flow"
+        )
+    values = np.array(
+        [
+            aligned_singular_value(float(x), float(y), float(z), depth, times - times[0])
+            for x, y, z in zip(s, b, c, strict=True)
+        ]
+    ).T
+    if (values <= 0).any():
+        first = times[(values <= 0).any(1).argmax()]
+        raise ValueError(
+            f"before t = {first:.6g} a singular value is zero, and at N = {depth:g} the flow leaves "
+            f"the matrices of rank {s.size}"
+        )
+    return [FixedRankPoint(u, row, vt) for row in values]
+
+
+def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any) -> list[Array]:
+    r"""Return the products W(t) = W_2 W_1 of the flow (5) for two balanced layers and white data.
+
+    With R = [W_1^T; W_2] and F = [[0, B^T], [B, 0]] the matrix R R^T solves
+    :math:`A' = FA + AF - c A^2` where C = c I, and
+
+    .. math:: A(t) = e^{Ft} R (I + c\, R^T {\textstyle\int_0^t} e^{2F\tau} d\tau\, R)^{-1}
+       R^T e^{Ft}, \qquad R = R(0).
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem, with C = X X^T a multiple of the identity.
+    factors : sequence of array_like
+        Two balanced layers [W_1, W_2].
+    t : array_like, shape (times,)
+        The times, increasing, the first of them that of the start.
+
+    Returns
+    -------
+    list of ndarray, shape (d_y, d_x)
+        W(t).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are not two layers, they are not balanced, or the data are not white.
+
+    References
+    ----------
+    K. Fukumizu, Effect of batch learning in multilayer neural networks, ICONIP 1998; L. Braun,
+    C. Domine, J. Fitzgerald, A. Saxe, Exact learning dynamics of deep linear networks with prior
+    knowledge, NeurIPS 2022.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+    >>> np.round(np.ravel(fixedrank.two_layer_solution(problem, [[[1.0]], [[1.0]]], [0, 1, 5])), 6)
+    array([1.      , 2.985201, 3.      ])
+    """
+    layers = problem.checked_layers(factors)
+    times = output_times(t)
+    if len(layers) != 2:
+        raise ValueError(f"the solution is for two layers, got {len(layers)}")
+    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
+    imbalance = balancedness(layers)
+    if imbalance > BALANCED * largest**2:
+        raise ValueError(
+            f"the layers are not balanced: |W_2^T W_2 - W_1 W_1^T| = {imbalance:.3e}; start from "
+            "balanced_factors or random_balanced_factors"
+        )
+    (d_y, d_x), B = problem.shape, problem.B
+    c = float(np.trace(problem.C)) / d_x
+    spread = float(np.linalg.norm(problem.C - c * np.eye(d_x), 2))
+    if spread > _ALIGNED * c:
+        raise ValueError(f"the data are not white: X X^T differs from {c:.6g} I by {spread:.3e}")
+    generator = np.block([[np.zeros((d_x, d_x)), B.T], [B, np.zeros((d_y, d_y))]])
+    rates, frame = scipy.linalg.eigh(generator)
+    start = frame.T @ np.vstack((layers[0].T, layers[1]))
+    result = [layers[1] @ layers[0]]
+    for time in (times[1:] - times[0]).tolist():
+        # With Y = sqrt(c int e^{2 rates}) R = P diag(y) Q^T it is D P diag(y^2 / (1 + y^2)) P^T D,
+        # where D^2 = e^{2 rates t} / (c int e^{2 rates}) stays bounded.
+        span = 2 * rates * time
+        ratio = np.where(np.abs(span) > 1e-300, span, 1.0)
+        ratio = np.where(np.abs(span) > 1e-300, ratio / -np.expm1(-ratio), 1.0)
+        scale = np.sqrt(ratio / (c * time))
+        # ln of the square root of the integral, which may be beyond floating point.
+        logs = rates * time - np.log(scale)
+        graded = np.exp(logs - logs.max())[:, None] * start
+        left, y, _ = _row_graded_svd(graded)
+        weights = 1 / (1 + np.exp(-2 * (np.log(np.maximum(y, 1e-300)) + logs.max())))
+        basis = frame @ (scale[:, None] * left)
+        result.append(np.asarray((basis[d_x:] * weights) @ basis[:d_x].T))
+    return result
+
+
+def _row_graded_svd(matrix: Array) -> tuple[Array, Array, Array]:
+    """Return the thin SVD; rows of very different sizes are sorted first, and go through QR."""
+    order = np.argsort(-np.linalg.norm(matrix, axis=1), kind="stable")
+    q, r, pivots = scipy.linalg.qr(matrix[order], mode="economic", pivoting=True)
+    left, s, vt = scipy.linalg.svd(r, lapack_driver="gesvd")
+    unsorted = np.empty_like(q)
+    unsorted[order] = q
+    rows = np.empty_like(vt)
+    rows[:, pivots] = vt
+    return unsorted @ left, s, rows

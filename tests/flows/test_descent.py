@@ -1,0 +1,154 @@
+"""Gradient descent: its steps, safe step sizes, and the flow in the limit of small steps."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixedrank import (
+    LinearRegression,
+    factored_flow,
+    gaussian_factors,
+    gradient_descent,
+    hessian_bound,
+    random_balanced_factors,
+    safe_step_size,
+)
+from tests.networks.data import (
+    autograd_hessian,
+    data_pairs,
+    gaussian_layers,
+    inner_widths,
+    multiplied,
+    regression_data,
+)
+from tests.strategies import seeds
+
+
+def norms(layers):
+    return [np.linalg.norm(layer, 2) for layer in layers]
+
+
+@given(
+    data=data_pairs(largest=4),
+    between=inner_widths(largest=4, deepest=4),
+    seed=seeds,
+    size=st.sampled_from([0.01, 0.5, 3.0]),
+)
+def test_the_bound_on_the_hessian(data, between, seed, size):
+    X, Y = data
+    layers = [size * layer for layer in gaussian_layers(seed, [len(X), *between, len(Y)])]
+    bound = hessian_bound(LinearRegression(X, Y), max(norms(layers)) ** 2, len(layers))
+    exact = np.linalg.norm(autograd_hessian(X, Y, layers), 2)
+    assert exact <= bound * (1 + 1e-12)
+
+
+def test_the_bound_is_not_far_off():
+    """Within a factor of 3 for layers of equal norms and random directions of data."""
+    X, Y = regression_data(0, 3, 3, 9)
+    for depth in (1, 2, 3):
+        layers = random_balanced_factors([3] * (depth + 1), rng=0)
+        bound = hessian_bound(LinearRegression(X, Y), 1.0, depth)
+        assert bound <= 3 * np.linalg.norm(autograd_hessian(X, Y, layers), 2)
+
+
+@given(
+    data=data_pairs(largest=4),
+    between=inner_widths(largest=4, deepest=4),
+    seed=seeds,
+    size=st.sampled_from([0.01, 0.5, 1.5]),
+)
+def test_a_safe_step_lowers_the_loss_each_time_and_keeps_the_layers_bounded(
+    data, between, seed, size
+):
+    X, Y = data
+    problem = LinearRegression(X, Y)
+    layers = [size * layer for layer in gaussian_layers(seed, [len(X), *between, len(Y)])]
+    depth, step = len(layers), safe_step_size(problem, layers)
+    descent = gradient_descent(problem, layers, 200)
+    assert descent.step_size == step
+    losses = np.array(descent.loss)
+    falls = losses[:-1] - losses[1:]
+    # The descent lemma, for steps of at most one over the bound.
+    assert (falls >= step / 2 * descent.gradient_norm[:-1] ** 2 - 1e-12 * losses[0]).all()
+    for factors in descent.factors[::50]:
+        # The step is one over the bound for a K that holds along the whole iteration.
+        bound = hessian_bound(problem, max(norms(factors)) ** 2, depth)
+        assert bound <= (1 + 1e-9) / step
+
+
+def test_steps_are_those_of_the_definition():
+    X, Y = regression_data(0, 3, 2, 9)
+    layers = gaussian_layers(1, [3, 2, 2])
+    descent = gradient_descent(LinearRegression(X, Y), layers, 5, step_size=0.01)
+    for i in range(6):
+        for found, expected in zip(descent.factors[i], layers, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+        residual = (multiplied(layers) @ X - Y) @ X.T
+        first, second = layers
+        layers = [first - 0.01 * second.T @ residual, second - 0.01 * residual @ first.T]
+    np.testing.assert_allclose(descent.t, 0.01 * np.arange(6))
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_distance_to_the_flow_is_of_the_order_of_the_step(depth):
+    X, Y = regression_data(0, 3, 3, 9)
+    problem = LinearRegression(X / 3, Y / 3)
+    layers = gaussian_factors([3] * (depth + 1), rng=0)
+    flow = factored_flow(problem, layers, [0, 1.0], rtol=1e-11, atol=1e-13)
+    gaps = []
+    for count in (100, 200, 400):
+        descent = gradient_descent(problem, layers, [count], step_size=1 / count)
+        gaps.append(np.linalg.norm(descent.product[-1] - flow.product[-1]))
+    assert gaps[0] / gaps[1] == pytest.approx(2, rel=0.05)
+    assert gaps[1] / gaps[2] == pytest.approx(2, rel=0.03)
+
+
+def test_only_what_is_asked_for_is_kept():
+    problem = LinearRegression(np.eye(2), np.eye(2))
+    descent = gradient_descent(problem, [np.ones((2, 2))] * 2, [0, 3, 10], step_size=0.1)
+    assert descent.iterations.tolist() == [0, 3, 10]
+    assert len(descent.factors) == len(descent.loss) == 3
+    assert descent.complete
+
+
+def test_divergence_is_told():
+    problem = LinearRegression(np.eye(2), np.eye(2))
+    descent = gradient_descent(problem, [3 * np.eye(2)] * 3, 1000, step_size=1.0)
+    assert not descent.complete
+    assert "step size 1 is too long" in descent.status
+    assert len(descent.loss) < 20
+
+
+def test_an_interruption_keeps_what_was_done(monkeypatch):
+    problem = LinearRegression(np.eye(2), np.eye(2))
+    calls = []
+    gradient = problem.network_gradient
+
+    def interrupted(layers):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return gradient(layers)
+
+    monkeypatch.setattr(problem, "network_gradient", interrupted)
+    descent = gradient_descent(problem, [np.eye(2)] * 2, 10, step_size=0.1)
+    assert (len(descent.loss), descent.complete) == (3, False)
+    assert descent.status == "interrupted after 3 of 11 iterates"
+
+
+def test_bad_input():
+    problem = LinearRegression(np.eye(2), np.eye(2))
+    layers = [np.eye(2), np.eye(2)]
+    with pytest.raises(ValueError, match="a number or 'safe', got 'auto'"):
+        gradient_descent(problem, layers, 3, step_size="auto")
+    with pytest.raises(ValueError, match="positive and finite, got -1"):
+        gradient_descent(problem, layers, 3, step_size=-1.0)
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        gradient_descent(problem, layers, 0)
+    with pytest.raises(ValueError, match="increasing numbers"):
+        gradient_descent(problem, layers, [3, 2])
+    with pytest.raises(ValueError, match=r"layers map R\^3 to R\^2"):
+        gradient_descent(problem, [np.ones((2, 3))], 3)
+    with pytest.raises(ValueError, match="K must be finite and >= 0"):
+        hessian_bound(problem, -1.0, 2)
