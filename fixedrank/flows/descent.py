@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
     depth = len(layers)
     defect = sum(
         float(np.linalg.norm(after.T @ after - before @ before.T, 2))
-        for before, after in zip(layers, layers[1:], strict=False)
+        for before, after in pairwise(layers)
     )
     gap = max(problem.network_loss(layers) - problem.residual**2 / 2, 0.0)
     # |W C^{1/2} - Q|_F^2 / 2 is the loss above the residual.
@@ -143,7 +144,7 @@ class DescentTrajectory:
     >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
     >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
     >>> descent.t, descent.loss
-    (array([0. , 0.1, 0.2]), array([2.      , 1.2168  , 0.403446...]))
+    (array([0. , 0.1, 0.2]), array([2.       , 1.2168   , 0.5785396]))
     """
 
     iterations: Any
@@ -253,6 +254,6 @@ def _kept(steps: Any) -> list[int]:
     if np.ndim(steps) == 0:
         return list(range(positive_integer("steps", steps) + 1))
     kept = [positive_integer(f"steps[{i}] + 1", step + 1) - 1 for i, step in enumerate(steps)]
-    if not kept or any(a >= b for a, b in zip(kept, kept[1:], strict=False)):
+    if not kept or any(a >= b for a, b in pairwise(kept)):
         raise ValueError(f"steps must be a number or increasing numbers of iterates, got {steps!r}")
     return kept
