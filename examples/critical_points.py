@@ -53,9 +53,12 @@ def away(target):
 
 
 figure, (losses, distances) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-for critical in points:
+heights = [critical.loss for critical in points]
+for critical, below in zip(points, [-np.inf, *heights], strict=False):
     losses.axhline(critical.loss, color="0.8", lw=1)
-    losses.annotate(f"$J = {critical.indices}$", (t[-1], critical.loss), fontsize=7, va="bottom")
+    if critical.loss - below > 1:  # the others would be written over each other
+        place = (1.01, critical.loss)
+        losses.annotate(f"$J = {critical.indices}$", place, None, ("axes fraction", "data"), size=7)
 losses.plot(t, flow.loss, color="#0b3c5d", lw=2)
 losses.set(xlabel="time $t$", ylabel="loss $L^1(W(t))$", title="Loss and critical values")
 from_saddle, from_best = away(saddle), away(best)

@@ -14,7 +14,7 @@ import numpy as np
 import fixedrank
 
 rng = np.random.default_rng(0)
-d, count = 5, 300
+d, count = 5, 100
 X = rng.standard_normal((d, 5 * d)) / np.sqrt(5 * d)
 left, right = (np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2))
 root = np.linalg.cholesky(X @ X.T)
@@ -34,7 +34,7 @@ figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constr
 for panel, depth in zip(panels, (2, 3, 4), strict=True):
     for name, scale in scales.items():
         experiment = fixedrank.Experiment(
-            problem, [d] * (depth + 1), scale=scale, end=1000.0, tolerance=1e-4
+            problem, [d] * (depth + 1), scale=scale, end=300.0, tolerance=1e-4
         )
         ensemble = fixedrank.run_ensemble(experiment, range(count), workers=1)
         print(
@@ -49,13 +49,13 @@ for panel, depth in zip(panels, (2, 3, 4), strict=True):
             label=f"{name}: {times.size} of {count}",
         )
     panel.set(xscale="log", xlabel="time $t$ to the tolerance", title=f"$N = {depth}$")
-    panel.legend(frameon=False, fontsize="small", title="reached the minimum")
+    panel.legend(fontsize="small", title="reached the minimum", loc="lower right")
 panels[0].set_ylabel("part of the runs")
 plt.show()
 
 # %%
-# At depth 4 a start near zero takes very long to leave it: its gradient is of the order of the third
-# power of its layers. Runs that are not decided at the end say what they are near:
+# At depth 4 a start near zero takes very long to leave it: its gradient is of the order of the
+# third power of its layers. Runs that are not decided at the end say what they are near:
 
 undecided = [record for record in ensemble.records if record.limit == "not decided"]
 print(undecided[0].status if undecided else "all are decided")
@@ -73,6 +73,6 @@ print(f"q = {low.rank}, k = 4:", ensemble.summary())
 
 # %%
 # For thousands of runs give it processes (``workers``), a cluster
-# (``executor=client.get_executor()`` of Dask), and a file to keep records in (``store``), from which
-# it goes on when it was interrupted. ``fixedrank ensemble --theorem 5b`` does all this for 10,000
-# starts.
+# (``executor=client.get_executor()`` of Dask), and a file to keep records in (``store``), from
+# which it goes on when it was interrupted. ``fixedrank ensemble --theorem 5b`` does all this for
+# 10,000 starts.

@@ -4,7 +4,8 @@ From saddle to saddle
 
 Started close to zero, a deep linear network learns one singular value after the other. The loss
 stays on plateaus, at the critical values of :math:`L^1` on the matrices of rank 0, 1, 2, ..., and
-falls from one to the next; the deeper the network, the longer the plateaus and the steeper the steps.
+falls from one to the next; the deeper the network, the longer the plateaus and the steeper the
+steps.
 """
 
 import matplotlib.pyplot as plt
@@ -32,7 +33,8 @@ for (losses, singular), (depth, end) in zip(panels.T, ends.items(), strict=True)
     for k in range(5):
         level = (values[k:] ** 2).sum() / 2
         losses.axhline(level, color="0.8", lw=1)
-        losses.annotate(f"rank {k}", (end, level), fontsize=7, ha="right", va="bottom")
+        if k < 4:
+            losses.annotate(f"rank {k}", (end, level), fontsize=7, ha="right", va="bottom")
     losses.plot(t, flow.loss, color="#0b3c5d")
     losses.set(title=f"$N = {depth}$", ylabel="loss $L^N$")
     singular.plot(t, flow.singular_values, color="#e69f00")
