@@ -47,7 +47,8 @@ class Hypotheses:
         The rank of Q, the smallest width (or the smaller dimension of a point), and the rank of
         the start.
     imbalance : float
-        max_j |W_{j+1}^T W_{j+1} - W_j W_j^T|, relative to the square of the largest layer.
+        The largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, relative to the square of that of the
+        largest layer.
     balanced : bool
         Whether this is at most 1e-10.
     theorems : tuple of Theorem
