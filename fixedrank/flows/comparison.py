@@ -13,7 +13,8 @@ from fixedrank._checks import Array
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
-from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory, distance
+from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
+from fixedrank.geometry.points import distance
 from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness, checked_factors
 from fixedrank.plotting import plot_comparison

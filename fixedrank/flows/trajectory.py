@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -174,12 +174,3 @@ def product_factors(factors: Sequence[Array]) -> FixedRankPoint:
     """Return the product of layers as a tuple (u, s, vt), without a dense product."""
     _, left, right = narrow_partial_products(factors)
     return thin_point(left[-1], None, right[-1].T)
-
-
-def distance(a: Any, b: Any) -> float:
-    """Return the Frobenius distance of two matrices in factors (u, s, vt), without forming them."""
-    left, right = (
-        np.linalg.qr(np.hstack((a[0], b[0])))[1],
-        np.linalg.qr(np.vstack((a[2], b[2])).T)[1],
-    )
-    return float(np.linalg.norm((left * np.concatenate((a[1], -b[1]))) @ right.T))

@@ -185,3 +185,12 @@ def checked_tangent(point: FixedRankPoint, vector: Any, name: str = "Z") -> Fixe
     for part, array in zip(_TANGENT, checked, strict=True):
         require_finite(f"{name}.{part}", array)
     return checked
+
+
+def distance(a: Any, b: Any) -> float:
+    """Return the Frobenius distance of two matrices in factors (u, s, vt), without forming them."""
+    left, right = (
+        np.linalg.qr(np.hstack((a[0], b[0])))[1],
+        np.linalg.qr(np.vstack((a[2], b[2])).T)[1],
+    )
+    return float(np.linalg.norm((left * np.concatenate((a[1], -b[1]))) @ right.T))

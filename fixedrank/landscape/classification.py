@@ -11,7 +11,7 @@ import scipy.linalg
 from fixedrank._checks import Array, finite_array, real_depth
 from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.operator import require_metric
-from fixedrank.geometry.points import FixedRankPoint, is_triple
+from fixedrank.geometry.points import FixedRankPoint, distance, is_triple
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point, tie_tolerance
 from fixedrank.networks.regression import LinearRegression
 
@@ -131,21 +131,21 @@ def classify(
     kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
     products = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
     nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
-    distance = _distance(FixedRankPoint(u, s, vt), nearest.point)
+    away = distance((u, s, vt), nearest.point)
     loss = problem.loss((u, s, vt))
     best = (problem.residual**2 + float((problem.svd[1][rank:] ** 2).sum())) / 2
-    critical = rank <= problem.rank and distance <= tolerance
+    critical = rank <= problem.rank and away <= tolerance
     kind = nearest.kind if critical else NOT_CRITICAL
     return Classification(
         kind=kind,
         rank=rank,
         nearest=nearest,
-        distance=distance,
+        distance=away,
         tolerance=tolerance,
         gradient_norm=gradient_norm(kept, *products, number),
         loss=loss,
         loss_gap=loss - best,
-        verdict=_verdict(kind, rank, s.size, nearest, distance, tolerance),
+        verdict=_verdict(kind, rank, s.size, nearest, away, tolerance),
     )
 
 
@@ -191,13 +191,6 @@ def _nearest(problem: LinearRegression, left: Array, vt: Array, k: int) -> Criti
     indices = tuple(sorted(np.argsort(-gains, kind="stable")[:k].tolist()))
     chosen = turn[:, list(indices)]
     return critical_point(problem, indices, (u[:, :q] @ chosen, chosen.T @ rows[:q]))
-
-
-def _distance(a: FixedRankPoint, b: FixedRankPoint) -> float:
-    """Return the Frobenius distance without forming the matrices."""
-    left = np.linalg.qr(np.hstack((a.u, b.u)))[1]
-    right = np.linalg.qr(np.vstack((a.vt, b.vt)).T)[1]
-    return float(np.linalg.norm((left * np.concatenate((a.s, -b.s))) @ right.T))
 
 
 def _verdict(
