@@ -130,7 +130,7 @@ class Experiment:
             return math.inf
         # Drop the last singular value, or exchange one for a smaller one.
         exchanges = np.subtract.outer(squares[:k], squares[k:])
-        exchanges = exchanges[exchanges > 1e-12 * squares[0]]
+        exchanges = exchanges[exchanges > 2 * self.problem.tolerance * self.problem.svd[1][0]]
         return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
 
     def start(self, seed: int) -> list[Array]:

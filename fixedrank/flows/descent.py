@@ -107,16 +107,20 @@ def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
     gap = max(problem.network_loss(layers) - problem.residual**2 / 2, 0.0)
     # |W C^{1/2} - Q|_F^2 / 2 is the loss above the residual.
     width = math.sqrt(2 * gap) + float(np.linalg.norm(problem.Q, 2))
-    width /= math.sqrt(float(np.linalg.eigvalsh(problem.C)[0]))
+    width /= float(np.linalg.norm(problem.root, -2))
+    square = width ** (2 / depth) + 2 * defect
+    if depth == 1 or square == 0:
+        # The same everywhere; or zero layers that stay where they are.
+        return 1 / hessian_bound(problem, 1.0, depth)
+    upper = 1 / hessian_bound(problem, square, depth)
 
-    def excess(step: float) -> float:
-        square = width ** (2 / depth) + 2 * (defect + 4 * step * gap)
-        return step * hessian_bound(problem, square, depth) - 1
+    def excess(part: float) -> float:
+        drifted = square + 8 * part * upper * gap
+        return part * upper * hessian_bound(problem, drifted, depth) - 1
 
-    if depth == 1:
-        return 1 / hessian_bound(problem, 0.0, 1)
-    upper = 1 / hessian_bound(problem, width ** (2 / depth) + 2 * defect, depth)
-    return float(brentq(excess, 0.0, upper, rtol=1e-12)) if excess(upper) > 0 else upper
+    if excess(1.0) <= 0:
+        return upper
+    return upper * float(brentq(excess, 0.0, 1.0, xtol=1e-300, rtol=1e-13)) * (1 - 1e-12)
 
 
 @dataclass(frozen=True, kw_only=True)

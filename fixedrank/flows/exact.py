@@ -15,6 +15,7 @@ import numpy as np
 import scipy.linalg
 from scipy.integrate import quad
 from scipy.optimize import brentq
+from scipy.special import expit, exprel
 
 from fixedrank._checks import Array, finite_array, real_depth
 from fixedrank.flows.integration import output_times
@@ -26,6 +27,8 @@ from fixedrank.networks.regression import LinearRegression
 _ALIGNED = 1e-10
 # Exponents of e in one part of a solution.
 _GROWTH = 100.0
+# Exponents of e at which s has come to its limit, and at which it is below floating point.
+_CLOSE, _TINIEST = 50.0, 690.0
 
 
 def aligned_singular_value(start: float, b: float, c: float, depth: float, t: Any) -> Array:
@@ -45,7 +48,8 @@ def aligned_singular_value(start: float, b: float, c: float, depth: float, t: An
     Returns
     -------
     ndarray, shape (times,)
-        s(t), to about 1e-12 relative; for N = 1 it may become negative, where W changes sign.
+        s(t), to about 1e-12 relative. For N = 1 it may become negative; for 1 < N < 2 and b < 0 it
+        reaches 0 in finite time and stays there.
 
     Raises
     ------
@@ -72,50 +76,78 @@ def aligned_singular_value(start: float, b: float, c: float, depth: float, t: An
         raise ValueError("the flow has no limit for infinite depth: take a finite one")
     if (times < 0).any():
         raise ValueError(f"times must be >= 0, got {times.min()}")
+    if start * c == b:
+        return np.full(times.shape, float(start))
     if number == 1:
         return np.asarray(start * np.exp(-c * times) - b / c * np.expm1(-c * times))
-    if number == 2 and b == 0:
-        return np.asarray(start / (1 + 2 * c * start * times))
     if number == 2:
-        # Written so that neither end overflows.
-        decay = np.exp(-2 * abs(b) * times)
+        x = 2 * b * times
+        grown = 2 * c * start * times * exprel(-np.abs(x))
         if b > 0:
-            return np.asarray(b * start / (c * start + (b - c * start) * decay))
-        return np.asarray(b * start * decay / (c * start * decay + b - c * start))
-    power = 2 - 2 / number
-    if b == 0:
-        return np.asarray((start**-power + number * c * power * times) ** (-1 / power))
-    return np.array([_inverted(start, b, c, number, float(time)) for time in times])
+            return np.asarray(start / (np.exp(-x) + grown))
+        return np.asarray(start * np.exp(x) / (1 + grown))
+    curve = _below if start < b / c else _above
+    return np.array([curve(start, b, c, number, float(time)) for time in times])
 
 
-def _inverted(start: float, b: float, c: float, depth: float, time: float) -> float:
-    """Return s at a time, from the time as a function of s.
+def _below(start: float, b: float, c: float, depth: float, time: float) -> float:
+    """Return s at a time, from the time as a function of y = ln(s / (b/c - s)).
 
-    In y = ln(s / |s - b/c|) the equation is y' = N b s^{1-2/N}: smooth, and at the end linear.
+    There y' = N b s^{1-2/N}: smooth, and linear in the end.
     """
     target = b / c
-    if time == 0 or start == target:
-        return start
-    below = start < target
-    initial = math.log(start) - math.log(abs(start - target))
+    initial = math.log(start) - math.log(target - start)
 
-    def value(y: float) -> float:
-        return target / (1 + math.exp(-y)) if below else target / -math.expm1(-y)
+    def slowness(y: float) -> float:
+        return math.exp((2 / depth - 1) * (math.log(target) - float(np.logaddexp(0, -y))))
 
-    def elapsed(y: float) -> float:
-        integral = quad(
-            lambda z: value(z) ** (2 / depth - 1), initial, y, epsabs=0, epsrel=1e-13, limit=200
-        )[0]
-        return float(integral / (depth * b))
+    y = _reached(slowness, initial, depth * b * time, max(initial + 1, _CLOSE))
+    return target * float(expit(y))
 
-    direction, step = math.copysign(1.0, b), 1.0
-    while elapsed(initial + direction * step) < time:
+
+def _above(start: float, b: float, c: float, depth: float, time: float) -> float:
+    """Return s at a time, from the time as a function of x = -ln(1 - b / (c s)) / b.
+
+    There x' = N s^{1-2/N} and s = 1 / (c x phi(-b x)) with phi(z) = (e^z - 1) / z, also for b = 0
+    and b < 0.
+    """
+    initial = -math.log1p(-b / (c * start)) / b if b else 1 / (c * start)
+
+    def log_value(x: float) -> float:
+        z = -b * x
+        phi = math.log(exprel(z)) if z < 30 else z - math.log(z)
+        return -math.log(c * x) - phi
+
+    def slowness(x: float) -> float:
+        return math.exp((2 / depth - 1) * log_value(x))
+
+    # As far as s has come to b / c, or is below floating point.
+    last = (
+        _CLOSE / b if b > 0 else min(_TINIEST / -b, math.exp(700) / c) if b else math.exp(700) / c
+    )
+    if depth > 2 and b < 0:
+        last = min(last, 690 / ((1 - 2 / depth) * -b))
+    return math.exp(log_value(_reached(slowness, initial, depth * time, max(2 * initial, last))))
+
+
+def _reached(slowness: Any, initial: float, time: float, last: float) -> float:
+    """Return where the integral of the slowness reaches a time, or `last`."""
+    if time == 0:
+        return initial
+
+    def left(x: float) -> float:
+        options = {"epsabs": 0, "epsrel": 1e-13, "limit": 200}
+        return float(quad(slowness, initial, x, **options)[0]) - time
+
+    step = time / slowness(initial)
+    while initial + step < last:
+        if left(initial + step) >= 0:
+            break
         step *= 2
-        if b > 0 and initial + step > 100:
-            return target
-    ends = sorted((initial, initial + direction * step))
-    y = brentq(lambda y: elapsed(y) - time, *ends, xtol=1e-14, rtol=1e-14)
-    return value(float(y))
+    end = min(initial + step, last)
+    if left(end) < 0:
+        return last
+    return float(brentq(left, initial, end, xtol=1e-300, rtol=1e-14, maxiter=200))
 
 
 def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any) -> list[Any]:
@@ -144,7 +176,7 @@ def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any
     ------
     TypeError, ValueError
         If the start is not aligned (the message says by how much), does not fit to the problem, or
-        leaves M_k, which can only be for N = 1.
+        leaves M_k, which it may for N < 2, or floating point.
 
     References
     ----------
@@ -184,8 +216,14 @@ def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any
             for x, y, z in zip(s, b, c, strict=True)
         ]
     ).T
-    if (values <= 0).any():
-        first = times[(values <= 0).any(1).argmax()]
+    gone = (values <= 0).any(1)
+    if gone.any():
+        first = times[gone.argmax()]
+        if depth >= 2:
+            raise ValueError(
+                f"before t = {first:.6g} a singular value falls below floating point: take earlier "
+                "times"
+            )
         raise ValueError(
             f"before t = {first:.6g} a singular value is zero, and at N = {depth:g} the flow "
             f"leaves the matrices of rank {s.size}"

@@ -11,8 +11,8 @@ import scipy.linalg
 from fixedrank._checks import Array, finite_array, real_depth
 from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.operator import require_metric
-from fixedrank.geometry.points import FixedRankPoint, distance, is_triple
-from fixedrank.landscape.critical_points import CriticalPoint, critical_point, tie_tolerance
+from fixedrank.geometry.points import FixedRankPoint, checked_point, distance, is_triple
+from fixedrank.landscape.critical_points import CriticalPoint, critical_point
 from fixedrank.networks.regression import LinearRegression
 
 NOT_CRITICAL = "not a critical point"
@@ -154,6 +154,10 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
     if is_triple(point):
         problem.loss(point)  # checks shapes and values
         u, s, vt = (np.asarray(part, dtype=np.float64) for part in point)
+        if (s < 0).any():
+            raise ValueError(f"singular values must be >= 0, but the smallest is {s.min():.3e}")
+        if (s > 0).any():
+            checked_point((u[:, s > 0], s[s > 0], vt[s > 0]))
         order = np.argsort(-s, kind="stable")
         return FixedRankPoint(u[:, order], s[order], vt[order])
     matrix = finite_array("the matrix", point, 2)
@@ -181,7 +185,7 @@ def _nearest(problem: LinearRegression, left: Array, vt: Array, k: int) -> Criti
     u, s, rows = problem.svd
     q = problem.rank
     image = (u[:, :q].T @ left) @ (vt @ problem.root @ rows[:q].T)
-    bounds = np.flatnonzero(-np.diff(s[:q]) > tie_tolerance(problem)) + 1
+    bounds = np.flatnonzero(-np.diff(s[:q]) > problem.tolerance) + 1
     turn, gains = np.eye(q), np.zeros(q)
     for group in np.split(np.arange(q), bounds):
         block = image[np.ix_(group, group)]

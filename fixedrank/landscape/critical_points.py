@@ -99,7 +99,7 @@ class CriticalPoint:
         >>> [c.hessian_spectrum(2).round(6).tolist() for c in (best, saddle)]
         [[1.0, 5.0, 6.0], [-1.0, 4.0, 5.0]]
         """
-        return hessian_spectrum(self.problem, self.point, self.indices, depth)
+        return hessian_spectrum(self.problem, self.point, depth)
 
     def convergence_rate(self, depth: float) -> float:
         r"""Return the rate at which the flow (9) ends at this minimum, as predicted locally.
@@ -121,7 +121,7 @@ class CriticalPoint:
         Raises
         ------
         ValueError
-            If this is a saddle, or there is no metric of this depth.
+            If this is a saddle or the zero matrix, or there is no metric of this depth.
 
         Examples
         --------
@@ -136,6 +136,8 @@ class CriticalPoint:
                 "almost no trajectory ends there; hessian_spectrum(depth) has the rates at which "
                 "they leave"
             )
+        if not self.indices:
+            raise ValueError("W = 0 is the only matrix of rank 0: there is nothing to converge")
         return float(self.hessian_spectrum(depth)[self.nullity])
 
 
@@ -240,7 +242,7 @@ def critical_point(
     turn, values, rows = scipy.linalg.svd(s[chosen][:, None] * rows, full_matrices=False)
     others = np.setdiff1d(np.arange(s.size), chosen)
     above = np.subtract.outer(s[others], s[chosen])
-    tolerance = tie_tolerance(problem)
+    tolerance = problem.tolerance
     index = int((above > tolerance).sum())
     return CriticalPoint(
         point=FixedRankPoint(left @ turn, values, rows),
@@ -251,11 +253,6 @@ def critical_point(
         nullity=int((np.abs(above) <= tolerance).sum()),
         problem=problem,
     )
-
-
-def tie_tolerance(problem: LinearRegression) -> float:
-    """Return the difference up to which singular values of Q are the same."""
-    return max(problem.shape) * float(np.finfo(float).eps) * float(problem.svd[1][0])
 
 
 def _checked_rank(problem: LinearRegression, k: int) -> int:

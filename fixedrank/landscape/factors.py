@@ -12,7 +12,7 @@ from scipy.sparse.linalg import eigsh
 
 from fixedrank._checks import Array
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
-from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE, tie_tolerance
+from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE
 from fixedrank.landscape.pivots import loose_pivot
 from fixedrank.networks.hessian import NetworkHessian
 from fixedrank.networks.layers import product
@@ -145,6 +145,8 @@ def classify_factors(
     if gradient_norm > tolerance or rank > best:
         kind = NOT_CRITICAL
         reason = f"the gradient has length {gradient_norm:.1e}"
+        if gradient_norm <= tolerance:
+            reason += f", but the product has rank {rank}, above {best}"
     elif top and rank == best:
         kind, reason = GLOBAL_MINIMUM, f"the product has the {rank} largest singular values"
     else:
@@ -206,7 +208,7 @@ def _hessian_size(norms: tuple[float, float], size: float, depth: int) -> float:
 def _covered(problem: LinearRegression) -> bool:
     """Say whether X Y^T has full rank and the singular values of Q differ."""
     s = problem.svd[1]
-    return problem.rank == s.size and bool((-np.diff(s) > tie_tolerance(problem)).all())
+    return problem.rank == s.size and bool((-np.diff(s) > problem.tolerance).all())
 
 
 def _lowest(hessian: NetworkHessian) -> tuple[float, Array]:
@@ -216,6 +218,8 @@ def _lowest(hessian: NetworkHessian) -> tuple[float, Array]:
         values, vectors = scipy.linalg.eigh((matrix + matrix.T) / 2, subset_by_index=[0, 0])
     else:
         start = np.random.default_rng(0).standard_normal(hessian.shape[0])
+        if not (hessian @ start).any():
+            return 0.0, start / np.linalg.norm(start)
         values, vectors = eigsh(hessian, k=1, which="SA", v0=start, tol=1e-6)
     return float(values[0]), vectors[:, 0]
 

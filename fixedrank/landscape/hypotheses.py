@@ -184,7 +184,7 @@ def _of_layers(depth: int, q: int, r: int, k: int, balanced: bool) -> tuple[Theo
             else f"it needs N = 2, not {depth}; for N >= 3 the paper conjectures it",
         ),
     ]
-    if balanced:
+    if balanced and depth > 1:
         note = "balanced layers are a set of measure zero, so Theorem 5 says nothing of this one"
         theorems[2:] = [
             t._replace(statement=f"{t.statement} ({note})") if t.applies else t

@@ -21,9 +21,7 @@ from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.regression import LinearRegression
 
 
-def hessian_spectrum(
-    problem: LinearRegression, point: FixedRankPoint, indices: tuple[int, ...], depth: float
-) -> Array:
+def hessian_spectrum(problem: LinearRegression, point: FixedRankPoint, depth: float) -> Array:
     """Return the eigenvalues at W_J, ascending."""
     number = real_depth(depth)
     _, s, vt = point
@@ -39,22 +37,23 @@ def hessian_spectrum(
         (np.sqrt(tangential_weights(s, number)), np.repeat(normal[:, None], n - k, axis=1))
     )
     own = normal[:, None] * gram[:k, :k] * normal
-    # On the left singular vectors of Q that are neither in J nor belong to zero.
-    u = problem.svd[0]
-    others = np.setdiff1d(np.arange(problem.rank), indices)
-    # G^T u_j = -B^T u_j, as W^T u_j = 0, in the complement of V.
-    images = -complement.T @ (problem.B.T @ u[:, others])
+    # Of the range of Q what is orthogonal to U: elsewhere G vanishes.
+    count = problem.rank - k
+    reach = problem.svd[0][:, : problem.rank]
+    others = scipy.linalg.svd(reach - point.u @ (point.u.T @ reach))[0][:, :count]
+    # G^T u = -B^T u, as W^T u = 0, in the complement of V.
+    images = -complement.T @ (problem.B.T @ others)
     coupling = normal_weights(s, number, shift=1)
 
-    matrix = np.zeros((k * n + others.size * k,) * 2)
+    matrix = np.zeros((k * n + count * k,) * 2)
     for i in range(k):
         rows = slice(i * n, (i + 1) * n)
         matrix[rows, rows] = lengths[i][:, None] * gram * lengths[i]
-        columns = k * n + i + k * np.arange(others.size)
+        columns = k * n + i + k * np.arange(count)
         matrix[i * n + k : (i + 1) * n, columns] = coupling[i] * images
         matrix[columns, i * n + k : (i + 1) * n] = coupling[i] * images.T
-    for j in range(others.size):
+    for j in range(count):
         rows = slice(k * (n + j), k * (n + j + 1))
         matrix[rows, rows] = own
-    free = np.tile(np.linalg.eigvalsh(own), m - k - others.size)
+    free = np.tile(np.linalg.eigvalsh(own), m - k - count)
     return np.sort(np.concatenate((np.linalg.eigvalsh(matrix), free)))

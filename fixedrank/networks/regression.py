@@ -19,6 +19,7 @@ from fixedrank.networks.gradients import narrow_partial_products, network_gradie
 from fixedrank.networks.layers import checked_factors
 
 _BLOCK = 1 << 22
+_EPS = float(np.finfo(float).eps)
 
 
 class LinearRegression:
@@ -48,6 +49,9 @@ class LinearRegression:
         The symmetric square root C^{1/2}.
     residual : float
         The smallest value of \|Y - WX\|_F over all W.
+    tolerance : float
+        Round-off of Q, which comes from that of Y: singular values up to it are zero, and two
+        that differ by less are the same.
     shape : tuple of int
         (d_y, d_x), the shape of W.
     basis : ndarray, shape (features, d_x), or None
@@ -106,6 +110,7 @@ class LinearRegression:
         projected = labels @ right.T
         self.Q: Array = projected @ left.T
         self.residual = float(np.linalg.norm(labels - projected @ right))
+        self.tolerance = max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels))
         self.shape = (labels.shape[0], data.shape[0])
         self.basis: Array | None = None
 
@@ -120,9 +125,8 @@ class LinearRegression:
 
     @property
     def rank(self) -> int:
-        """The rank q of Q, of singular values above round-off of the largest."""
-        s = self.svd[1]
-        return int((s > max(self.shape) * float(np.finfo(float).eps) * s[0]).sum())
+        """The rank q of Q: the number of singular values above `tolerance`."""
+        return int((self.svd[1] > self.tolerance).sum())
 
     @classmethod
     def on_range(cls, X: Any, Y: Any) -> LinearRegression:

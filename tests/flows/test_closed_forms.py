@@ -20,7 +20,15 @@ from tests.flows.exact import matrix, orthonormal, scalar_curve
 @pytest.mark.parametrize("depth", [1, 2, 3, 2.5, 20, 1000])
 @pytest.mark.parametrize(
     ("start", "b", "c"),
-    [(0.1, 3.0, 1.0), (1e-6, 2.0, 0.5), (5.0, 1.0, 2.0), (2.0, -0.5, 1.0), (2.0, 0.0, 0.7)],
+    [
+        (0.1, 3.0, 1.0),
+        (1e-6, 2.0, 0.5),
+        (5.0, 1.0, 2.0),
+        (2.0, -0.5, 1.0),
+        (2.0, 0.0, 0.7),
+        (1.0, 1e-17, 1.0),
+        (1.0, -1e-10, 2.0),
+    ],
 )
 def test_one_singular_value(start, b, c, depth):
     # Long enough to come close to the end, whatever the depth.
@@ -39,6 +47,33 @@ def test_the_ends_for_long_times():
     assert aligned_singular_value(3.0, -1.0, 1.0, 2, 1e6)[0] == 0
     assert 0 < aligned_singular_value(3.0, -1.0, 1.0, 3, 50.0)[0] < 1e-4
     assert aligned_singular_value(2.0, 3.0, 1.5, 3, [0, 1]).tolist() == [2, 2]
+
+
+def test_a_vanishing_coefficient_changes_nothing():
+    for depth in (2, 3, 7.5):
+        t = np.linspace(0, 5, 6)
+        limit = aligned_singular_value(1.0, 0.0, 1.0, depth, t)
+        power = 2 - 2 / depth
+        np.testing.assert_allclose(limit, (1 + depth * power * t) ** (-1 / power), rtol=1e-12)
+        for b in (1e-17, -1e-17):
+            np.testing.assert_allclose(
+                aligned_singular_value(1.0, b, 1.0, depth, t), limit, rtol=1e-12
+            )
+
+
+def test_a_very_small_start_is_on_its_way():
+    """At N = 3 and s far below b / c the equation is s' = 3 b s^{4/3}."""
+    s0, t = 1e-60, 0.9e20
+    expected = (s0 ** (-1 / 3) - t) ** -3
+    assert aligned_singular_value(s0, 1.0, 1e-60, 3, t)[0] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("depth", [1.5, 1.9])
+def test_between_one_and_two_zero_is_reached_in_finite_time(depth):
+    t = np.array([0.0, 0.1, 5.0, 50.0])
+    values = aligned_singular_value(1.0, -1.0, 1.0, depth, t)
+    np.testing.assert_allclose(values[:2], scalar_curve(1.0, -1.0, t[:2], depth), rtol=1e-10)
+    assert values[-1] < 1e-300
 
 
 def aligned_problem(rng, d_y, d_x, b, c):
@@ -113,6 +148,12 @@ def test_what_has_no_closed_form_is_refused():
         aligned_singular_value(1, 1, 1, 2, [-1, 1])
     with pytest.raises(ValueError, match="infinite depth"):
         aligned_singular_value(1, 1, 1, np.inf, [0, 1])
+
+
+def test_what_falls_below_floating_point_is_told():
+    problem = LinearRegression(np.eye(1), -np.eye(1))
+    with pytest.raises(ValueError, match="below floating point: take earlier times"):
+        aligned_solution(problem, (np.eye(1), np.ones(1), np.eye(1)), 2, [0, 1e3])
 
 
 def test_at_depth_one_it_may_leave_the_manifold():

@@ -77,6 +77,27 @@ def test_a_safe_step_lowers_the_loss_each_time_and_keeps_the_layers_bounded(
         assert bound <= (1 + 1e-9) / step
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "layers"),
+    [(1e7, -5e5, [80.0, 80.0]), (1e7, 2.4e6, [16.6, 15.9]), (1e-4, 1.0, [1.0, 2.0, 3.0])],
+)
+def test_safe_steps_of_all_sizes_solve_their_equation(x, y, layers):
+    problem = LinearRegression([[x]], [[y]])
+    step = safe_step_size(problem, [np.array([[w]]) for w in layers])
+    depth, W = len(layers), np.prod(layers)
+    gap = (y - W * x) ** 2 / 2
+    width = (np.sqrt(2 * gap) + abs(y)) / x
+    defect = np.abs(np.diff(np.square(layers))).sum()
+    square = width ** (2 / depth) + 2 * (defect + 4 * step * gap)
+    assert step * hessian_bound(problem, square, depth) == pytest.approx(1, rel=1e-9)
+    assert step * hessian_bound(problem, square, depth) <= 1
+
+
+def test_a_safe_step_where_nothing_moves():
+    problem = LinearRegression(np.eye(2), np.zeros((2, 2)))
+    assert 0 < safe_step_size(problem, [np.zeros((2, 2))] * 3) < np.inf
+
+
 def test_steps_are_those_of_the_definition():
     X, Y = regression_data(0, 3, 2, 9)
     layers = gaussian_layers(1, [3, 2, 2])

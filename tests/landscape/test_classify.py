@@ -71,6 +71,35 @@ def test_any_member_of_a_tied_family_is_at_distance_zero():
     assert (found.kind, found.morse_index, found.nearest.nullity) == ("strict saddle", 2, 2)
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_members_of_a_family_have_the_same_spectrum(depth):
+    """With C = I they are 1 and 1 +- s_j / s_i at depth 1, and 2 s_i times that at depth 2."""
+    problem = LinearRegression(np.eye(3), np.diag([3.0, 2.0, 2.0]))
+    a = np.array([0, 1, 1]) / np.sqrt(2)
+    expected = {1: [-0.5, 0, 1, 2, 2.5], 2: [-1, 0, 4, 4, 5]}[depth]
+    for W in (2 * np.outer(a, a), np.diag([0.0, 2.0, 0.0])):
+        spectrum = classify(problem, W).nearest.hessian_spectrum(depth)
+        np.testing.assert_allclose(spectrum, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ties_of_white_data_are_ties(seed):
+    """Q of an autoencoder with white data is the identity, up to round-off of the data."""
+    X = np.linalg.svd(np.random.default_rng(seed).standard_normal((2, 40)), full_matrices=False)[2]
+    problem = LinearRegression(X, X)
+    assert [(c.kind, c.nullity) for c in critical_points(problem, 1)] == [("global minimum", 1)] * 2
+    assert classify(problem, np.full((2, 2), 0.5)).kind == "global minimum"
+
+
+def test_labels_that_the_data_do_not_reach_have_rank_zero():
+    rng = np.random.default_rng(0)
+    X, E = rng.standard_normal((2, 3, 50))
+    rows = np.linalg.svd(X, full_matrices=False)[2]
+    problem = LinearRegression(X, E - E @ rows.T @ rows)
+    assert problem.rank == 0
+    assert classify(problem, np.zeros((3, 3))).kind == "global minimum"
+
+
 def test_vanished_singular_values_are_named():
     problem, U, V, root = problem_with(VALUES, 4, 5)
     best = (U[:, :1] * VALUES[:1]) @ V[:, :1].T @ np.linalg.inv(root)
@@ -110,6 +139,12 @@ def test_bad_input():
         classify(problem, np.ones((3, 2)))
     with pytest.raises(ValueError, match="NaN or infinite"):
         classify(problem, np.full((2, 3), np.nan))
+    with pytest.raises(ValueError, match=r"must be >= 0, but the smallest is -3"):
+        classify(problem, (np.eye(2, 1), np.array([-3.0]), np.eye(1, 3)))
+    with pytest.raises(ValueError, match="columns of u must be orthonormal"):
+        classify(problem, (np.ones((2, 1)), np.array([3.0]), np.eye(1, 3)))
+    with pytest.raises(ValueError, match="W = 0 is the only matrix of rank 0"):
+        classify(problem, np.zeros((2, 3))).nearest.convergence_rate(2)
     with pytest.raises(ValueError, match="rtol must lie between 0 and 1, got 2"):
         classify(problem, np.ones((2, 3)), rtol=2)
     with pytest.raises(ValueError, match="depth must be a real number N >= 1"):

@@ -105,6 +105,11 @@ def test_many_entries_use_products_with_the_hessian_only():
     assert found.curvature < 0 < found.decrease
 
 
+def test_a_zero_hessian_of_many_entries():
+    problem = LinearRegression(np.eye(12), np.diag([3.0] + [0.0] * 11))
+    assert classify_factors(problem, [np.zeros((12, 12))] * 3).kind == "non-strict saddle"
+
+
 def test_the_limit_of_a_flow_and_its_start():
     problem, *_ = problem_with(np.array([3.0, 2.0, 1.0]), 4, 3)
     start = gaussian_factors([3, 3, 4], scale=0.5, rng=0)
