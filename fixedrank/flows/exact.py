@@ -127,12 +127,13 @@ def _above(start: float, b: float, c: float, depth: float, time: float) -> float
     )
     if depth > 2 and b < 0:
         last = min(last, 690 / ((1 - 2 / depth) * -b))
-    return math.exp(log_value(_reached(slowness, initial, depth * time, max(2 * initial, last))))
+    x = _reached(slowness, initial, depth * time, last)
+    return 0.0 if b < 0 and x == last else math.exp(log_value(x))
 
 
 def _reached(slowness: Any, initial: float, time: float, last: float) -> float:
     """Return where the integral of the slowness reaches a time, or `last`."""
-    if time == 0:
+    if time == 0 or initial >= last:
         return initial
 
     def left(x: float) -> float:
