@@ -148,9 +148,9 @@ def plot_ensemble(ensemble: Any) -> Any:
         losses.semilogy(
             start[chosen], _visible(gap[chosen]), ".", color=color, ms=3, alpha=0.5, label=label
         )
-    losses.axhline(
-        experiment.next_critical_gap, color="0.6", lw=1, ls=":", label="next critical value"
-    )
+    following = experiment.next_critical_gap
+    if np.isfinite(following):
+        losses.axhline(following, color="0.6", lw=1, ls=":", label="next critical value")
     losses.set(
         xlabel="loss gap at the start",
         ylabel="loss gap at the end",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -77,8 +78,8 @@ def run_ensemble(
     Raises
     ------
     TypeError, ValueError
-        If seeds are not different integers >= 0, both `executor` and `workers` are given, or the
-        store holds another experiment.
+        If seeds are not different integers >= 0, both `executor` and `workers` are given, the
+        experiment cannot be pickled, or the store holds another one.
     OSError
         If the store cannot be written.
 
@@ -99,6 +100,8 @@ def run_ensemble(
     if executor is not None and workers is not None:
         raise ValueError("executor and workers exclude each other: an executor has its own workers")
     count = (os.cpu_count() or 1) if workers is None else positive_integer("workers", workers)
+    if store is not None or executor is not None or count > 1:
+        _require_picklable(experiment)
     disk = None if store is None else RecordStore(store, experiment)
     bar = None
     try:
@@ -128,6 +131,18 @@ def run_ensemble(
         if disk is not None:
             disk.close()
     return ordered(experiment, list(records.values()))
+
+
+def _require_picklable(experiment: Experiment) -> None:
+    """Refuse what cannot go to another process, or be recognised by its name in a store."""
+    try:
+        pickle.dumps(experiment)
+    except Exception as error:
+        raise TypeError(
+            f"the experiment cannot be pickled ({error}): its initialisation must be a function "
+            "that can be imported, not a lambda or one defined in another function; or run it "
+            "with workers=1 and without a store"
+        ) from error
 
 
 def _checked_seeds(seeds: Sequence[int]) -> list[int]:

@@ -67,8 +67,11 @@ class RecordStore:
     def add(self, records: Iterable[RunRecord]) -> None:
         """Write records, all of them or, if the process dies, none."""
         marks = ", ".join("?" * len(RunRecord._fields))
-        with self._connection as connection:
-            connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
+        try:
+            with self._connection as connection:
+                connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{self.path}: cannot write records: {error}") from error
 
     def records(self) -> dict[int, RunRecord]:
         """Return all records by their seeds."""

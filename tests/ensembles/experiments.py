@@ -45,3 +45,7 @@ def kills_its_process(widths, rng):
 
 def wrong_widths(widths, rng):
     return [np.eye(3)]
+
+
+def tells_threads(widths, rng):
+    raise ArithmeticError(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}")

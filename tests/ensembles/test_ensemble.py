@@ -19,6 +19,7 @@ from fixedrank import (
     global_minimizer,
     run_ensemble,
 )
+from fixedrank.plotting import plot_ensemble
 from tests.ensembles import experiments
 from tests.landscape.data import problem_with
 
@@ -169,6 +170,38 @@ def test_the_table(tmp_path):
 def test_bad_experiments(options, message):
     with pytest.raises(ValueError, match=message):
         Experiment(**{"problem": experiments.problem(), "widths": [3, 3, 3], **options})
+
+
+def test_a_start_that_only_this_process_knows(tmp_path):
+    def local(widths, rng):
+        return zero(widths, rng)
+
+    experiment = experiments.small(initialisation=local, end=1.0)
+    assert run_ensemble(experiment, [0], workers=1).limits == {"not decided": 1}
+    for options in ({"workers": 2}, {"workers": 1, "store": tmp_path / "runs.sqlite"}):
+        with pytest.raises(TypeError, match="must be a function that can be imported"):
+            run_ensemble(experiment, [0], **options)
+
+
+def test_a_store_that_another_process_has_locked(tmp_path):
+    store = tmp_path / "runs.sqlite"
+    run_ensemble(experiments.small(), [0], workers=1, store=store)
+    other = sqlite3.connect(store)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(OSError, match="locked"):
+            run_ensemble(experiments.small(), [1], workers=1, store=store)
+    finally:
+        other.close()
+
+
+def test_labels_without_a_signal():
+    """Q = 0: the zero matrix is the minimum, the only critical value."""
+    experiment = Experiment(LinearRegression(np.eye(2), np.zeros((2, 2))), [2, 2, 2], end=10.0)
+    ensemble = run_ensemble(experiment, [0, 1], workers=1)
+    assert ensemble.limits == {"global minimum": 2}
+    assert ensemble.ranks == {0: 2}
+    pytest.importorskip("matplotlib.pyplot").close(plot_ensemble(ensemble))
 
 
 def test_bad_arguments():

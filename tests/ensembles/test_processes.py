@@ -109,3 +109,21 @@ def test_a_dask_cluster_that_loses_a_worker():
         survivors = list(client.run(os.getpid).values())
     assert pids[0] not in survivors
     assert ensemble.records == run_ensemble(experiment, range(60), workers=1).records
+
+
+def test_processes_of_the_pool_keep_to_one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    experiment = experiments.small(initialisation=experiments.tells_threads)
+    ensemble = run_ensemble(experiment, range(2), workers=2, batch=1)
+    assert all("OMP_NUM_THREADS=1" in record.status for record in ensemble.records)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_progress_counts_runs(capsys, tmp_path):
+    pytest.importorskip("tqdm")
+    store, experiment = tmp_path / "runs.sqlite", experiments.small()
+    run_ensemble(experiment, range(4), workers=1, store=store)
+    run_ensemble(experiment, range(10), workers=1, batch=3, store=store, progress=True)
+    shown = capsys.readouterr().err
+    assert "10/10" in shown
+    assert "4/10" in shown
