@@ -129,7 +129,8 @@ def plot_ensemble(ensemble: Any) -> Any:
         xticks=positions,
         title=f"{len(ensemble)} runs, $N = {experiment.depth}$",
     )
-    ranks.legend(frameon=False)
+    if kinds:
+        ranks.legend(frameon=False)
 
     reached = np.sort(ensemble.column("time_to_tolerance"))
     reached = reached[np.isfinite(reached)]
@@ -156,7 +157,8 @@ def plot_ensemble(ensemble: Any) -> Any:
         ylabel="loss gap at the end",
         title="Loss above the minimum",
     )
-    losses.legend(frameon=False, fontsize="small")
+    if kinds:
+        losses.legend(frameon=False, fontsize="small")
     for axes in (ranks, times, losses):
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -24,8 +24,8 @@ Mask = NDArray[np.bool_]
 
 # Of the step size that the error asks for, and the range in which it may change at once.
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 5.0
-# After a rejected step, and at the least, in units of the time that is left.
-_TINY = 1e-14
+# Shorter steps have collapsed.
+_TINIEST = 1e-200
 # After so many steps a network goes on alone.
 _STEPS = 4000
 
@@ -76,11 +76,10 @@ class StackedNetworks:
             result = layer @ result
         return result
 
-    def gaps(self, state: Array, loss: float) -> Array:
-        """Return the losses above a given one, without the part that no network can fit."""
+    def gaps(self, state: Array, unreached: float) -> Array:
+        """Return the losses above a given one, both without the part that no matrix can fit."""
         misfit = self.products(state) @ self.problem.root - self.problem.Q
-        squares = np.square(misfit).sum((1, 2))
-        return squares / 2 - (loss - self.problem.residual**2 / 2)
+        return np.square(misfit).sum((1, 2)) / 2 - unreached
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def integrate_stack(
             taken[good] += 1
             # As in SciPy, a step after a rejected one does not grow.
             h = h * np.where(good, factor, np.minimum(factor, 1))
-            lost = h < _TINY * end
+            lost = (t + h == t) | (h < _TINIEST)
             done = at_end | lost | (taken >= _STEPS)
             done[good] |= finished(y[good])
             if done.any():
@@ -216,4 +215,4 @@ def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float
     size = np.sqrt(np.square(y / scale).mean(1))
     speed = np.sqrt(np.square(velocity / scale).mean(1))
     step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, end)
-    return np.minimum(np.where(np.isfinite(step), step, _TINY**0.5 * end), end)
+    return np.minimum(np.where(np.isfinite(step), step, 1e-7 * end), end)

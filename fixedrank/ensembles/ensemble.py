@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import signal
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -16,6 +17,8 @@ from concurrent.futures import (
     wait,
 )
 from typing import Any
+
+import numpy as np
 
 from fixedrank._checks import positive_integer
 from fixedrank._optional import import_extra
@@ -32,6 +35,8 @@ _THREAD_VARIABLES = (
 )
 # How often a batch is tried that an executor fails at, and how often a pool may die.
 _ATTEMPTS, _DEATHS = 3, 2
+# So begins the status of what an executor failed at.
+_LOST = "lost"
 
 
 def run_ensemble(
@@ -82,6 +87,8 @@ def run_ensemble(
         experiment cannot be pickled, or the store holds another one.
     OSError
         If the store cannot be written.
+    RuntimeError
+        If the processes of the pool do not start, or an executor of your own is broken.
 
     References
     ----------
@@ -121,7 +128,8 @@ def run_ensemble(
         with contextlib.closing(done):
             for found in done:
                 if disk is not None:
-                    disk.add(found)
+                    # What the executor failed at is tried again when started again.
+                    disk.add(record for record in found if not record.status.startswith(_LOST))
                 records.update((record.seed, record) for record in found)
                 if bar is not None:
                     bar.update(len(found))
@@ -146,7 +154,13 @@ def _require_picklable(experiment: Experiment) -> None:
 
 
 def _checked_seeds(seeds: Sequence[int]) -> list[int]:
-    chosen = [positive_integer(f"seeds[{i}] + 1", seed + 1) - 1 for i, seed in enumerate(seeds)]
+    chosen = []
+    for i, seed in enumerate(seeds):
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"seeds[{i}] must be an integer, got {seed!r}")
+        if not 0 <= seed < 2**63:
+            raise ValueError(f"seeds[{i}] must be >= 0 and below 2**63, got {seed}")
+        chosen.append(int(seed))
     if not chosen:
         raise ValueError("seeds is empty: give at least one")
     if len(set(chosen)) < len(chosen):
@@ -162,7 +176,7 @@ def _on_executor(
     Raises
     ------
     BrokenExecutor
-        If the executor is broken, with the batches that were in flight as its last argument.
+        If the executor is broken, after all that it finished has been yielded.
     """
     attempts = dict.fromkeys(range(len(batches)), 0)
     pending: dict[Future[list[RunRecord]], int] = {}
@@ -170,19 +184,24 @@ def _on_executor(
         for index, seeds in enumerate(batches):
             pending[executor.submit(run_batch, experiment, seeds)] = index
         while pending:
+            broken: BrokenExecutor | None = None
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 index = pending.pop(future)
                 try:
-                    yield future.result()
-                except BrokenExecutor:
-                    raise
+                    found = future.result()
+                except BrokenExecutor as error:
+                    broken = error
+                    continue
                 except Exception as error:
                     attempts[index] += 1
                     if attempts[index] < _ATTEMPTS:
                         pending[executor.submit(run_batch, experiment, batches[index])] = index
-                    else:
-                        reason = f"{type(error).__name__}: {error}"
-                        yield [failed_run(seed, reason) for seed in batches[index]]
+                        continue
+                    reason = f"{_LOST}: {type(error).__name__}: {error}"
+                    found = [failed_run(seed, reason) for seed in batches[index]]
+                yield found
+            if broken is not None:
+                raise broken
     finally:
         for future in pending:
             future.cancel()
@@ -196,9 +215,12 @@ def _on_processes(
     deaths = 0
     while left:
         order = [list(seeds) for seeds in batches if tuple(seeds) in left]
-        # A pool that died again goes on with one process, to find the batch that kills it.
+        # After a second death those that may have caused it go one by one, in one process.
         alone = deaths >= _DEATHS
+        if alone:
+            order, deaths = order[: 2 * workers + 1], 0
         with _one_thread_each(), _pool(1 if alone else workers) as pool:
+            _require_alive(pool)
             try:
                 done = _on_executor(pool, experiment, order)
                 with contextlib.closing(done):
@@ -211,13 +233,29 @@ def _on_processes(
                     deaths = 0
                     guilty = next(seeds for seeds in order if tuple(seeds) in left)
                     left.discard(tuple(guilty))
-                    reason = f"the process that ran it died: {error}"
+                    reason = f"{_LOST}: the process that ran it died: {error}"
                     yield [failed_run(seed, reason) for seed in guilty]
+
+
+def _require_alive(pool: Executor) -> None:
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenExecutor as error:
+        raise RuntimeError(
+            "the processes of the pool do not start: a script must call run_ensemble from under "
+            'if __name__ == "__main__":, and must be a file; or run with workers=1'
+        ) from error
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Not forked: threads of BLAS and of the caller do not survive that.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    # Interrupted from a terminal, they end without a word.
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,13 +110,29 @@ class Experiment:
     @property
     def limit_rank(self) -> int:
         """The rank of the minimum that a run can reach: min(q, r), or min(q, rank) if balanced."""
-        return min(self.problem.rank, self.rank or min(self.widths))
+        return min(self.problem.rank, *self.run_widths)
 
     @property
     def minimum(self) -> float:
         """The least loss that a run can reach."""
-        rest = self.problem.svd[1][self.limit_rank :]
-        return (self.problem.residual**2 + float((rest**2).sum())) / 2
+        return self.unreached + self.problem.residual**2 / 2
+
+    @property
+    def unreached(self) -> float:
+        """The least loss that a run can reach, without what no matrix can fit."""
+        return float((self.problem.svd[1][self.limit_rank :] ** 2).sum()) / 2
+
+    @property
+    def run_widths(self) -> tuple[int, ...]:
+        """The widths of the layers that are integrated.
+
+        The product of balanced layers depends on its start and on the depth only (Theorem 4), and
+        its rank stays: so all layers between are as wide as the rank, and errors cannot raise it.
+        """
+        if self.initialisation != "balanced" or self.depth == 1:
+            return tuple(self.widths)
+        inner = (self.rank or min(self.widths),) * (self.depth - 1)
+        return (self.widths[0], *inner, self.widths[-1])
 
     @property
     def next_critical_gap(self) -> float:
@@ -133,13 +150,15 @@ class Experiment:
         exchanges = exchanges[exchanges > 2 * self.problem.tolerance * self.problem.svd[1][0]]
         return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
 
-    def start(self, seed: int) -> list[Array]:
+    def start(self, seed: int, *, reduced: bool = False) -> list[Array]:
         """Return the initial layers of a seed.
 
         Parameters
         ----------
         seed : int
             The seed.
+        reduced : bool
+            Whether balanced layers have the widths `run_widths`, for the same product.
 
         Returns
         -------
@@ -166,23 +185,20 @@ class Experiment:
             k = self.rank or min(widths)
             u, v = (np.linalg.qr(rng.standard_normal((d, k)))[0] for d in self.problem.shape)
             s = np.sort((self.scale or 1.0) * rng.uniform(0.5, 1.5, k))[::-1]
-            return balanced_factors((u, s, v.T), widths, rng=rng)
+            return balanced_factors((u, s, v.T), self.run_widths if reduced else widths, rng=rng)
         assert callable(self.initialisation)
         layers = self.problem.checked_layers(self.initialisation(widths, rng))
         found = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
-        if found != widths:
-            raise ValueError(f"the initialisation returned widths {found}, not {widths}")
+        if found != list(self.widths):
+            raise ValueError(f"the initialisation returned widths {found}, not {list(self.widths)}")
         return layers
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the results, to recognise the experiment on disk."""
-        own = self.initialisation
-        name = own if isinstance(own, str) else f"{own.__module__}.{own.__qualname__}"
         numbers = (self.scale or 0.0, self.end, self.tolerance, self.rtol, self.atol)
-        digest = hashlib.sha256(repr((name, tuple(self.widths), self.rank)).encode())
-        digest.update(repr(tuple(float(number) for number in numbers)).encode())
-        for array in (self.problem.C, self.problem.B, np.array(self.problem.residual)):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        parts = (self.widths, self.rank, [float(x) for x in numbers], self.problem.digest)
+        digest = hashlib.sha256(repr(parts).encode())
+        digest.update(pickle.dumps(self.initialisation, protocol=4))
         return digest.hexdigest()
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.ensembles.batched import Mask, StackedNetworks, finish_alone, integrate_stack
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.landscape.classification import classify
+from fixedrank.geometry.points import distance
+from fixedrank.landscape.classification import classify, nearest_critical_point, svd_point
 
 MINIMUM, OPEN, FAILED = "global minimum", "not decided", "failed"
 # How close a singular value is to zero, and W to a critical point, for the record.
@@ -67,12 +68,20 @@ def run_batch(experiment: Experiment, seeds: Sequence[int]) -> list[RunRecord]:
     failures: dict[int, RunRecord] = {}
     for seed in seeds:
         try:
-            layers = experiment.start(seed)
+            layers = experiment.start(seed, reduced=True)
             starts[seed] = np.concatenate([layer.ravel() for layer in layers])
         except Exception as error:
             failures[seed] = failed_run(seed, f"no start: {type(error).__name__}: {error}")
-    with np.errstate(all="ignore"):
-        found = _integrated(experiment, starts) if starts else {}
+    found: dict[int, RunRecord] = {}
+    try:
+        with np.errstate(all="ignore"):
+            found = _integrated(experiment, starts) if starts else {}
+    except Exception as error:
+        if len(starts) > 1:
+            return [record for seed in seeds for record in run_batch(experiment, [seed])]
+        failures.update(
+            (seed, failed_run(seed, f"{type(error).__name__}: {error}")) for seed in starts
+        )
     return [found[seed] if seed in found else failures[seed] for seed in seeds]
 
 
@@ -83,46 +92,49 @@ def failed_run(seed: int, reason: str) -> RunRecord:
 
 
 def _integrated(experiment: Experiment, starts: dict[int, Array]) -> dict[int, RunRecord]:
-    networks = StackedNetworks(experiment.problem, list(experiment.widths))
-    minimum, decisive = experiment.minimum, experiment.next_critical_gap
+    networks = StackedNetworks(experiment.problem, experiment.run_widths)
+    unreached, decisive = experiment.unreached, experiment.next_critical_gap
     # Without another critical value the loss itself is the scale.
     scale = decisive if math.isfinite(decisive) else float((experiment.problem.Q**2).sum() / 2)
     close = experiment.tolerance * (scale or 1.0)
     state = np.array(list(starts.values()))
 
     def finished(rows: Array) -> Mask:
-        return np.asarray(networks.gaps(rows, minimum) <= close)
+        return np.asarray(networks.gaps(rows, unreached) <= close)
 
     end, tolerances = experiment.end, {"rtol": experiment.rtol, "atol": experiment.atol}
     outcome = integrate_stack(networks.velocity, state, end, finished, **tolerances)
     stiff = ~outcome.failed & ~finished(outcome.state) & (outcome.t < end)
     for row in np.flatnonzero(stiff):
         finish_alone(networks, outcome, int(row), end, finished, **tolerances)
-    before, after = networks.gaps(state, minimum), networks.gaps(outcome.state, minimum)
+    before, after = networks.gaps(state, unreached), networks.gaps(outcome.state, unreached)
     products = networks.products(outcome.state)
     records = {}
     for i, seed in enumerate(starts):
         t, gap = float(outcome.t[i]), float(after[i])
         if outcome.failed[i]:
             records[seed] = failed_run(seed, f"the step size collapsed at t = {t:.6g}")._replace(
-                t=t, steps=int(outcome.steps[i]), initial_loss=float(before[i] + minimum)
+                t=t, steps=int(outcome.steps[i]), initial_loss=float(before[i] + experiment.minimum)
             )
             continue
+        # Below the minimum it can only come by errors.
+        decided, reached = -close <= gap < decisive, abs(gap) <= close
         nearest = classify(experiment.problem, products[i], rtol=_NEAR)
-        decided, reached = gap < decisive, gap <= close
-        indices = range(experiment.limit_rank) if decided else nearest.indices
+        limit = nearest.nearest
+        if decided:
+            limit = nearest_critical_point(experiment.problem, products[i], experiment.limit_rank)
         status = "within the tolerance" if reached else f"at the last time t = {t:g}"
         records[seed] = RunRecord(
             seed=seed,
             limit=MINIMUM if decided else OPEN,
             rank=experiment.limit_rank if decided else nearest.rank,
-            indices=" ".join(str(j) for j in indices),
+            indices=" ".join(str(j) for j in limit.indices),
             loss_gap=gap,
-            distance=nearest.distance,
+            distance=distance(svd_point(products[i]), limit.point),
             time_to_tolerance=t if reached else math.nan,
             t=t,
             steps=int(outcome.steps[i]),
-            initial_loss=float(before[i] + minimum),
+            initial_loss=float(before[i] + experiment.minimum),
             status=status if decided else f"{status}: {nearest.verdict}",
         )
     return records

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +36,25 @@ class RecordStore:
 
     def __init__(self, path: Any, experiment: Experiment) -> None:
         self.path = Path(path)
-        try:
+        fingerprint = experiment.fingerprint()
+        with self._errors():
             self._connection = sqlite3.connect(self.path)
-        except sqlite3.Error as error:
-            raise OSError(f"{self.path}: cannot be opened: {error}") from error
         try:
-            self._set_up(experiment.fingerprint())
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise OSError(f"{self.path}: cannot write there: {error}") from error
-            raise ValueError(f"{self.path} is not a store of an ensemble: {error}") from error
-        except ValueError:
+            with self._errors():
+                self._set_up(fingerprint)
+        except (ValueError, OSError):
             self._connection.close()
             raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn the errors of SQLite into those of files and of values."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{self.path}: cannot be used as a store: {error}") from error
+        except sqlite3.Error as error:
+            raise ValueError(f"{self.path} is not a store of an ensemble: {error}") from error
 
     def _set_up(self, fingerprint: str) -> None:
         columns = _COLUMNS.replace('"seed"', '"seed" INTEGER PRIMARY KEY')
@@ -67,16 +73,14 @@ class RecordStore:
     def add(self, records: Iterable[RunRecord]) -> None:
         """Write records, all of them or, if the process dies, none."""
         marks = ", ".join("?" * len(RunRecord._fields))
-        try:
-            with self._connection as connection:
-                connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.path}: cannot write records: {error}") from error
+        with self._errors(), self._connection as connection:
+            connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
 
     def records(self) -> dict[int, RunRecord]:
         """Return all records by their seeds."""
+        with self._errors():
+            rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs").fetchall()
         # SQLite keeps NaN as NULL.
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs")
         found: list[Any] = [[math.nan if value is None else value for value in row] for row in rows]
         return {row[0]: RunRecord(*row) for row in found}
 

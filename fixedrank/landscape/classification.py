@@ -165,7 +165,18 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
         raise ValueError(
             f"the matrix must have shape (d_y, d_x) = {problem.shape}, got {matrix.shape}"
         )
+    return svd_point(matrix)
+
+
+def svd_point(matrix: Array) -> FixedRankPoint:
+    """Return a matrix as (u, s, vt), whose singular values may vanish."""
     return FixedRankPoint(*scipy.linalg.svd(matrix, full_matrices=False))
+
+
+def nearest_critical_point(problem: LinearRegression, matrix: Array, k: int) -> CriticalPoint:
+    """Return the critical point of rank k that is nearest to a matrix W in |(W - W_J) C^{1/2}|."""
+    u, s, vt = svd_point(matrix)
+    return _nearest(problem, u * s, vt, k)
 
 
 def solution_norm(problem: LinearRegression) -> float:

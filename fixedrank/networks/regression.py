@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -52,6 +53,8 @@ class LinearRegression:
     tolerance : float
         Round-off of Q, which comes from that of Y: singular values up to it are zero, and two
         that differ by less are the same.
+    digest : str
+        A hash of the data, to recognise the problem.
     shape : tuple of int
         (d_y, d_x), the shape of W.
     basis : ndarray, shape (features, d_x), or None
@@ -110,6 +113,10 @@ class LinearRegression:
         projected = labels @ right.T
         self.Q: Array = projected @ left.T
         self.residual = float(np.linalg.norm(labels - projected @ right))
+        digest = hashlib.sha256(repr((data.shape, labels.shape)).encode())
+        for array in (data, labels):
+            digest.update(np.ascontiguousarray(array).data)
+        self.digest = digest.hexdigest()
         self.tolerance = max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels))
         self.shape = (labels.shape[0], data.shape[0])
         self.basis: Array | None = None

@@ -17,6 +17,7 @@ from fixedrank import (
     critical_points,
     factored_flow,
     global_minimizer,
+    product,
     run_ensemble,
 )
 from fixedrank.plotting import plot_ensemble
@@ -81,6 +82,35 @@ def test_balanced_starts_follow_theorem_6():
     assert ensemble.limits == {"global minimum": 20}
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_balanced_starts_of_low_rank_end_at_their_rank(rank, depth):
+    """Errors must not raise it, nor let a run pass below the minimum of its rank."""
+    problem = LinearRegression(np.eye(4), np.diag([2.0, 1.9, 1.5, 1.0]))
+    experiment = Experiment(problem, [4] * (depth + 1), "balanced", rank=rank, end=100.0)
+    ensemble = run_ensemble(experiment, range(20), workers=1)
+    # One layer is free to change its rank.
+    assert ensemble.ranks == {4 if depth == 1 else rank: 20}
+    close = experiment.tolerance * experiment.next_critical_gap
+    assert (np.abs(ensemble.column("loss_gap")) <= close * (1 + 1e-9)).all()
+    assert (ensemble.column("distance") < 0.05).all()
+    start, reduced = experiment.start(3), experiment.start(3, reduced=True)
+    np.testing.assert_allclose(product(start), product(reduced), rtol=0, atol=1e-14)
+
+
+def test_weak_singular_values_large_residuals_and_units():
+    weak = Experiment(LinearRegression(np.eye(2), np.diag([2.0, 0.05])), [2, 2, 2])
+    record = run_ensemble(weak, [0], workers=1).records[0]
+    assert (record.indices, record.limit) == ("0 1", "global minimum")
+    assert record.distance < 1e-3
+    X, Y = np.eye(2, 3), np.array([[1, 0, 1e8], [0, 0.5, 0]])
+    noisy = Experiment(LinearRegression(X, Y), [2, 1, 2], end=100.0)
+    record = run_ensemble(noisy, [0], workers=1).records[0]
+    assert np.isfinite(record.time_to_tolerance)
+    units = Experiment(LinearRegression(1e5 * np.eye(3), 1e5 * np.diag([3.0, 2, 1])), [3, 3, 3])
+    assert run_ensemble(units, range(3), workers=1).limits == {"global minimum": 3}
+
+
 def test_the_same_whatever_the_batches_and_the_order():
     experiment = experiments.small()
     seeds = [7, 3, 11, 0, 5]
@@ -136,7 +166,7 @@ def test_stores_that_do_not_fit(tmp_path):
     text.write_text("nothing of the kind" * 100)
     with pytest.raises(ValueError, match="is not a store of an ensemble"):
         run_ensemble(experiments.small(), [0], workers=1, store=text)
-    with pytest.raises(OSError, match="cannot be opened"):
+    with pytest.raises(OSError, match="cannot be used as a store"):
         run_ensemble(experiments.small(), [0], workers=1, store=tmp_path / "none" / "runs")
 
 
@@ -212,6 +242,10 @@ def test_bad_arguments():
         run_ensemble(experiment, [])
     with pytest.raises(ValueError, match="seeds must differ: 1 are given again"):
         run_ensemble(experiment, [1, 2, 1])
+    with pytest.raises(ValueError, match=r"seeds\[0\] must be >= 0 and below 2\*\*63, got -1"):
+        run_ensemble(experiment, [-1])
+    with pytest.raises(TypeError, match=r"seeds\[1\] must be an integer, got 'a'"):
+        run_ensemble(experiment, [1, "a"])
     with pytest.raises(ValueError, match="batch must be at least 1"):
         run_ensemble(experiment, [1], batch=0)
     with ThreadPoolExecutor(1) as threads, pytest.raises(ValueError, match="exclude each other"):
