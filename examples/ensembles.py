@@ -14,7 +14,7 @@ import numpy as np
 import fixedrank
 
 rng = np.random.default_rng(0)
-d, count = 5, 100
+d, count = 5, 50
 X = rng.standard_normal((d, 5 * d)) / np.sqrt(5 * d)
 left, right = (np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2))
 root = np.linalg.cholesky(X @ X.T)

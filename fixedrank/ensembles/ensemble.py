@@ -33,8 +33,8 @@ _THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# How often a batch is tried that an executor fails at, and how often a pool may die.
-_ATTEMPTS, _DEATHS = 3, 2
+# How often a batch is tried that an executor fails at.
+_ATTEMPTS = 3
 # So begins the status of what an executor failed at.
 _LOST = "lost"
 
@@ -212,13 +212,13 @@ def _on_processes(
 ) -> Generator[list[RunRecord]]:
     """Yield the records of batches from a pool, which is replaced when a worker dies."""
     left = {tuple(seeds) for seeds in batches}
-    deaths = 0
+    died = False
     while left:
         order = [list(seeds) for seeds in batches if tuple(seeds) in left]
-        # After a second death those that may have caused it go one by one, in one process.
-        alone = deaths >= _DEATHS
+        # After a death those that may have caused it go one by one, in one process.
+        alone, died = died, False
         if alone:
-            order, deaths = order[: 2 * workers + 1], 0
+            order = order[: 2 * workers + 1]
         with _one_thread_each(), _pool(1 if alone else workers) as pool:
             _require_alive(pool)
             try:
@@ -228,9 +228,8 @@ def _on_processes(
                         left.discard(tuple(record.seed for record in found))
                         yield found
             except BrokenExecutor as error:
-                deaths += 1
+                died = not alone
                 if alone:
-                    deaths = 0
                     guilty = next(seeds for seeds in order if tuple(seeds) in left)
                     left.discard(tuple(guilty))
                     reason = f"{_LOST}: the process that ran it died: {error}"
