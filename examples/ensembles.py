@@ -48,8 +48,10 @@ for panel, depth in zip(panels, (2, 3, 4), strict=True):
             color=colors[name],
             label=f"{name}: {times.size} of {count}",
         )
-    panel.set(xscale="log", xlabel="time $t$ to the tolerance", title=f"$N = {depth}$")
-    panel.legend(fontsize="small", title="reached the minimum", loc="lower right")
+    panel.set(
+        xscale="log", xlabel="time $t$ to the tolerance", title=f"$N = {depth}$", ylim=(-0.02, 1.5)
+    )
+    panel.legend(fontsize="small", title="reached the minimum", loc="upper left")
 panels[0].set_ylabel("part of the runs")
 plt.show()
 
