@@ -77,8 +77,9 @@ def run_ensemble(
     Returns
     -------
     Ensemble
-        A record for each seed. What failed (a start, an integration, a worker that died again
-        and again) has ``limit == "failed"`` and the reason in its status.
+        A record for each seed. What failed (a start, an integration, a worker that died again)
+        has ``limit == "failed"`` and the reason in its status. What an executor failed at is not
+        written to the store: it is tried again the next time.
 
     Raises
     ------

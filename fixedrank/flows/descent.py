@@ -104,8 +104,8 @@ def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
         float(np.linalg.norm(after.T @ after - before @ before.T, 2))
         for before, after in pairwise(layers)
     )
-    gap = max(problem.network_loss(layers) - problem.residual**2 / 2, 0.0)
-    # |W C^{1/2} - Q|_F^2 / 2 is the loss above the residual.
+    # The loss above the residual, without the cancellation of a difference of losses.
+    gap = float(np.linalg.norm(product(layers) @ problem.root - problem.Q)) ** 2 / 2
     width = math.sqrt(2 * gap) + float(np.linalg.norm(problem.Q, 2))
     width /= float(np.linalg.norm(problem.root, -2))
     square = width ** (2 / depth) + 2 * defect

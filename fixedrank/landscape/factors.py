@@ -140,6 +140,7 @@ def classify_factors(
     loss = problem.network_loss(layers)
     least = (problem.residual**2 + float((problem.svd[1][best:] ** 2).sum())) / 2
     hessian = NetworkHessian(problem, layers)
+    lowest: tuple[float, Array] | None = None
     descent: _Descent | None = None
 
     if gradient_norm > tolerance or rank > best:
@@ -159,12 +160,12 @@ def classify_factors(
             reason = f"the pivot {pivot} is not tightened" if pivot else "all pivots are tightened"
             reason = f"rank {rank} of {best}, and {reason}"
         else:
-            value = _lowest(hessian)[0]
-            negative = value < -rtol * _hessian_size(norms, size, depth)
+            lowest = _lowest(hessian)
+            negative = lowest[0] < -rtol * _hessian_size(norms, size, depth)
             kind = STRICT_SADDLE if negative else NON_STRICT_SADDLE
-            reason = f"rank {rank} of {best}, and the lowest rate of the Hessian is {value:.1e}"
+            reason = f"rank {rank} of {best}, and the lowest rate of the Hessian is {lowest[0]:.1e}"
         if kind == STRICT_SADDLE:
-            descent = _descent(problem, hessian, size)
+            descent = _descent(problem, hessian, lowest or _lowest(hessian), size)
             if descent.decrease > 0:
                 reason += (
                     f"; a step of {descent.step:.1e} lowers the loss by {descent.decrease:.1e}"
@@ -224,9 +225,11 @@ def _lowest(hessian: NetworkHessian) -> tuple[float, Array]:
     return float(values[0]), vectors[:, 0]
 
 
-def _descent(problem: LinearRegression, hessian: NetworkHessian, size: float) -> _Descent:
+def _descent(
+    problem: LinearRegression, hessian: NetworkHessian, lowest: tuple[float, Array], size: float
+) -> _Descent:
     """Return the direction of the lowest eigenvalue, and a step that was tried along it."""
-    curvature, vector = _lowest(hessian)
+    curvature, vector = lowest
     here = problem.network_loss(hessian.layers)
     best = (0.0, 0.0, 1.0)
     for step in size * 0.5 ** np.arange(1, 20):

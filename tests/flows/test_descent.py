@@ -93,6 +93,15 @@ def test_safe_steps_of_all_sizes_solve_their_equation(x, y, layers):
     assert step * hessian_bound(problem, square, depth) <= 1
 
 
+def test_a_safe_step_does_not_depend_on_what_cannot_be_fitted():
+    """Labels orthogonal to the data, even very large ones, change no gradient."""
+    layers = random_balanced_factors([2, 2, 2], rng=0)
+    plain = LinearRegression(np.eye(2, 3), np.eye(2, 3))
+    noisy = LinearRegression(np.eye(2, 3), np.array([[1, 0, 1e9], [0, 1, -1e9]]))
+    expected = safe_step_size(plain, layers)
+    assert safe_step_size(noisy, layers) == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_safe_step_where_nothing_moves():
     problem = LinearRegression(np.eye(2), np.zeros((2, 2)))
     assert 0 < safe_step_size(problem, [np.zeros((2, 2))] * 3) < np.inf
