@@ -2,6 +2,8 @@
 
 from importlib.metadata import version as installed_version
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 project = "fixedrank"
 author = "The fixedrank developers"
 copyright = f"2026, {author}"
@@ -18,7 +20,7 @@ extensions = [
 ]
 root_doc = "index"
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "choices"]
 
 # A link that leads nowhere is an error, except into libraries whose documentation is elsewhere.
 nitpicky = True
@@ -40,11 +42,35 @@ numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03"}
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 
+# Two galleries: the folders of the scripts, and the folders that are written. The order of the
+# pages, in both; scripts that are not named go where the star is. The alternative text of a picture
+# is made of the titles of its figure and its axes.
 sphinx_gallery_conf = {
-    "examples_dirs": "../examples",
-    "gallery_dirs": "gallery",
+    "examples_dirs": ["../examples", "choices"],
+    "gallery_dirs": ["gallery", "choices_gallery"],
     "filename_pattern": r"\.py$",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(
+        [
+            "tutorial.py",
+            "two_flows.py",
+            "autoencoder.py",
+            "saddle_to_saddle.py",
+            "critical_points.py",
+            "ensembles.py",
+            "gradient_descent.py",
+            "using_pymanopt.py",
+            "trust_regions.py",
+            "geodesics.py",
+            "property_testing.py",
+            "own_loss.py",
+            "ties.py",
+            "huge_depth.py",
+            "quadrature.py",
+            "core_form.py",
+            "orthonormalisation.py",
+            "*",
+        ]
+    ),
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,

@@ -18,6 +18,7 @@ from fixedrank.ensembles import (
 )
 from fixedrank.flows import (
     RK4,
+    RKC,
     DescentTrajectory,
     FactoredTrajectory,
     FlowComparison,
@@ -67,6 +68,7 @@ from fixedrank.networks import (
 
 __all__ = [
     "RK4",
+    "RKC",
     "Classification",
     "CriticalPoint",
     "DepthOperator",

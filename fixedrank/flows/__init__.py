@@ -1,5 +1,6 @@
 """The two flows that the paper connects, their comparison, and gradient descent beside them."""
 
+from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.comparison import FlowComparison, compare_flows
 from fixedrank.flows.descent import (
     DescentTrajectory,
@@ -15,6 +16,7 @@ from fixedrank.flows.trajectory import FactoredTrajectory, RankChange, Riemannia
 
 __all__ = [
     "RK4",
+    "RKC",
     "DescentTrajectory",
     "FactoredTrajectory",
     "FlowComparison",

@@ -94,8 +94,9 @@ def factored_flow(
     t : array_like, shape (times,)
         The output times, increasing; the layers start at the first one.
     method : str or OdeSolver class
-        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, or "RK4" (:class:`RK4`),
-        which takes ``step=h``.
+        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, "RKC" (:class:`RKC`), which is
+        for long times at tolerances of 1e-6 or more, or "RK4" (:class:`RK4`), which takes
+        ``step=h``.
     rtol, atol : float
         Tolerances of the local error, relative and absolute, as in scipy.integrate.solve_ivp;
         they are meant for the product, each of the N layers is held to rtol / N, atol / (10 N).

@@ -40,8 +40,9 @@ def riemannian_flow(
     t : array_like, shape (times,)
         The output times, increasing; W starts at the first one.
     method : str or OdeSolver class
-        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, or "RK4" (:class:`RK4`),
-        which takes ``step=h``.
+        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, "RKC" (:class:`RKC`), which is
+        for long times at tolerances of 1e-6 or more, or "RK4" (:class:`RK4`), which takes
+        ``step=h``.
     rtol, atol : float
         Tolerances of the local error, relative and absolute. Small singular values are kept to
         `rtol` relative, as the layers of a network keep them.

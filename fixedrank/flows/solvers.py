@@ -1,4 +1,4 @@
-"""Integrators: SciPy's by name, and classical Runge-Kutta with a fixed step."""
+"""Integrators by name: SciPy's, and two of this library."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, DenseOutput, OdeSolv
 from scipy.interpolate import CubicHermiteSpline
 
 from fixedrank._checks import Array
+from fixedrank.flows.chebyshev import RKC
 
 
 class RK4(OdeSolver):
@@ -117,6 +118,7 @@ METHODS: dict[str, type[OdeSolver]] = {
     "BDF": BDF,
     "LSODA": LSODA,
     "RK4": RK4,
+    "RKC": RKC,
 }
 
 

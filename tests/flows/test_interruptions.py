@@ -90,7 +90,9 @@ def when_the_loss_falls_below(run, level):
 
 @BOTH
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-@pytest.mark.parametrize("method", ["DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "RK4"])
+@pytest.mark.parametrize(
+    "method", ["DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "RK4", "RKC"]
+)
 def test_a_gradient_that_breaks_down(run, method, broken):
     whole = run(DenseProblem(X, Y))
     level = whole.loss[6] * (1 + 1e-3)
@@ -140,7 +142,7 @@ def test_an_error_in_a_loss_is_passed_on():
 
 
 @BOTH
-@pytest.mark.parametrize("method", ["DOP853", "BDF", "RK4"])
+@pytest.mark.parametrize("method", ["DOP853", "BDF", "RK4", "RKC"])
 def test_a_gradient_that_is_nan_from_the_start(run, method):
     options = {"step": 0.01} if method == "RK4" else {}
     with pytest.raises(ValueError, match="NaN or infinite values at the start"):
