@@ -85,8 +85,22 @@ def small_svd(matrix: Array) -> tuple[Array, Array, Array]:
     """
     if not np.isfinite(matrix.sum()):
         raise ValueError("NaN or infinite values reached the singular value decomposition")
-    driver = lapack.dgesvd if matrix.shape[0] <= _SMALL else lapack.dgesdd
-    u, s, vt, info = driver(matrix)
+    if matrix.shape[0] > _SMALL:
+        return _divided_svd(matrix)
+    return _iterated_svd(matrix)
+
+
+def _divided_svd(matrix: Array) -> tuple[Array, Array, Array]:
+    """Return the SVD by divide and conquer.
+
+    2026-11: it did not converge for a 200 x 200 core of a flow with r = 200, N = 20.
+    """
+    u, s, vt, info = lapack.dgesdd(matrix)
+    return (u, s, vt) if info == 0 else _iterated_svd(matrix)
+
+
+def _iterated_svd(matrix: Array) -> tuple[Array, Array, Array]:
+    u, s, vt, info = lapack.dgesvd(matrix)
     if info != 0:
         raise np.linalg.LinAlgError(f"LAPACK found no SVD of a {matrix.shape} matrix, info {info}")
     return u, s, vt
@@ -99,9 +113,7 @@ def graded_svd(core: Array) -> tuple[Array, Array, Array]:
     are spread widely, one-sided Jacobi rotations (Drmac and Veselic, SIAM J. Matrix Anal. Appl.
     29, 2008) find those of a graded matrix each to its own round-off, at some three times the cost.
     """
-    u, s, vt, info = lapack.dgesdd(core)
-    if info != 0:
-        raise np.linalg.LinAlgError(f"LAPACK found no SVD of a {core.shape} core, info {info}")
+    u, s, vt = _divided_svd(core)
     if s[-1] < GRADED * s[0]:
         values, left, right, work, _, info = lapack.dgejsv(core, joba=2, jobu=0, jobv=0)
         if info == 0:
