@@ -1,4 +1,4 @@
-"""The command line: ``fixedrank compare`` and ``fixedrank ensemble``."""
+"""The command line: ``fixedrank compare``, ``fixedrank ensemble`` and ``fixedrank figures``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from fixedrank.command import compare, ensemble
+from fixedrank.command import compare, ensemble, figures
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     compare.add_parser(commands)
     ensemble.add_parser(commands)
+    figures.add_parser(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import pickle
-import signal
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
 from typing import Any
@@ -23,16 +20,11 @@ import numpy as np
 from fixedrank._checks import positive_integer
 from fixedrank._optional import import_extra
 from fixedrank.ensembles.experiment import Experiment
+from fixedrank.ensembles.processes import process_pool
 from fixedrank.ensembles.result import Ensemble, ordered
 from fixedrank.ensembles.runs import RunRecord, failed_run, run_batch
 from fixedrank.ensembles.store import RecordStore
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 # How often a batch is tried that an executor fails at.
 _ATTEMPTS = 3
 # So begins the status of what an executor failed at.
@@ -220,8 +212,7 @@ def _on_processes(
         alone, died = died, False
         if alone:
             order = order[: 2 * workers + 1]
-        with _one_thread_each(), _pool(1 if alone else workers) as pool:
-            _require_alive(pool)
+        with process_pool(1 if alone else workers) as pool:
             try:
                 done = _on_executor(pool, experiment, order)
                 with contextlib.closing(done):
@@ -235,39 +226,3 @@ def _on_processes(
                     left.discard(tuple(guilty))
                     reason = f"{_LOST}: the process that ran it died: {error}"
                     yield [failed_run(seed, reason) for seed in guilty]
-
-
-def _require_alive(pool: Executor) -> None:
-    try:
-        pool.submit(os.getpid).result()
-    except BrokenExecutor as error:
-        raise RuntimeError(
-            "the processes of the pool do not start: a script must call run_ensemble from under "
-            'if __name__ == "__main__":, and must be a file; or run with workers=1'
-        ) from error
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Not forked: threads of BLAS and of the caller do not survive that.
-    # Interrupted from a terminal, they end without a word.
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that start now keep to one BLAS thread."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

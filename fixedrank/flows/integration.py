@@ -14,8 +14,9 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._optional import import_extra
+from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.solvers import METHODS, RK4, solver_class
-from fixedrank.flows.stationarity import RestTest
+from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def integrate(
     stepper = _Stepper(system, method, rtol, atol, options)
     if not np.isfinite(stepper.velocity(float(times[0]), state)).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
-    rest = RestTest(rtol, atol)
+    rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
     run = Run(records=[system.record(state)])
     reached, end = float(times[0]), float(times[-1])
     bar = _Bar(times) if progress else None
