@@ -107,6 +107,9 @@ for line, (name, vectors) in zip(panels, rows.items(), strict=True):
         if name == "principal components":
             axes.set_title(f"$i = {i + 1}$, $\\lambda_i = {eigenvalues[i]:.2f}$", fontsize=10)
     line[0].set_ylabel(name)
+figure.suptitle(
+    "The first layer mixes the principal components; the covariance of the code parts them"
+)
 plt.show()
 
 # %%
@@ -145,7 +148,10 @@ for k in range(r + 1):
 errors.axhline(limit, color="k", ls=":", lw=1.5, label=r"$(\sum_{i>r} \sigma_i^2)^{1/2}$")
 errors.set(xlabel="time $t$", ylabel=r"$\|X - W(t)X\|_F$", title="Reconstruction error")
 for axes in (distances, errors):
-    axes.legend(frameon=False)
+    axes.legend(framealpha=1, edgecolor="none")
+figure.suptitle(
+    "The distance from the limit decays nearly at the predicted rate; the error falls in steps"
+)
 plt.show()
 
 # %%
@@ -211,6 +217,7 @@ times.set_xticks([0.3, 0.4, 0.6, 0.8, 1.0], ["0.3", "0.4", "0.6", "0.8", "1"])
 times.xaxis.set_minor_locator(plt.NullLocator())
 for axes in (curves, times):
     axes.legend(frameon=False)
+figure.suptitle("The time to learn a component is roughly inversely proportional to its eigenvalue")
 plt.show()
 
 # %%

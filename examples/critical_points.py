@@ -58,7 +58,13 @@ for critical, below in zip(points, [-np.inf, *heights], strict=False):
     losses.axhline(critical.loss, color="0.8", lw=1)
     if critical.loss - below > 1:  # the others would be written over each other
         place = (1.01, critical.loss)
-        losses.annotate(f"$J = {critical.indices}$", place, None, ("axes fraction", "data"), size=7)
+        losses.annotate(
+            f"$J = {critical.indices}$",
+            place,
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+        )
 losses.plot(t, flow.loss, color="#0b3c5d", lw=2)
 losses.set(xlabel="time $t$", ylabel="loss $L^1(W(t))$", title="Loss and critical values")
 from_saddle, from_best = away(saddle), away(best)
@@ -78,6 +84,7 @@ distances.set(
     ylim=(1e-7, 30),
 )
 distances.legend(frameon=False)
+figure.suptitle("The flow leaves a saddle and ends at the minimum, at the predicted rates")
 plt.show()
 
 late = (from_best < 1e-3) & (from_best > 1e-6)

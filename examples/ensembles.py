@@ -30,7 +30,7 @@ print("singular values of Q:", problem.svd[1].round(2))
 
 scales = {"large": 1.0, "small": 0.1, "near zero": 0.03}
 colors = {"large": "#0b3c5d", "small": "#e69f00", "near zero": "#b5332e"}
-figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharex=True, sharey=True, layout="constrained")
 for panel, depth in zip(panels, (2, 3, 4), strict=True):
     for name, scale in scales.items():
         experiment = fixedrank.Experiment(
@@ -49,10 +49,15 @@ for panel, depth in zip(panels, (2, 3, 4), strict=True):
             label=f"{name}: {times.size} of {count}",
         )
     panel.set(
-        xscale="log", xlabel="time $t$ to the tolerance", title=f"$N = {depth}$", ylim=(-0.02, 1.5)
+        xscale="log",
+        xlabel="time $t$ to the tolerance",
+        title=f"$N = {depth}$",
+        ylim=(-0.02, 1.5),
+        yticks=np.linspace(0, 1, 6),
     )
-    panel.legend(fontsize="small", title="reached the minimum", loc="upper left")
+    panel.legend(frameon=False, fontsize="small", title="reached the minimum", loc="upper left")
 panels[0].set_ylabel("part of the runs")
+figure.suptitle("The deeper the network, the longer it takes from a small start to the minimum")
 plt.show()
 
 # %%

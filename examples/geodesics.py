@@ -55,6 +55,9 @@ for axes, strip, depth in zip(panels, pictures, depths, strict=True):
         f"speeds {min(speeds):.6f} to {max(speeds):.6f}"
     )
 panels[-1].set_xlabel("time $t$")
+figure.suptitle(
+    "Geodesics from A to B at depth 1, 2 and 8: singular values and matrices on the way"
+)
 plt.show()
 
 # %%

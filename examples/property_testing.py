@@ -201,6 +201,7 @@ axes.set(
     ylim=(5e-18, 5),
 )
 axes.legend(frameon=False)
+figure.suptitle("Near a tie the quotient loses digits, the sum of positive terms none")
 plt.show()
 
 # %%

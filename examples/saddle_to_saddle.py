@@ -34,9 +34,9 @@ for (losses, singular), (depth, end) in zip(panels.T, ends.items(), strict=True)
         level = (values[k:] ** 2).sum() / 2
         losses.axhline(level, color="0.8", lw=1)
         if k < 4:
-            losses.annotate(f"rank {k}", (end, level), fontsize=7, ha="right", va="bottom")
+            losses.annotate(f"rank {k}", (end, level), fontsize=8, ha="right", va="bottom")
     losses.plot(t, flow.loss, color="#0b3c5d")
-    losses.set(title=f"$N = {depth}$", ylabel="loss $L^N$")
+    losses.set(title=f"$N = {depth}$", ylabel="loss $L^N$", ylim=(-0.7, 14))
     singular.plot(t, flow.singular_values, color="#e69f00")
     for value in values:
         singular.axhline(value, color="0.8", lw=1)
@@ -48,6 +48,7 @@ for (losses, singular), (depth, end) in zip(panels.T, ends.items(), strict=True)
         ]
     ]
     print(f"N = {depth}: the ranks 1 to 4 are learned at t =", np.round(plateaus, 2))
+figure.suptitle("The loss falls from one critical value to the next as each singular value rises")
 plt.show()
 
 # %%

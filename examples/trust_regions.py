@@ -90,6 +90,7 @@ for (by_iteration, by_time), depth in zip(panels.T, (1, 2, 5), strict=True):
 for axes in panels[:, 0]:
     axes.set_ylabel(r"$\|\nabla^g L^1(W)\|_g$")
 panels[1, 0].legend(frameon=False, loc="lower left")
+figure.suptitle("Trust regions converge superlinearly, the other two optimisers slowly")
 plt.show()
 
 # %%

@@ -121,6 +121,7 @@ for depth, color in colors.items():
     panels[3].loglog(values, depth * values ** (2 - 2 / depth), color=color, label=f"$N = {depth}$")
 panels[3].set(xlabel=r"singular value $\sigma$", title=r"speed factor $c_{ii} = N\,\sigma^{2-2/N}$")
 panels[3].legend(frameon=False)
+figure.suptitle("The deeper the network, the more the eigenvalues of the operator differ")
 plt.show()
 
 # %%
@@ -245,6 +246,7 @@ lower_rank = fixedrank.global_minimizer(problem, 1)
 axes.axhline(lower_rank.loss, color="0.6", lw=1, ls=":", zorder=0)
 axes.annotate(f"rank 1: $J = {lower_rank.indices}$", (9.9, lower_rank.loss + 0.08), ha="right")
 axes.set(xlabel="time $t$", ylabel="loss $L^1(W(t))$", xlim=(0, 10))
+figure.suptitle("Twelve random starts lead to the minimum, some past a plateau near rank 1")
 plt.show()
 print({kind: ends.count(kind) for kind in set(ends)})
 

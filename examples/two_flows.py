@@ -84,6 +84,7 @@ axes.semilogy(
 )
 axes.set(xlabel="time $t$", ylabel="length of the gradient")
 axes.legend(frameon=False)
+figure.suptitle("The gradients of the two flows are equally long at all times")
 plt.show()
 
 # %%
@@ -107,4 +108,5 @@ drift = fixedrank.compare_flows(
 )
 print(textwrap.fill(drift.verdict, 90))
 figure = drift.plot()
+figure.suptitle("From unbalanced layers the two flows drift apart")
 plt.show()

@@ -59,6 +59,7 @@ for axes, (name, solver) in zip(panels, solvers.items(), strict=True):
     axes.set(xlabel="iteration", title=name)
 panels[0].set_ylabel(r"$f(W) - \min_{\mathcal{M}_k} f$")
 panels[0].legend(frameon=False)
+figure.suptitle("Best approximation by rank 5: the deeper the metric, the more iterations")
 plt.show()
 
 # %%

@@ -41,7 +41,7 @@ def plot_comparison(comparison: Any) -> Any:
         color=RIEMANNIAN,
         lw=1.5,
         ls="--",
-        label=f"Riemannian, flow (9), N = {comparison.depth}",
+        label=f"Riemannian, flow (9), $N = {comparison.depth}$",
     )
     losses.set(xlabel="time $t$", ylabel="loss $L^1(W(t))$", title="Loss")
     _log_if_wide(losses, factored.loss[: t.size])
@@ -83,6 +83,8 @@ def plot_comparison(comparison: Any) -> Any:
         axes.spines[["top", "right"]].set_visible(False)
         if t.size > 1:
             axes.set_xlim(t[0], t[-1])
+    found = "agree" if comparison.agree else "differ"
+    figure.suptitle(f"The two flows {found}: loss, singular values, gap and balancedness")
     return figure
 
 
@@ -161,6 +163,8 @@ def plot_ensemble(ensemble: Any) -> Any:
         losses.legend(frameon=False, fontsize="small")
     for axes in (ranks, times, losses):
         axes.spines[["top", "right"]].set_visible(False)
+    ends = ", ".join(f"{name} {count}" for name, count in ensemble.limits.items())
+    figure.suptitle(f"Limits of {len(ensemble)} runs: {ends}")
     return figure
 
 

@@ -47,7 +47,13 @@ def thin_gradient(problem: Any) -> ThinGradient:
         return own
 
     def products(left: Array, core: Array | None, right: Array) -> tuple[Array, Array]:
-        return ambient_products(problem.gradient(thin_point(left, core, right)), left, right)
+        gradient = problem.gradient(thin_point(left, core, right))
+        try:
+            return ambient_products(gradient, left, right)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            name = type(problem).__name__
+            raise kind(f"what {name}.gradient(W) returned: {error}") from error
 
     return products
 

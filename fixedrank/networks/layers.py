@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fixedrank._checks import Array, finite_array, positive_integer
+from fixedrank.networks.gradients import narrow_partial_products
 
 # Layers count as balanced up to this, relative to the square of the largest of their norms.
 BALANCED = 1e-10
@@ -41,7 +42,7 @@ def product(factors: Sequence[Any]) -> Array:
     Returns
     -------
     ndarray, shape (d_N, d_0)
-        The product, multiplied in the cheapest order.
+        The product, multiplied outwards from the narrowest width.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def product(factors: Sequence[Any]) -> Array:
     layers = checked_factors(factors)
     if len(layers) == 1:
         return layers[0].copy()
-    return np.asarray(np.linalg.multi_dot(layers[::-1]))
+    _, left, right = narrow_partial_products(layers)
+    return left[-1] @ right[-1]
 
 
 def balancedness(factors: Sequence[Any]) -> float:
