@@ -272,8 +272,7 @@ print(f"error on unknown entries {unseen_error(manifold.to_matrix(result.point))
 # When something is wrong
 # -----------------------
 #
-# A gradient of the wrong shape, here the transpose, is refused at the first evaluation. (The
-# ambient matrix is the gradient.)
+# A gradient of the wrong shape, here the transpose, is refused at the first evaluation.
 
 
 class Transposed(Completion):
