@@ -43,9 +43,10 @@ def problems(site: Path) -> list[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.is_file():
                 found.append(f"{name}: {link} leads to no file")
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].anchors | {"top"}:
-                    found.append(f"{name}: {link} leads to no anchor")
+                continue
+            anchors = pages[target].anchors | {"", "top"} if target in pages else None
+            if anchors is not None and unquote(parts.fragment) not in anchors:
+                found.append(f"{name}: {link} leads to no anchor")
         # Furo's logo and thumbnails aside, a picture is described by more than two words.
         found += [
             f"{name}: {source} has the alternative text {text!r}"

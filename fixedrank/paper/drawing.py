@@ -23,7 +23,7 @@ _LABELS = {
     "reconstruction_error": r"\|X - W(t) X\|_F",
 }
 # Below this part of the largest value of a figure there are only errors of the integration.
-_FLOOR = 1e-8
+_FLOOR = 1e-7
 
 
 def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
