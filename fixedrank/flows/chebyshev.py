@@ -15,11 +15,13 @@ from fixedrank._checks import Array
 # Damping of the stability polynomial, and what it leaves of the interval: rho h <= 0.65 s^2.
 _DAMPING = 2 / 13
 _STAGES = 1.54
+# With more stages their round-off, which grows with the square, would reach 1e-8.
+_MOST_STAGES = 5000
 # The estimate of the largest rate is enlarged by this, and renewed after so many steps.
 _MARGIN, _RENEW = 1.1, 20
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32)
 def _coefficients(stages: int) -> tuple[float, tuple[tuple[float, ...], ...]]:
     """Return the first weight, and (mu, nu, mu~, gamma~, c_(j-1)) of stages j = 2, ..., s.
 
@@ -192,7 +194,8 @@ class RKC(OdeSolver):
         smallest = 10 * abs(np.nextafter(self.t, self.direction * math.inf) - self.t)
         while True:
             left = abs(self.t_bound - self.t)
-            h_abs = min(max(self.h_abs, smallest), self.max_step, left)
+            longest = _MOST_STAGES**2 / (_STAGES * self.rate) if self.rate > 0 else math.inf
+            h_abs = min(max(self.h_abs, smallest), self.max_step, longest, left)
             h = self.direction * h_abs
             y = self._taken(h, self.t, self.y, self.f, self.rate)
             target = self.t_bound if h_abs == left else self.t + h

@@ -150,3 +150,19 @@ def test_both_flows_over_a_long_time(start):
     for W, expected in zip(found.points, exact.points, strict=True):
         assert np.linalg.norm(matrix(W) - matrix(expected)) <= 1e-3 * np.linalg.norm(expected.s)
     assert found.evaluations < exact.evaluations / 4
+
+
+def test_very_stiff_equations_keep_to_a_number_of_stages():
+    """At the rate 1e12 a step over the whole time would take over a million stages."""
+    count = 0
+
+    def velocity(t, y):
+        nonlocal count
+        count += 1
+        return -1e12 * y
+
+    solver = RKC(velocity, 0, np.array([1e-9]), 1.0, atol=1e-3)
+    before = count
+    solver.step()
+    assert count - before <= 5100
+    assert abs(solver.y[0]) <= 1e-9
