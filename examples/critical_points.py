@@ -31,7 +31,7 @@ for critical in fixedrank.critical_points(problem, k):
     )
 
 # %%
-# A start close to the third of them leaves along the negative directions of its Hessian, whose
+# A start close to the fourth of them leaves along the negative directions of its Hessian, whose
 # rates the spectrum tells, and ends at the minimum, at a rate that its spectrum tells.
 
 points = list(fixedrank.critical_points(problem, k))

@@ -18,6 +18,11 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((6, 30)) / np.sqrt(30)
 Y = rng.standard_normal((4, 6)) @ X
 problem = fixedrank.LinearRegression(X, Y)
+
+# %%
+# On the left, from Gaussian layers, the distance from the flow at :math:`t = 3` for six step sizes;
+# on the right, from balanced layers, the loss along 10,000 steps of the safe size.
+
 end = 3.0
 steps = np.array([100, 200, 400, 800, 1600, 3200])
 figure, (gaps, losses) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")

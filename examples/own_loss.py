@@ -116,7 +116,8 @@ figure.suptitle(
 plt.show()
 
 # %%
-# For both losses the two flows are one.
+# The outliers pull the solution of the squares away from the matrix behind the labels: its relative
+# error ends at 0.38, that of pseudo-Huber at 0.04.
 #
 # Completion of a matrix
 # ----------------------

@@ -261,9 +261,13 @@ def test_first_A(point):
 search(test_first_A)
 
 # %%
-# With :math:`\mathcal{A}_{W,N}` undone first, :math:`g_W(P_T(\mathcal{A}^{-1}(Z)\, C^{-1}), Y) =
-# \langle \mathcal{A}^{-1}(Z)\, C^{-1}, \mathcal{A}^{-1}(Y) \rangle_F` is symmetric in Z and Y. In
-# the other order it is not, and a solver that trusts in it may go astray without a word.
+# With :math:`\mathcal{A}_{W,N}` undone first,
+#
+# .. math:: g_W(P_T(\mathcal{A}^{-1}(Z)\, C^{-1}), Y)
+#     = \langle \mathcal{A}^{-1}(Z)\, C^{-1}, \mathcal{A}^{-1}(Y) \rangle_F
+#
+# is symmetric in Z and Y. In the other order it is not, and a solver that trusts in it may go astray
+# without a word.
 #
 # Costs, gradients and Hessians are checked in the same way, by
 # :func:`fixedrank.testing.check_gradient` and :func:`fixedrank.testing.check_hessian`, retractions
