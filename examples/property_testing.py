@@ -266,8 +266,8 @@ search(test_first_A)
 # .. math:: g_W(P_T(\mathcal{A}^{-1}(Z)\, C^{-1}), Y)
 #     = \langle \mathcal{A}^{-1}(Z)\, C^{-1}, \mathcal{A}^{-1}(Y) \rangle_F
 #
-# is symmetric in Z and Y. In the other order it is not, and a solver that trusts in it may go astray
-# without a word.
+# is symmetric in Z and Y. In the other order it is not, and a solver that trusts in it may go
+# astray without a word.
 #
 # Costs, gradients and Hessians are checked in the same way, by
 # :func:`fixedrank.testing.check_gradient` and :func:`fixedrank.testing.check_hessian`, retractions
