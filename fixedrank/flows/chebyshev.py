@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
-
-import numpy as np
-from scipy.integrate import DenseOutput, OdeSolver
-from scipy.linalg.blas import daxpy, dscal
 
 from fixedrank._checks import Array
+from fixedrank.flows.stabilised import Stabilised, combine
 
 # Damping of the stability polynomial, and what it leaves of the interval: rho h <= 0.65 s^2.
 _DAMPING = 2 / 13
 _STAGES = 1.54
 # With more stages their round-off, which grows with the square, would reach 1e-8.
 _MOST_STAGES = 5000
-# The estimate of the largest rate is enlarged by this, and renewed after so many steps.
-_MARGIN, _RENEW = 1.1, 20
 
 
 @lru_cache(maxsize=32)
@@ -52,7 +46,7 @@ def _coefficients(stages: int) -> tuple[float, tuple[tuple[float, ...], ...]]:
     return b[1] * w1, tuple(rows)
 
 
-class RKC(OdeSolver):
+class RKC(Stabilised):
     """The Runge-Kutta-Chebyshev method of second order, with error control.
 
     It spends s evaluations on a step of length up to 0.65 s^2 / rho, where rho is the largest rate
@@ -110,64 +104,15 @@ class RKC(OdeSolver):
     True
     """
 
-    def __init__(
-        self,
-        fun: Any,
-        t0: float,
-        y0: Any,
-        t_bound: float,
-        rtol: float = 1e-3,
-        atol: Any = 1e-6,
-        first_step: float | None = None,
-        max_step: float = math.inf,
-        vectorized: bool = False,
-    ) -> None:
-        super().__init__(fun, t0, y0, t_bound, vectorized)
-        for name, value in (("rtol", rtol), ("max_step", max_step), ("first_step", first_step)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive, got {value}")
-        if not (np.asarray(atol) > 0).all():
-            raise ValueError(f"atol must be positive, got {atol}")
-        self.t: float
-        self.y: Array
-        self.rtol, self.atol, self.max_step = rtol, atol, max_step
-        self.f: Array = self.fun(self.t, self.y)
-        self.direction_of_rate: Array = self.f
-        self.age = 0
-        self.rate = self._largest_rate()
-        self.last: tuple[float, float] | None = None
-        self.h_abs: float = self._first_step() if first_step is None else first_step
+    error_order = 3
 
-    def _largest_rate(self) -> float:
-        """Return an upper estimate of the largest rate at the state, by a power iteration."""
-        self.age = 0
-        vector = self.direction_of_rate
-        length = math.sqrt(np.finfo(float).eps) * max(float(np.linalg.norm(self.y)), 1e-8)
-        estimate = 0.0
-        for _ in range(30):
-            norm = float(np.linalg.norm(vector))
-            if not 0 < norm < math.inf:
-                # Nothing moves here: any direction is as good.
-                vector, norm = np.ones_like(self.y), math.sqrt(self.y.size)
-            vector = self.fun(self.t, self.y + (length / norm) * vector) - self.f
-            before, estimate = estimate, float(np.linalg.norm(vector)) / length
-            if abs(estimate - before) <= 0.02 * estimate:
-                break
-        self.direction_of_rate = vector
-        return _MARGIN * estimate
+    def _longest(self, rate: float) -> float:
+        return _MOST_STAGES**2 / (_STAGES * rate)
 
-    def _error(self, difference: Array, y: Array) -> float:
-        scale = self.atol + self.rtol * np.maximum(np.abs(self.y), np.abs(y))
-        return float(np.linalg.norm(difference / scale)) / math.sqrt(y.size)
-
-    def _first_step(self) -> float:
-        whole = abs(self.t_bound - self.t)
-        h = min(whole, self.max_step, 1 / self.rate if self.rate > 0 else whole)
-        if h == 0:
-            return 0.0
-        y = self.y + self.direction * h * self.f
-        change = self._error(h * (self.fun(self.t + self.direction * h, y) - self.f), y)
-        return min(whole, 0.1 * h / math.sqrt(change)) if math.sqrt(change) > 0 else h
+    def _attempt(self, h: float) -> tuple[Array, Array, Array]:
+        y = self._taken(h, self.t, self.y, self.f, self.rate)
+        f = self.fun(self.t + h, y)
+        return y, f, 0.8 * (self.y - y) + 0.4 * h * (self.f + f)
 
     def _taken(self, h: float, start: float, y: Array, f: Array, rate: float) -> Array:
         """Return the state one step of the method later, h with its sign."""
@@ -176,75 +121,13 @@ class RKC(OdeSolver):
         older, state = y.copy(), y + (first * h) * f
         for mu, nu, weight, correction, time in rows:
             value = self.fun(start + time * h, state)
-            # In place by BLAS: three times faster than array arithmetic on a long vector.
-            dscal(nu, older)
-            for factor, vector in (
+            combine(
+                older,
+                nu,
                 (1 - mu - nu, y),
                 (mu, state),
                 (weight * h, value),
                 (correction * h, f),
-            ):
-                daxpy(vector, older, a=factor)
+            )
             older, state = state, older
         return state
-
-    def _step_impl(self) -> tuple[bool, str | None]:
-        if self.age >= _RENEW:
-            self.rate = self._largest_rate()
-        smallest = 10 * abs(np.nextafter(self.t, self.direction * math.inf) - self.t)
-        while True:
-            left = abs(self.t_bound - self.t)
-            longest = _MOST_STAGES**2 / (_STAGES * self.rate) if self.rate > 0 else math.inf
-            h_abs = min(max(self.h_abs, smallest), self.max_step, longest, left)
-            h = self.direction * h_abs
-            y = self._taken(h, self.t, self.y, self.f, self.rate)
-            target = self.t_bound if h_abs == left else self.t + h
-            f = self.fun(target, y)
-            error = self._error(0.8 * (self.y - y) + 0.4 * h * (self.f + f), y)
-            if error <= 1:
-                break
-            if h_abs <= smallest:
-                return False, self.TOO_SMALL_STEP
-            self.h_abs = h_abs * (max(0.1, 0.8 * error ** (-1 / 3)) if error < math.inf else 0.1)
-            if self.age > 0:
-                self.rate = self._largest_rate()
-        self.h_abs = h_abs * self._growth(h_abs, max(error, 1e-12))
-        self.previous = (self.y, self.f, self.rate)
-        self.t, self.y, self.f = target, y, f
-        self.age += 1
-        return True, None
-
-    def _growth(self, h: float, error: float) -> float:
-        """Return the factor of the next step, from the errors of the last two."""
-        factor = 0.8 * error ** (-1 / 3)
-        if self.last is not None:
-            h_before, error_before = self.last
-            factor = min(factor, factor * (h / h_before) * (error_before / error) ** (1 / 3))
-        self.last = (h, error)
-        return min(10.0, max(0.1, factor))
-
-    def _dense_output_impl(self) -> DenseOutput:
-        return _Substeps(self)
-
-
-class _Substeps(DenseOutput):
-    """Reaches a time inside a step by a step of the method.
-
-    2026-11: a cubic through the ends of a step takes the slopes there, in which the errors of the
-    fast directions are enlarged by their rates.
-    """
-
-    def __init__(self, solver: RKC) -> None:
-        super().__init__(solver.t_old, solver.t)
-        self.solver, self.previous, self.last = solver, solver.previous, solver.y
-
-    def _call_impl(self, t: Array) -> Array:
-        return np.array([self._at(float(time)) for time in np.atleast_1d(t)]).T.reshape(
-            self.last.shape + t.shape
-        )
-
-    def _at(self, t: float) -> Array:
-        if t in (self.t_old, self.t):
-            return self.previous[0] if t == self.t_old else self.last
-        y, f, rate = self.previous
-        return self.solver._taken(t - self.t_old, self.t_old, y, f, rate)

@@ -11,6 +11,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from fixedrank._checks import Array
 from fixedrank.flows.chebyshev import RKC
+from fixedrank.flows.rock import ROCK4
 
 
 class RK4(OdeSolver):
@@ -119,6 +120,7 @@ METHODS: dict[str, type[OdeSolver]] = {
     "LSODA": LSODA,
     "RK4": RK4,
     "RKC": RKC,
+    "ROCK4": ROCK4,
 }
 
 
