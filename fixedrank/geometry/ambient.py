@@ -9,6 +9,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, real_array
+from fixedrank.geometry.points import FixedRankPoint, checked_tangent, is_triple
 
 KINDS = (
     "an array, a SciPy sparse array, a low-rank pair (L, R) for L @ R.T, "
@@ -70,6 +71,33 @@ def ambient_products(matrix: Any, u: Array, v: Array) -> tuple[Array, Array]:
     if isinstance(known, LinearOperator):
         return np.asarray(known.matmat(v)), np.asarray(known.rmatmat(u))
     return np.asarray(known @ v), np.asarray(known.T @ u)
+
+
+def tangent_pair(point: Any, vector: Any) -> tuple[Array, Array]:
+    """Return the low-rank pair (L, R), m x 2k and n x 2k, of a tangent vector Z = L R^T.
+
+    With Z = U M V^T + Up V^T + U Vp^T these are [U M + Up, U] and [V, Vp].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the vector is not (Up, M, Vp) with the shapes of the point, or is not finite.
+    """
+    u, _, vt = checked = FixedRankPoint(*point)
+    up, core, vp = checked_tangent(checked, vector)
+    return np.hstack((u @ core + up, u)), np.hstack((vt.T, vp))
+
+
+def as_direction(place: Any, direction: Any, shape: tuple[int, int]) -> Any:
+    """Return a direction Z at a matrix W as `as_ambient` does; a tangent vector as a LowRank.
+
+    At a point (u, s, vt) a triple is a tangent vector (Up, M, Vp); at an array it stands for the
+    low-rank matrix L S R^T, which at a point is written as the pair (L S, R).
+    """
+    if is_triple(place) and isinstance(direction, (tuple, list)) and len(direction) == 3:
+        left, right = tangent_pair(place, direction)
+        return LowRank(left, None, right)
+    return as_ambient(direction, shape)
 
 
 def _low_rank(parts: Any) -> LowRank:

@@ -14,10 +14,11 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, RankLostError, finite_array, real_array
-from fixedrank.geometry.manifold import FixedRank
+from fixedrank.geometry.ambient import LowRank, as_direction
 from fixedrank.geometry.points import FixedRankPoint, is_triple
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_factors
+from fixedrank.networks.pymanopt_problem import pymanopt_problem
 
 _BLOCK = 1 << 22
 _EPS = float(np.finfo(float).eps)
@@ -280,6 +281,13 @@ class LinearRegression:
             return RegressionGradient(self, u * s, vt)
         return self._matrix(W) @ self.C - self.B
 
+    def hessian_product(self, W: Any, Z: Any) -> Any:
+        """Return the Hessian of L^1 applied to Z, the m x n matrix Z C."""
+        direction = as_direction(W, Z, self.shape)
+        if isinstance(direction, LowRank):
+            return direction.left, self.C @ direction.right
+        return direction @ self.C
+
     # The layers of a network
 
     def network_loss(self, factors: Sequence[Any]) -> float:
@@ -410,42 +418,7 @@ class LinearRegression:
         >>> round(float(result.cost), 6)
         2.5
         """
-        if manifold.point_layout != 3:
-            raise ValueError(
-                f"{manifold} has no points (u, s, vt); use FixedRank(m, n, k, depth=N)"
-            )
-        if isinstance(manifold, FixedRank) and (manifold.m, manifold.n) != self.shape:
-            raise ValueError(
-                f"the problem is about {self.shape} matrices, but the manifold has "
-                f"{(manifold.m, manifold.n)}"
-            )
-
-        @pymanopt.function.numpy(manifold)
-        def cost(u: Array, s: Array, vt: Array) -> float:
-            return self.loss((u, s, vt))
-
-        @pymanopt.function.numpy(manifold)
-        def euclidean_gradient(u: Array, s: Array, vt: Array) -> Any:
-            gradient = self.gradient((u, s, vt))
-            if isinstance(manifold, FixedRank):
-                return gradient
-            gv, gtu = gradient.matmat(vt.T), gradient.rmatmat(u)
-            return gv * s, np.einsum("ij,ij->j", u, gv), (gtu * s).T
-
-        @pymanopt.function.numpy(manifold)
-        def euclidean_hessian(
-            u: Array, s: Array, vt: Array, du: Array, ds: Array, dvt: Array
-        ) -> tuple[Array, Array]:
-            # Z C as a low-rank pair, for the tangent vector Z = (du s + u ds) vt + u s dvt.
-            left = np.hstack((du * s + u * ds, u * s))
-            return left, self.C @ np.vstack((vt, dvt)).T
-
-        return pymanopt.Problem(
-            manifold,
-            cost,
-            euclidean_gradient=euclidean_gradient,
-            euclidean_hessian=euclidean_hessian if isinstance(manifold, FixedRank) else None,
-        )
+        return pymanopt_problem(self, manifold)
 
     # Inside
 

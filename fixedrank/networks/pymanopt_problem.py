@@ -1,0 +1,72 @@
+"""A problem with ambient derivatives as a pymanopt problem on a manifold of rank-k matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pymanopt
+
+from fixedrank._checks import Array
+from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.manifold import FixedRank
+
+
+def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
+    """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
+
+    Parameters
+    ----------
+    problem : object
+        With ``shape``, ``loss(point)`` and ``gradient(point)``, an ambient m x n matrix of any
+        kind; and, for optimizers of second order, ``hessian_product(point, pair)``, the ambient
+        matrix D^2 f [Z] at a point (u, s, vt) for the low-rank pair (L, R) of Z = L R^T.
+    manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
+        A manifold of m x n matrices with points (u, s, vt).
+
+    Returns
+    -------
+    pymanopt.Problem
+        With cost and Euclidean gradient; on a :class:`FixedRank` also with the Euclidean Hessian,
+        if the problem has one. FixedRankEmbedded has no Hessian, and takes the gradient as the
+        derivatives with respect to u, s and vt.
+
+    Raises
+    ------
+    ValueError
+        If the manifold has points of another kind or shape.
+    """
+    if manifold.point_layout != 3:
+        raise ValueError(f"{manifold} has no points (u, s, vt); use FixedRank(m, n, k, depth=N)")
+    on_fixed_rank = isinstance(manifold, FixedRank)
+    if on_fixed_rank and (manifold.m, manifold.n) != tuple(problem.shape):
+        raise ValueError(
+            f"the problem is about {problem.shape} matrices, but the manifold has "
+            f"{(manifold.m, manifold.n)}"
+        )
+
+    @pymanopt.function.numpy(manifold)
+    def cost(u: Array, s: Array, vt: Array) -> float:
+        return float(problem.loss((u, s, vt)))
+
+    @pymanopt.function.numpy(manifold)
+    def euclidean_gradient(u: Array, s: Array, vt: Array) -> Any:
+        gradient = problem.gradient((u, s, vt))
+        if on_fixed_rank:
+            return gradient
+        gv, gtu = ambient_products(gradient, u, vt.T)
+        return gv * s, np.einsum("ij,ij->j", u, gv), (gtu * s).T
+
+    @pymanopt.function.numpy(manifold)
+    def euclidean_hessian(u: Array, s: Array, vt: Array, du: Array, ds: Array, dvt: Array) -> Any:
+        # The tangent vector Z = (du s + u ds) vt + u s dvt, as `embedding` writes it.
+        pair = np.hstack((du * s + u * ds, u * s)), np.vstack((vt, dvt)).T
+        return problem.hessian_product((u, s, vt), pair)
+
+    with_hessian = on_fixed_rank and hasattr(problem, "hessian_product")
+    return pymanopt.Problem(
+        manifold,
+        cost,
+        euclidean_gradient=euclidean_gradient,
+        euclidean_hessian=euclidean_hessian if with_hessian else None,
+    )
