@@ -19,6 +19,8 @@ from fixedrank.ensembles import (
 from fixedrank.flows import (
     RK4,
     RKC,
+    ROCK4,
+    AutoSwitching,
     DescentTrajectory,
     FactoredTrajectory,
     FlowComparison,
@@ -69,6 +71,8 @@ from fixedrank.networks import (
 __all__ = [
     "RK4",
     "RKC",
+    "ROCK4",
+    "AutoSwitching",
     "Classification",
     "CriticalPoint",
     "DepthOperator",

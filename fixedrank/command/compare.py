@@ -78,9 +78,9 @@ def add_parser(commands: Any) -> None:
     )
     flow.add_argument(
         "--method",
-        default="DOP853",
+        default="auto",
         metavar="NAME",
-        help=f"one of {', '.join(METHODS)} (default DOP853)",
+        help=f"one of {', '.join(METHODS)} (default auto)",
     )
     flow.add_argument("--step", type=float, metavar="H", help="the fixed step of --method RK4")
     flow.add_argument("--rtol", type=float, default=1e-8, help="relative tolerance (default 1e-8)")

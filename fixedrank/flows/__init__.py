@@ -11,12 +11,16 @@ from fixedrank.flows.descent import (
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.riemannian import riemannian_flow
+from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.solvers import RK4
+from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import FactoredTrajectory, RankChange, RiemannianTrajectory
 
 __all__ = [
     "RK4",
     "RKC",
+    "ROCK4",
+    "AutoSwitching",
     "DescentTrajectory",
     "FactoredTrajectory",
     "FlowComparison",

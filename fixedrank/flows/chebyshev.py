@@ -106,8 +106,15 @@ class RKC(Stabilised):
 
     error_order = 3
 
-    def _longest(self, rate: float) -> float:
-        return _MOST_STAGES**2 / (_STAGES * rate)
+    fewest_stages, most_stages = 2, _MOST_STAGES
+
+    @staticmethod
+    def _interval(stages: float) -> float:
+        return (stages**2 - 1) / _STAGES
+
+    @staticmethod
+    def _stages(length: float) -> float:
+        return math.sqrt(1 + _STAGES * length)
 
     def _attempt(self, h: float) -> tuple[Array, Array, Array]:
         y = self._taken(h, self.t, self.y, self.f, self.rate)
@@ -116,7 +123,7 @@ class RKC(Stabilised):
 
     def _taken(self, h: float, start: float, y: Array, f: Array, rate: float) -> Array:
         """Return the state one step of the method later, h with its sign."""
-        stages = max(2, 1 + int(math.sqrt(1 + _STAGES * abs(h) * rate)))
+        stages = self._stages_for(abs(h), rate)
         first, rows = _coefficients(stages)
         older, state = y.copy(), y + (first * h) * f
         for mu, nu, weight, correction, time in rows:

@@ -135,7 +135,7 @@ def compare_flows(
     factors: Sequence[Any],
     t: Any,
     *,
-    method: Any = "DOP853",
+    method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
     progress: bool = False,

@@ -138,7 +138,7 @@ class RiemannianSystem:
         A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
         value by rtol relative, which is how layers keep them, with their s^(1/N).
         """
-        core = np.minimum(atol, rtol * np.sqrt(np.outer(self.framed, self.framed)))
+        core = rtol * np.sqrt(np.outer(self.framed, self.framed))
         bounds = np.full(state.size, atol)
         bounds[-core.size :] = core.ravel()
         return rtol, bounds

@@ -77,7 +77,7 @@ def factored_flow(
     factors: Sequence[Any],
     t: Any,
     *,
-    method: Any = "DOP853",
+    method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
     progress: bool = False,
@@ -94,9 +94,10 @@ def factored_flow(
     t : array_like, shape (times,)
         The output times, increasing; the layers start at the first one.
     method : str or OdeSolver class
-        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, "RKC" (:class:`RKC`), which is
-        for long times at tolerances of 1e-6 or more, or "RK4" (:class:`RK4`), which takes
-        ``step=h``.
+        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 where the flow is stiff; "ROCK4"
+        (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
+        "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
+        "LSODA" of SciPy.
     rtol, atol : float
         Tolerances of the local error, relative and absolute, as in scipy.integrate.solve_ivp;
         they are meant for the product, each of the N layers is held to rtol / N, atol / (10 N).

@@ -20,7 +20,7 @@ def riemannian_flow(
     depth: float,
     t: Any,
     *,
-    method: Any = "DOP853",
+    method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
     progress: bool = False,
@@ -40,9 +40,10 @@ def riemannian_flow(
     t : array_like, shape (times,)
         The output times, increasing; W starts at the first one.
     method : str or OdeSolver class
-        "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA" of SciPy, "RKC" (:class:`RKC`), which is
-        for long times at tolerances of 1e-6 or more, or "RK4" (:class:`RK4`), which takes
-        ``step=h``.
+        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 where the flow is stiff; "ROCK4"
+        (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
+        "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
+        "LSODA" of SciPy.
     rtol, atol : float
         Tolerances of the local error, relative and absolute. Small singular values are kept to
         `rtol` relative, as the layers of a network keep them.

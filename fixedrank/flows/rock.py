@@ -10,16 +10,87 @@ from fixedrank._checks import Array
 from fixedrank.flows.rock_coefficients import coefficients
 from fixedrank.flows.stabilised import Stabilised, combine
 
-# The interval of stability of s stages, up to 3e-3: rho h <= 0.3531 s^2 - 2.9.
+# The interval of stability of s stages: rho h <= 0.3531 s^2 - 2.9.
 _LENGTH, _OFFSET = 0.3531, 2.9
-_MOST_STAGES = 500
 
 
 class ROCK4(Stabilised):
+    """A stabilised Runge-Kutta method of fourth order, with error control.
+
+    It spends s >= 5 evaluations on a step of length up to 0.353 s^2 / rho, where rho is the largest
+    rate of an equation whose Jacobian has real negative eigenvalues; a classical explicit method
+    gets s times less far. Gradient flows are of this kind near a limit and on plateaus, where
+    stability, not accuracy, bounds the step. The rate rho is estimated by a power iteration. An
+    output time inside a step is reached by a shorter step of the method.
+
+    A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, or to
+    :func:`scipy.integrate.solve_ivp`. Where nothing is stiff DOP853 is better: see
+    :class:`AutoSwitching`.
+
+    Parameters
+    ----------
+    fun : callable
+        The right-hand side f(t, y).
+    t0 : float
+        Initial time.
+    y0 : array_like, shape (size,)
+        Initial state.
+    t_bound : float
+        Final time.
+    rtol : float
+        Relative tolerance of the local error.
+    atol : float or array_like, shape (size,)
+        Absolute tolerance of the local error.
+    first_step : float, optional
+        The first step that is tried; chosen by the method if left out.
+    max_step : float
+        The longest step.
+    vectorized : bool
+        Whether `fun` takes several states as columns.
+
+    Raises
+    ------
+    ValueError
+        If a step or a tolerance is not positive.
+
+    Notes
+    -----
+    The method is of the kind of the reference: its stability polynomial, the recurrence of the
+    first s - 4 stages, and last four stages that make it of fourth order. The coefficients are
+    this library's own, computed for each s when it is first needed, and so is the estimate of the
+    error, which takes no evaluation. As with all methods of this kind the order is lower where
+    fast directions are driven by slow ones; above some 100 stages :class:`RKC` then gets further.
+
+    References
+    ----------
+    A. Abdulle, Fourth order Chebyshev methods with recurrence relation, SIAM Journal on Scientific
+    Computing 23, 2002.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> from scipy.integrate import solve_ivp
+    >>> rates = np.array([1.0, 1e5])
+    >>> solution = solve_ivp(
+    ...     lambda t, y: -rates * (y - 1), (0, 1), [0.0, 0.0], method=fixedrank.ROCK4, rtol=1e-6
+    ... )
+    >>> round(float(solution.y[0, -1]), 5)  # 1 - 1/e
+    0.63212
+    >>> solution.nfev < 10_000  # the fixed step of RK4 would need 140,000
+    True
+    """
+
     error_order = 4
 
-    def _longest(self, rate: float) -> float:
-        return (_LENGTH * _MOST_STAGES**2 - _OFFSET) / rate
+    fewest_stages, most_stages = 5, 500
+
+    @staticmethod
+    def _interval(stages: float) -> float:
+        return _LENGTH * stages**2 - _OFFSET
+
+    @staticmethod
+    def _stages(length: float) -> float:
+        return math.sqrt((length + _OFFSET) / _LENGTH)
 
     def _attempt(self, h: float) -> tuple[Array, None, Array]:
         y, error = self._step(h, self.t, self.y, self.f, self.rate)
@@ -30,8 +101,7 @@ class ROCK4(Stabilised):
 
     def _step(self, h: float, start: float, y: Array, f: Array, rate: float) -> tuple[Array, Array]:
         """Return the state one step later, and an estimate of its error."""
-        stages = max(5, math.ceil(math.sqrt((abs(h) * rate + _OFFSET) / _LENGTH)))
-        method = coefficients(stages)
+        method = coefficients(self._stages_for(abs(h), rate))
         older, state = y.copy(), y.copy()
         value = f
         for index, (mu, nu, time) in enumerate(method.steps):

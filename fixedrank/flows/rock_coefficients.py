@@ -1,10 +1,10 @@
 r"""Coefficients of the stabilised Runge-Kutta method of fourth order.
 
 With s stages its stability polynomial is R(z) = w(z) P(z), |R| <= 0.9501 on the interval of
-stability: w of degree 4 with two pairs of complex zeros near z = 0, and P of degree s - 4, orthogonal
-with respect to w^2 / sqrt(1 - x^2), x the interval mapped to [-1, 1]. So P has a three-term
-recurrence, which makes the first s - 4 stages; four more, whose stability polynomial is w, make the
-whole a method of fourth order for nonlinear equations too.
+stability: w of degree 4 with two pairs of complex zeros near z = 0, and P of degree s - 4,
+orthogonal with respect to w^2 / sqrt(1 - x^2), x the interval mapped to [-1, 1]. So P has a
+three-term recurrence, which makes the first s - 4 stages; four more, whose stability polynomial is
+w, make the whole a method of fourth order for nonlinear equations too.
 
 R is of fourth order, R(z) = exp(z) + O(z^5), where its zeros x_i satisfy
 sum (a - x_i)^{-p} = 0 for p = 2, 3, 4, with a the image of z = 0. That leaves two of the five
@@ -37,13 +37,14 @@ _PARAMETERS = np.array(
         [-1.0925, -0.1334, 0.0992, -0.1758, 0.2515, 0.0, 0.0],
     ]
 )
-# Where w is the polynomial of four stages, the abscissae 1/3 and 2/3 of the interval left to them.
-_ABSCISSAE = (1 / 3, 2 / 3)
-# B-series weights 1 / gamma(tree) of the exact solution, for the trees of orders 1 to 4 in the order
+# Abscissae of the second and third of the last four stages, within the interval left to them: near
+# the smallest error of fifth order.
+_ABSCISSAE = (0.2, 0.6)
+# B-series weights 1 / gamma(tree) of the exact solution, for the trees of orders 1 to 4, which are
 # t, [t], [t, t], [[t]], [t, t, t], [t, [t]], [[t, t]], [[[t]]].
 _EXACT = np.array([1, 1 / 2, 1 / 3, 1 / 6, 1 / 4, 1 / 8, 1 / 12, 1 / 24])
 # The tall tree of order 4 has this weight in the estimate of the error.
-_ESTIMATE = 1 / 100
+_ESTIMATE = 1 / 250
 
 
 class Coefficients(NamedTuple):

@@ -1,4 +1,4 @@
-"""Integrators by name: SciPy's, and two of this library."""
+"""Integrators by name: SciPy's, and those of this library."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scipy.interpolate import CubicHermiteSpline
 from fixedrank._checks import Array
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.rock import ROCK4
+from fixedrank.flows.switching import AutoSwitching
 
 
 class RK4(OdeSolver):
@@ -112,6 +113,7 @@ class _Hermite(DenseOutput):
 
 
 METHODS: dict[str, type[OdeSolver]] = {
+    "auto": AutoSwitching,
     "RK23": RK23,
     "RK45": RK45,
     "DOP853": DOP853,

@@ -24,8 +24,10 @@ class Stabilised(OdeSolver):
     stages a step needs, how it takes one, and what it estimates for the error.
     """
 
-    # The estimated error is of this order in the step size.
+    # The estimated error is of this order in the step size; how few stages make a step, how many.
     error_order: int
+    fewest_stages: int
+    most_stages: int
 
     def __init__(
         self,
@@ -51,13 +53,20 @@ class Stabilised(OdeSolver):
         self.f: Array = self.fun(self.t, self.y)
         self.direction_of_rate: Array = self.f
         self.age = 0
+        self.rate = 0.0
         self.rate = self._largest_rate()
         self.last: tuple[float, float] | None = None
         self.h_abs: float = self._first_step() if first_step is None else first_step
 
+    @staticmethod
     @abstractmethod
-    def _longest(self, rate: float) -> float:
-        """Return the longest step that the method takes at a rate > 0."""
+    def _interval(stages: float) -> float:
+        """Return the length of the interval of stability of so many stages."""
+
+    @staticmethod
+    @abstractmethod
+    def _stages(length: float) -> float:
+        """Return the number of stages, not rounded, with an interval of stability of a length."""
 
     @abstractmethod
     def _taken(self, h: float, start: float, y: Array, f: Array, rate: float) -> Array:
@@ -72,7 +81,7 @@ class Stabilised(OdeSolver):
         self.age = 0
         vector = self.direction_of_rate
         length = math.sqrt(np.finfo(float).eps) * max(float(np.linalg.norm(self.y)), 1e-8)
-        estimate = 0.0
+        estimate = self.rate / _MARGIN
         for _ in range(30):
             norm = float(np.linalg.norm(vector))
             if not 0 < norm < math.inf:
@@ -80,7 +89,7 @@ class Stabilised(OdeSolver):
                 vector, norm = np.ones_like(self.y), math.sqrt(self.y.size)
             vector = self.fun(self.t, self.y + (length / norm) * vector) - self.f
             before, estimate = estimate, float(np.linalg.norm(vector)) / length
-            if abs(estimate - before) <= 0.02 * estimate:
+            if abs(estimate - before) <= 0.01 * estimate:
                 break
         self.direction_of_rate = vector
         return _MARGIN * estimate
@@ -104,8 +113,7 @@ class Stabilised(OdeSolver):
         smallest = 10 * abs(np.nextafter(self.t, self.direction * math.inf) - self.t)
         while True:
             left = abs(self.t_bound - self.t)
-            longest = self._longest(self.rate) if self.rate > 0 else math.inf
-            h_abs = min(max(self.h_abs, smallest), self.max_step, longest, left)
+            h_abs = self._fitted(min(max(self.h_abs, smallest), self.max_step, left))
             y, f, difference = self._attempt(self.direction * h_abs)
             error = self._error(difference, y)
             if error <= 1:
@@ -123,6 +131,20 @@ class Stabilised(OdeSolver):
         self.f = self.fun(target, y) if f is None else f
         self.age += 1
         return True, None
+
+    def _stages_for(self, h: float, rate: float) -> int:
+        return max(self.fewest_stages, math.ceil(self._stages(h * rate)))
+
+    def _fitted(self, h: float) -> float:
+        """Return a step up to h that makes the most of its stages."""
+        if self.rate == 0:
+            return h
+        stages = self._stages_for(h, self.rate)
+        if stages > self.most_stages:
+            return self._interval(self.most_stages) / self.rate
+        shorter = self._interval(stages - 1) / self.rate
+        better = stages > self.fewest_stages and shorter * stages > h * (stages - 1)
+        return shorter if better else h
 
     def _growth(self, h: float, error: float) -> float:
         """Return the factor of the next step, from the errors of the last two."""

@@ -25,7 +25,7 @@ CLOSE, CLOSE_DAMPED = 10.0, 0.01
 # Up to this size a dense matrix of rates is cheaper.
 _DENSE = 40
 # The first look after so many evaluations; later ones may cost half of all that went before.
-_PATIENCE = 2000
+_PATIENCE = 500
 
 
 class Linearised(Protocol):

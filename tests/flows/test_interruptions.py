@@ -91,7 +91,8 @@ def when_the_loss_falls_below(run, level):
 @BOTH
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 @pytest.mark.parametrize(
-    "method", ["DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "RK4", "RKC"]
+    "method",
+    ["auto", "ROCK4", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "RK4", "RKC"],
 )
 def test_a_gradient_that_breaks_down(run, method, broken):
     whole = run(DenseProblem(X, Y))
@@ -142,7 +143,7 @@ def test_an_error_in_a_loss_is_passed_on():
 
 
 @BOTH
-@pytest.mark.parametrize("method", ["DOP853", "BDF", "RK4", "RKC"])
+@pytest.mark.parametrize("method", ["auto", "ROCK4", "DOP853", "BDF", "RK4", "RKC"])
 def test_a_gradient_that_is_nan_from_the_start(run, method):
     options = {"step": 0.01} if method == "RK4" else {}
     with pytest.raises(ValueError, match="NaN or infinite values at the start"):

@@ -7,7 +7,7 @@ from scipy.integrate import RK45
 from fixedrank import LinearRegression, balanced_factors, factored_flow, riemannian_flow
 from tests.flows.exact import dense_flow, matrix, orthonormal
 
-METHODS = ["DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA", "RK4", "RKC", RK45]
+METHODS = ["auto", "ROCK4", "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA", "RK4", "RKC", RK45]
 DEPTH, T = 3, np.array([0.0, 0.1, 0.37, 1.0])
 
 
@@ -25,8 +25,10 @@ def options(method):
     )
 
 
-# Errors of many steps of tolerance 1e-7 add up, and t <= 1 damps them little.
+# Errors of many steps of tolerance 1e-7 add up, and t <= 1 damps them little. RKC is of second
+# order: an error of 1e-7 in each step adds up to (1e-7)^(2/3).
 BOUND = 1e-5
+BOUNDS = {"RKC": 1e-7 ** (2 / 3)}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -36,7 +38,7 @@ def test_riemannian_flow(case, method):
     assert flow.complete
     assert flow.status == "reached the last time t = 1"
     for found, W in zip(flow.points, expected, strict=True):
-        assert np.linalg.norm(matrix(found) - W) <= BOUND
+        assert np.linalg.norm(matrix(found) - W) <= BOUNDS.get(method, BOUND)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -47,7 +49,7 @@ def test_factored_flow(case, method):
     assert flow.complete
     assert flow.status == "reached the last time t = 1"
     for found, W in zip(flow.product, expected, strict=True):
-        assert np.linalg.norm(found - W) <= BOUND
+        assert np.linalg.norm(found - W) <= BOUNDS.get(method, BOUND)
 
 
 @pytest.mark.parametrize("rtol", [1e-4, 1e-7, 1e-10])

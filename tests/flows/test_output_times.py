@@ -25,7 +25,7 @@ BOTH = pytest.mark.parametrize("run", [flow_of_matrix, flow_of_layers])
 
 
 @BOTH
-@pytest.mark.parametrize("method", ["DOP853", "RK45", "LSODA", "BDF", "RKC"])
+@pytest.mark.parametrize("method", ["auto", "ROCK4", "DOP853", "RK45", "LSODA", "BDF", "RKC"])
 def test_only_the_asked_times(run, method):
     # Some of them closer than a step, one far off.
     t = [0, 1e-9, 0.3, 0.3 + 1e-12, 0.31, 2.0]

@@ -1,0 +1,147 @@
+"""DOP853 where accuracy limits the step, ROCK4 where stability does."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.integrate import DOP853, DenseOutput, OdeSolver
+
+from fixedrank._checks import Array
+from fixedrank.flows.rock import ROCK4
+
+# DOP853 is stable up to h rho = 6.6. At the first of these values of h rho, and at the second where
+# steps have to be tried again, it counts as limited by stability, if that happens so often.
+_LIMITED, _TREMBLING, _PATIENCE = 5.0, 3.0, 8
+# A step of DOP853 with 12 evaluations, up to h rho = 6, beats one of ROCK4 with 5 below this.
+_EASY = 2.0
+
+
+class AutoSwitching(OdeSolver):
+    """DOP853 where accuracy limits the step, and :class:`ROCK4` where stability does.
+
+    The largest rate rho is estimated from two stages of DOP853 at the end of each step, at no cost.
+    Where h rho stays near the limit of stability the method changes to ROCK4, and back where its
+    steps have become so short that nothing is stiff any more; each return makes the next change
+    slower.
+
+    A SciPy ``OdeSolver``, and with the name "auto" the method that the flows of this library use
+    if no other is asked for.
+
+    Parameters
+    ----------
+    fun : callable
+        The right-hand side f(t, y).
+    t0 : float
+        Initial time.
+    y0 : array_like, shape (size,)
+        Initial state.
+    t_bound : float
+        Final time.
+    rtol : float
+        Relative tolerance of the local error.
+    atol : float or array_like, shape (size,)
+        Absolute tolerance of the local error.
+    first_step : float, optional
+        The first step that is tried; chosen by the method if left out.
+    max_step : float
+        The longest step.
+    vectorized : bool
+        Whether `fun` takes several states as columns.
+    stiff : bool
+        Whether to begin with ROCK4.
+
+    Raises
+    ------
+    ValueError
+        If a step or a tolerance is not positive.
+
+    References
+    ----------
+    E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, 2nd edition, section IV.2, for
+    the estimate of rho.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> from scipy.integrate import solve_ivp
+    >>> rates = np.array([1.0, 1e5])
+    >>> solution = solve_ivp(
+    ...     lambda t, y: -rates * (y - 1), (0, 1), [0.0, 0.0], fixedrank.AutoSwitching, rtol=1e-6
+    ... )
+    >>> round(float(solution.y[0, -1]), 5)  # 1 - 1/e
+    0.63212
+    >>> solution.nfev < 10_000  # DOP853 takes 188,000
+    True
+    """
+
+    def __init__(
+        self,
+        fun: Any,
+        t0: float,
+        y0: Any,
+        t_bound: float,
+        rtol: float = 1e-3,
+        atol: Any = 1e-6,
+        first_step: float | None = None,
+        max_step: float = math.inf,
+        vectorized: bool = False,
+        stiff: bool = False,
+    ) -> None:
+        super().__init__(fun, t0, y0, t_bound, vectorized)
+        self.t: float
+        self.y: Array
+        self.options = {"rtol": rtol, "atol": atol, "max_step": max_step}
+        self.inner: Any = self._method(ROCK4 if stiff else DOP853, first_step)
+        self.count, self.patience = 0, _PATIENCE
+
+    def _method(self, method: type[OdeSolver], step: float | None) -> OdeSolver:
+        return method(self.fun, self.t, self.y, self.t_bound, first_step=step, **self.options)
+
+    @property
+    def stiff(self) -> bool:
+        """Whether the next step is one of ROCK4."""
+        return isinstance(self.inner, ROCK4)
+
+    @property
+    def h_abs(self) -> float:
+        """The length of the next step."""
+        return float(self.inner.h_abs)
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        before = self.inner.nfev
+        message = self.inner.step()
+        if self.inner.status == "failed":
+            return False, message
+        self.stepped = self.inner
+        self.t, self.y = self.inner.t, self.inner.y
+        if self.inner.status == "running":
+            self._reconsider(tried_again=self.inner.nfev - before > DOP853.n_stages)
+        return True, None
+
+    def _reconsider(self, tried_again: bool) -> None:
+        """Change the method where the other one would be cheaper."""
+        if self.stiff:
+            due = self.inner.h_abs * self.inner.rate < _EASY
+        else:
+            due = self._stiffness() > (_TREMBLING if tried_again else _LIMITED)
+        self.count = self.count + 1 if due else max(0, self.count - 1)
+        if self.count >= self.patience:
+            self.count = 0
+            self.patience *= 2 if self.stiff else 1
+            step = min(self.h_abs, abs(self.t_bound - self.t))
+            self.inner = self._method(DOP853 if self.stiff else ROCK4, step)
+
+    def _stiffness(self) -> float:
+        """Return h rho from f at the end of the step and at the last stage, which is there too."""
+        solver = self.inner
+        h, last = solver.t - solver.t_old, solver.n_stages - 1
+        stage = solver.y_old + h * (solver.K[:last].T @ solver.A[last, :last])
+        distance = float(np.linalg.norm(solver.y - stage))
+        if distance == 0:
+            return 0.0
+        return abs(h) * float(np.linalg.norm(solver.K[-1] - solver.K[last])) / distance
+
+    def _dense_output_impl(self) -> DenseOutput:
+        return self.stepped.dense_output()
