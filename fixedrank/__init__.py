@@ -42,6 +42,7 @@ from fixedrank.geometry import (
     FixedRankPoint,
     FixedRankTangentVector,
     GeodesicNotFoundError,
+    MatrixSum,
     RankLostError,
     integral_inner_product,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "GeodesicNotFoundError",
     "Hypotheses",
     "LinearRegression",
+    "MatrixSum",
     "NetworkHessian",
     "RankChange",
     "RankLostError",

@@ -6,6 +6,7 @@ from fixedrank.geometry.logarithm import GeodesicNotFoundError
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.operator import DepthOperator
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.sums import MatrixSum
 
 __all__ = [
     "DepthOperator",
@@ -13,6 +14,7 @@ __all__ = [
     "FixedRankPoint",
     "FixedRankTangentVector",
     "GeodesicNotFoundError",
+    "MatrixSum",
     "RankLostError",
     "integral_inner_product",
 ]

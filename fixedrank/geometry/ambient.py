@@ -13,7 +13,7 @@ from fixedrank.geometry.points import FixedRankPoint, checked_tangent, is_triple
 
 KINDS = (
     "an array, a SciPy sparse array, a low-rank pair (L, R) for L @ R.T, "
-    "a triple (L, S, R) for L @ S @ R.T, or a scipy.sparse.linalg.LinearOperator"
+    "a triple (L, S, R) for L @ S @ R.T, a scipy.sparse.linalg.LinearOperator, or a MatrixSum"
 )
 
 
@@ -32,6 +32,10 @@ class LowRank(NamedTuple):
     def after_middle(self, block: Array) -> Array:
         """Return middle @ block."""
         return block if self.middle is None else self.middle @ block
+
+    def thin_right(self) -> Array:
+        """Return R for which the matrix is left @ R.T."""
+        return self.right if self.middle is None else self.right @ self.middle.T
 
     def before_middle(self, block: Array) -> Array:
         """Return middle.T @ block."""
@@ -63,14 +67,32 @@ def as_ambient(matrix: Any, shape: tuple[int, int]) -> Any:
 def ambient_products(matrix: Any, u: Array, v: Array) -> tuple[Array, Array]:
     """Return the products G V (m x k) and G^T U (n x k) of an m x n matrix G of any kind."""
     known = as_ambient(matrix, (u.shape[0], v.shape[0]))
+    return times(known, v), transposed_times(known, u)
+
+
+def times(known: Any, block: Array) -> Array:
+    """Return G @ block for a matrix G that `as_ambient` returned."""
     if isinstance(known, LowRank):
-        return (
-            known.left @ known.after_middle(known.right.T @ v),
-            known.right @ known.before_middle(known.left.T @ u),
-        )
+        return known.left @ known.after_middle(known.right.T @ block)
     if isinstance(known, LinearOperator):
-        return np.asarray(known.matmat(v)), np.asarray(known.rmatmat(u))
-    return np.asarray(known @ v), np.asarray(known.T @ u)
+        return np.asarray(known.matmat(block))
+    return np.asarray(known @ block)
+
+
+def transposed_times(known: Any, block: Array) -> Array:
+    """Return G.T @ block for a matrix G that `as_ambient` returned."""
+    if isinstance(known, LowRank):
+        return known.right @ known.before_middle(known.left.T @ block)
+    if isinstance(known, LinearOperator):
+        return np.asarray(known.rmatmat(block))
+    return np.asarray(known.T @ block)
+
+
+def to_array(known: Any) -> Array:
+    """Return the m x n array of a matrix that `as_ambient` returned."""
+    if scipy.sparse.issparse(known):
+        return np.asarray(known.toarray())
+    return known if isinstance(known, np.ndarray) else times(known, np.eye(known.shape[1]))
 
 
 def tangent_pair(point: Any, vector: Any) -> tuple[Array, Array]:

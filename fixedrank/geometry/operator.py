@@ -78,8 +78,9 @@ class DepthOperator:
         ----------
         Z : FixedRankTangentVector or ambient matrix
             A tangent vector (Up, M, Vp), or an ambient m x n matrix as a NumPy or SciPy sparse
-            array or a LinearOperator, which is projected to T_W first; for N >= 2 that leaves
-            A_{W,N}(Z) as it is, as A vanishes on the normal space.
+            array, a low-rank pair, a LinearOperator or a :class:`MatrixSum`, which is projected to
+            T_W first; for N >= 2 that leaves A_{W,N}(Z) as it is, as A vanishes on the normal
+            space.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class DepthOperator:
         return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=np.float64)
 
     def _tangent(self, value: Any) -> FixedRankTangentVector:
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, (tuple, list)) and len(value) != 2:
             return checked_tangent(self.point, value)
         vector = tangent.project(self.point, value)
         return checked_tangent(self.point, vector, "the projection of Z")

@@ -131,9 +131,9 @@ def classify_factors(
     depth, size = len(layers), _size(problem, layers)
     gradient = problem.network_gradient(layers)
     gradient_norm = float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
+    found = classify(problem, product(layers), rtol=rtol)
     norms = float(np.linalg.norm(problem.C, 2)), float(np.linalg.norm(problem.B, 2))
     tolerance = rtol * size ** (depth - 1) * (norms[0] * size**depth + norms[1])
-    found = classify(problem, product(layers), rtol=rtol)
     widest = min(layers[0].shape[1], *(layer.shape[0] for layer in layers))
     rank, best = found.rank, min(widest, problem.rank)
     top = found.morse_index == 0

@@ -56,10 +56,10 @@ class NetworkHessian(LinearOperator):
         self.problem, self.layers = problem, problem.checked_layers(factors)
         self.cut, self._left, self._right = narrow_partial_products(self.layers)
         left, right = self._left[-1], self._right[-1]
-        self._rc, self._plain = right @ problem.C, left.T @ left
+        self._rc, self._plain = (problem.C @ right.T).T, left.T @ left
         self._along = self._rc @ right.T
         outer = left @ self._along - problem.B @ right.T
-        inner = self._plain @ self._rc - left.T @ problem.B
+        inner = self._plain @ self._rc - (problem.B.T @ left).T
         # G times what stands right of the cut and its further products, as for the gradient.
         self._outer, self._inner = [outer], [inner]
         for layer in self.layers[: self.cut : -1]:
@@ -149,11 +149,11 @@ class NetworkHessian(LinearOperator):
         for i, layer in enumerate(reversed(layers[:cut])):
             right.append(right[-1] @ layer + self._right[i] @ moves[cut - 1 - i])
         p, r, dp, dr = self._left[-1], self._right[-1], left[-1], right[-1]
-        drc = dr @ problem.C
+        drc = (problem.C @ dr.T).T
         along = drc @ r.T
         across = dp.T @ p
         outer = dp @ self._along + p @ (along + along.T) - problem.B @ dr.T
-        inner = (across + across.T) @ self._rc + self._plain @ drc - dp.T @ problem.B
+        inner = (across + across.T) @ self._rc + self._plain @ drc - (problem.B.T @ dp).T
         result: list[Array] = [np.empty(0)] * len(layers)
         for i, j in enumerate(range(len(layers) - 1, cut - 1, -1)):
             result[j] = outer @ self._left[j - cut].T + self._outer[i] @ left[j - cut].T

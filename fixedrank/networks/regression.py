@@ -2,60 +2,72 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pymanopt
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator
+import scipy.sparse
 
-from fixedrank._checks import Array, RankLostError, finite_array, real_array
-from fixedrank.geometry.ambient import LowRank, as_direction
+from fixedrank._checks import Array, RankLostError, real_array
 from fixedrank.geometry.points import FixedRankPoint, is_triple
-from fixedrank.networks.gradients import narrow_partial_products, network_gradient
-from fixedrank.networks.layers import checked_factors
-from fixedrank.networks.pymanopt_problem import pymanopt_problem
+from fixedrank.networks.data import (
+    dense_pair,
+    digest_of,
+    numerical_rank,
+    sparse_pair,
+    squared_norm_of,
+)
+from fixedrank.networks.layered import LayeredLoss
+from fixedrank.networks.moments import (
+    as_moment,
+    digest_of_moments,
+    product_of_data,
+    require_moments,
+)
 
 _BLOCK = 1 << 22
 _EPS = float(np.finfo(float).eps)
 
 
-class LinearRegression:
+class _Whitened(NamedTuple):
+    """What the theory needs of the data beside C and B."""
+
+    root: Array
+    Q: Array
+    residual: float
+    tolerance: float
+
+
+class LinearRegression(LayeredLoss):
     r"""The least-squares problem of fitting W X to Y.
 
     :math:`L^1(W) = \frac12 \|Y - WX\|_F^2` (equation (4)) for one matrix and
     :math:`L^N(W_1, \dots, W_N) = L^1(W_N \cdots W_1)` (equation (2)) for the layers of a linear
-    network. After set-up everything is computed from C = X X^T, B = Y X^T and Q = B C^{-1/2}, so
-    the number of samples costs nothing.
+    network. After set-up everything is computed from C = X X^T, B = Y X^T and, for arrays,
+    Q = B C^{-1/2}, so the number of samples costs nothing.
+
+    Where X or Y is a SciPy sparse array, C and B are kept in the form that takes least memory: as
+    arrays where there are many more samples than features, as sparse arrays, or as products of the
+    data, so that C v is X (X^T v). X X^T may then be singular. :meth:`from_moments` takes C and B
+    themselves. Such problems serve in flows and in optimization; Q and what comes from it (the
+    critical points, the classification of points) needs arrays, and raises an error that says so.
 
     Parameters
     ----------
-    X : array_like, shape (d_x, samples)
+    X : array_like or sparse array, shape (d_x, samples)
         The data, one sample a column.
-    Y : array_like, shape (d_y, samples)
+    Y : array_like or sparse array, shape (d_y, samples)
         The labels. Y = X makes an autoencoder.
 
     Attributes
     ----------
-    C : ndarray, shape (d_x, d_x)
-        X X^T.
-    B : ndarray, shape (d_y, d_x)
-        Y X^T.
-    Q : ndarray, shape (d_y, d_x)
-        B C^{-1/2}; its singular value decomposition gives all critical points of L^1 on M_k.
-    root : ndarray, shape (d_x, d_x)
-        The symmetric square root C^{1/2}.
-    residual : float
-        The smallest value of \|Y - WX\|_F over all W.
-    tolerance : float
-        Round-off of Q, which comes from that of Y: singular values up to it are zero, and two
-        that differ by less are the same.
-    digest : str
-        A hash of the data, to recognise the problem.
+    C : ndarray, csr_array or LinearOperator, shape (d_x, d_x)
+        X X^T; an array if X and Y are arrays.
+    B : ndarray, csr_array or LinearOperator, shape (d_y, d_x)
+        Y X^T; an array if X and Y are arrays.
+    squared_norm : float
+        \|Y\|_F^2.
     shape : tuple of int
         (d_y, d_x), the shape of W.
     basis : ndarray, shape (features, d_x), or None
@@ -66,13 +78,14 @@ class LinearRegression:
     TypeError, ValueError
         If X and Y are not finite real arrays with as many columns.
     RankLostError
-        If X X^T is singular, which the theorems of the paper exclude: the message names the
-        rank. :meth:`on_range` takes such data.
+        If X is an array and X X^T is singular, which the theorems of the paper exclude: the
+        message names the rank. :meth:`on_range` takes such data.
 
     Notes
     -----
     With the thin SVD of X, L^1(W) = \|W C^{1/2} - Q\|^2 / 2 + residual^2 / 2. Unlike the expansion
-    in C, B and \|Y\|^2 this does not cancel: a residual of 1e-12 relative comes out right.
+    in C, B and \|Y\|^2, which has to serve for sparse data, this does not cancel: a residual of
+    1e-12 relative comes out right.
 
     References
     ----------
@@ -88,9 +101,17 @@ class LinearRegression:
     """
 
     def __init__(self, X: Any, Y: Any) -> None:
-        data, labels = _data_pair(X, Y)
+        self.basis: Array | None = None
+        self._whitened: _Whitened | None = None
+        if scipy.sparse.issparse(X) or scipy.sparse.issparse(Y):
+            data, labels = sparse_pair(X, Y)
+            C, B = product_of_data(data, data), product_of_data(labels, data)
+            self._set_moments(C, B, squared_norm_of(labels))
+            self._digest: str | None = digest_of(data, labels)
+            return
+        data, labels = dense_pair(X, Y)
         left, s, right = scipy.linalg.svd(data, full_matrices=False)
-        rank, tolerance = _rank(s, data.shape)
+        rank, tolerance = numerical_rank(s, data.shape)
         if rank < data.shape[0]:
             raise RankLostError(
                 f"X X^T is singular: X of shape {data.shape} has rank {rank}, full rank "
@@ -99,32 +120,59 @@ class LinearRegression:
                 s,
                 tolerance,
             )
-        self._set_up(data, labels, left, s, right)
+        self._set_up_dense(data, labels, left, s, right)
 
-    def _set_up(self, data: Array, labels: Array, left: Array, s: Array, right: Array) -> None:
+    def _set_up_dense(
+        self, data: Array, labels: Array, left: Array, s: Array, right: Array
+    ) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            self.C: Array = data @ data.T
-            self.B: Array = labels @ data.T
-        if not (np.isfinite(self.C).all() and np.isfinite(self.B).all()):
+            C, B = data @ data.T, labels @ data.T
+        if not (np.isfinite(C).all() and np.isfinite(B).all()):
             raise ValueError(
                 "X X^T or Y X^T overflows: the largest entries are "
                 f"{np.abs(data).max():.1e} in X and {np.abs(labels).max():.1e} in Y; scale the data"
             )
-        self.root: Array = (left * s) @ left.T
+        self._set_moments(C, B, squared_norm_of(labels))
         projected = labels @ right.T
-        self.Q: Array = projected @ left.T
-        self.residual = float(np.linalg.norm(labels - projected @ right))
-        digest = hashlib.sha256(repr((data.shape, labels.shape)).encode())
-        for array in (data, labels):
-            digest.update(np.ascontiguousarray(array).data)
-        self.digest = digest.hexdigest()
-        self.tolerance = max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels))
-        self.shape = (labels.shape[0], data.shape[0])
-        self.basis: Array | None = None
+        self._whitened = _Whitened(
+            root=(left * s) @ left.T,
+            Q=projected @ left.T,
+            residual=float(np.linalg.norm(labels - projected @ right)),
+            tolerance=max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels)),
+        )
+        self._digest = digest_of(data, labels)
+
+    # What only dense data have
+
+    @property
+    def root(self) -> Array:
+        """The symmetric square root C^{1/2}, shape (d_x, d_x). Needs X and Y as arrays."""
+        return self._dense("the root C^{1/2}").root
+
+    @property
+    def Q(self) -> Array:
+        """B C^{-1/2}, shape (d_y, d_x), whose singular values make the critical points.
+
+        Needs X and Y as arrays.
+        """
+        return self._dense("Q = B C^{-1/2}").Q
+
+    @property
+    def residual(self) -> float:
+        r"""The smallest value of \|Y - WX\|_F over all W. Needs X and Y as arrays."""
+        return self._dense("the residual of the best fit").residual
+
+    @property
+    def tolerance(self) -> float:
+        """Round-off of Q, which comes from that of Y. Needs X and Y as arrays.
+
+        Singular values up to it are zero, and two that differ by less are the same.
+        """
+        return self._dense("the tolerance of singular values of Q").tolerance
 
     @cached_property
     def svd(self) -> tuple[Array, Array, Array]:
-        """The thin singular value decomposition (U, s, V^T) of Q.
+        """The thin singular value decomposition (U, s, V^T) of Q. Needs X and Y as arrays.
 
         All critical points of L^1 on M_k come from it: see :func:`critical_points`.
         """
@@ -135,6 +183,28 @@ class LinearRegression:
     def rank(self) -> int:
         """The rank q of Q: the number of singular values above `tolerance`."""
         return int((self.svd[1] > self.tolerance).sum())
+
+    @property
+    def digest(self) -> str:
+        """A hash of the data, to recognise the problem. Linear operators have none."""
+        if self._digest is None:
+            raise TypeError(
+                "this problem holds C or B as a LinearOperator, whose entries are not known: it "
+                "has no digest. Arrays, sparse arrays and pairs of factors have one"
+            )
+        return self._digest
+
+    def _dense(self, what: str) -> _Whitened:
+        if self._whitened is None:
+            raise TypeError(
+                f"{what} needs the singular value decomposition of X, but this problem holds C "
+                f"{self.C.shape} as {type(self.C).__name__} and B as {type(self.B).__name__}: "
+                "it serves for losses, gradients, flows and optimization only. For critical points "
+                "and what builds on them, make LinearRegression(X, Y) of X and Y as NumPy arrays"
+            )
+        return self._whitened
+
+    # Other ways to a problem
 
     @classmethod
     def on_range(cls, X: Any, Y: Any) -> LinearRegression:
@@ -159,7 +229,8 @@ class LinearRegression:
         Raises
         ------
         TypeError, ValueError
-            If X and Y are not finite real arrays with as many columns, or X is zero.
+            If X and Y are not finite real arrays with as many columns, if they are sparse, or X is
+            zero.
 
         Examples
         --------
@@ -171,15 +242,65 @@ class LinearRegression:
         >>> bool(np.allclose(problem.extend(problem.B @ np.linalg.inv(problem.C)) @ X, X))
         True
         """
-        data, labels = _data_pair(X, Y)
+        if scipy.sparse.issparse(X) or scipy.sparse.issparse(Y):
+            raise TypeError(
+                "on_range needs an SVD of X, so X and Y as arrays; LinearRegression(X, Y) takes "
+                "sparse data of any rank"
+            )
+        data, labels = dense_pair(X, Y)
         left, s, right = scipy.linalg.svd(data, full_matrices=False)
-        rank, _ = _rank(s, data.shape)
+        rank, _ = numerical_rank(s, data.shape)
         if rank == 0:
             raise ValueError(f"X of shape {data.shape} is zero: there is nothing to fit")
         problem = cls.__new__(cls)
         basis = left[:, :rank]
-        problem._set_up(basis.T @ data, labels, np.eye(rank), s[:rank], right[:rank])
+        problem._set_up_dense(basis.T @ data, labels, np.eye(rank), s[:rank], right[:rank])
         problem.basis = basis
+        return problem
+
+    @classmethod
+    def from_moments(cls, C: Any, B: Any, squared_norm: float) -> LinearRegression:
+        r"""Return the problem with given C = X X^T and B = Y X^T, in any form.
+
+        The loss, the flows and the optimizers need the data through these alone.
+
+        Parameters
+        ----------
+        C : array, sparse array, pair (L, R) or LinearOperator, shape (d_x, d_x)
+            X X^T, symmetric and positive semidefinite. A pair stands for L R^T and is applied by
+            its factors, arrays or sparse: (X, X) for dense data with few samples.
+        B : array, sparse array, pair (L, R) or LinearOperator, shape (d_y, d_x)
+            Y X^T; an operator needs ``rmatvec`` or ``rmatmat`` too.
+        squared_norm : float
+            \|Y\|_F^2, which the loss contains.
+
+        Returns
+        -------
+        LinearRegression
+            The problem. It has losses and derivatives, but not Q and what comes from it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If shapes do not fit together or entries are not finite; if C is not symmetric, or
+            x^T C x < 0 or \|Bx\|^2 > \|Y\|^2 x^T C x for a random x.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> X = np.random.default_rng(0).standard_normal((1000, 5))
+        >>> problem = fixedrank.LinearRegression.from_moments((X, X), (X, X), np.vdot(X, X))
+        >>> point = fixedrank.FixedRank(1000, 1000, 5, depth=2).point((X, np.linalg.pinv(X).T))
+        >>> abs(problem.loss(point)) < 1e-10
+        True
+        """
+        number = float(real_array("squared_norm", squared_norm))
+        moments = as_moment("C", C), as_moment("B", B)
+        require_moments(*moments, number)
+        problem = cls.__new__(cls)
+        problem.basis = problem._whitened = None
+        problem._set_moments(*moments, number)
+        problem._digest = digest_of_moments(*moments, number)
         return problem
 
     def extend(self, W: Any) -> Any:
@@ -214,315 +335,15 @@ class LinearRegression:
         matrix = self._matrix(W)
         return matrix if self.basis is None else matrix @ self.basis.T
 
-    # One matrix
-
-    def loss(self, W: Any) -> float:
-        r"""Return L^1(W) = \|Y - WX\|_F^2 / 2.
-
-        Parameters
-        ----------
-        W : ndarray, shape (d_y, d_x), or point (u, s, vt)
-            The matrix. For a point no matrix of its size is formed.
-
-        Returns
-        -------
-        float
-            The loss, accurate near zero residual too.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W has the wrong shape or is not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> round(fixedrank.LinearRegression(np.eye(2), np.eye(2)).loss(np.zeros((2, 2))), 12)
-        1.0
-        """
-        if is_triple(W):
-            u, s, vt = self._point(W)
-            return self._thin_loss(u * s, vt @ self.root)
-        return self._half_square(float(np.linalg.norm(self._matrix(W) @ self.root - self.Q)))
-
-    def gradient(self, W: Any) -> Any:
-        """Return the Euclidean gradient W C - B of L^1.
-
-        Parameters
-        ----------
-        W : ndarray, shape (d_y, d_x), or point (u, s, vt)
-            The matrix.
-
-        Returns
-        -------
-        ndarray or scipy.sparse.linalg.LinearOperator, shape (d_y, d_x)
-            An array for an array. For a point an operator, of which the manifold forms
-            thin products only; ``toarray()`` or ``numpy.asarray`` make it dense.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W has the wrong shape or is not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
-        >>> problem.gradient(np.eye(2))
-        array([[-2.,  0.],
-               [ 0.,  0.]])
-        >>> point = fixedrank.FixedRank(2, 2, 1, depth=2).point(np.diag([1.0, 0.0]))
-        >>> np.asarray(problem.gradient(point))
-        array([[-2.,  0.],
-               [ 0., -1.]])
-        """
-        if is_triple(W):
-            u, s, vt = self._point(W)
-            return RegressionGradient(self, u * s, vt)
-        return self._matrix(W) @ self.C - self.B
-
-    def hessian_product(self, W: Any, Z: Any) -> Any:
-        """Return the Hessian of L^1 applied to Z, the m x n matrix Z C."""
-        direction = as_direction(W, Z, self.shape)
-        if isinstance(direction, LowRank):
-            return direction.left, self.C @ direction.right
-        return direction @ self.C
-
-    # The layers of a network
-
-    def network_loss(self, factors: Sequence[Any]) -> float:
-        """Return L^N(W_1, ..., W_N), equation (2).
-
-        Parameters
-        ----------
-        factors : sequence of ndarray
-            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
-
-        Returns
-        -------
-        float
-            The loss of the product, multiplied through the narrowest layer.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the data, or entries are not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> fixedrank.LinearRegression(np.eye(2), np.eye(2)).network_loss([np.eye(2), np.eye(2)])
-        0.0
-        """
-        _, left, right = narrow_partial_products(self.checked_layers(factors))
-        return self._thin_loss(left[-1], right[-1] @ self.root)
-
-    def network_gradient(self, factors: Sequence[Any]) -> list[Array]:
-        r"""Return the gradients of L^N with respect to W_1, ..., W_N.
-
-        :math:`\nabla_{W_j} L^N = W_{j+1}^T \cdots W_N^T\, (WC - B)\, W_1^T \cdots W_{j-1}^T`,
-        multiplied through the narrowest layer: O(d_j d_{j-1} r) each, r the smallest width.
-
-        Parameters
-        ----------
-        factors : sequence of ndarray
-            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
-
-        Returns
-        -------
-        list of ndarray
-            The gradients, of the shapes of the layers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the data, or entries are not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
-        >>> problem.network_gradient([[[1.0]], [[2.0]]])
-        [array([[-2.]]), array([[-1.]])]
-        """
-        return network_gradient(self.gradient_products, self.checked_layers(factors))
-
-    def gradient_products(
-        self, left: Array, core: Array | None, right: Array
-    ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G = W C - B at W = left core right^T.
-
-        This is all that the flows ask of a problem: three products with C and B. A problem of
-        your own may have such a method too; without it the flows use its ``gradient``.
-
-        Parameters
-        ----------
-        left : ndarray, shape (d_y, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (d_x, k)
-            The factor on the right.
-
-        Returns
-        -------
-        tuple of ndarray, shapes (d_y, k) and (d_x, k)
-            The products G right and G^T left.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
-        >>> problem.gradient_products(np.array([[2.0]]), None, np.array([[1.0]]))
-        (array([[-1.]]), array([[-2.]]))
-        """
-        cv = self.C @ right
-        if core is None:
-            along, across = right.T @ cv, left.T @ left
-        else:
-            along, across = core @ (right.T @ cv), core.T @ (left.T @ left)
-        gv = left @ along
-        gv -= self.B @ right
-        gtu = cv @ across
-        gtu -= self.B.T @ left
-        return gv, gtu
-
-    def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
-        """Return min L^1 over a manifold of rank-k matrices as a pymanopt problem.
-
-        Parameters
-        ----------
-        manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
-            A manifold of d_y x d_x matrices with points (u, s, vt).
-
-        Returns
-        -------
-        pymanopt.Problem
-            With cost and Euclidean gradient, for pymanopt's first-order optimizers; on a
-            :class:`FixedRank` also with the Euclidean Hessian, for trust regions.
-
-        Raises
-        ------
-        ValueError
-            If the manifold has matrices of another shape.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank, pymanopt
-        >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([3.0, 2.0, 1.0]))
-        >>> manifold = fixedrank.FixedRank(3, 3, 1, depth=2)
-        >>> solver = pymanopt.optimizers.SteepestDescent(verbosity=0)
-        >>> result = solver.run(
-        ...     problem.to_pymanopt(manifold), initial_point=manifold.random_point(rng=0)
-        ... )
-        >>> round(float(result.cost), 6)
-        2.5
-        """
-        return pymanopt_problem(self, manifold)
-
     # Inside
 
     def _thin_loss(self, left: Array, right: Array) -> float:
-        """Return the loss for W C^{1/2} = left @ right, in blocks of rows."""
-        rows = max(1, _BLOCK // self.shape[1])
-        squares = 0.0
+        """Return the loss of W = left @ right.T; for dense data in blocks of rows."""
+        if self._whitened is None:
+            return super()._thin_loss(left, right)
+        images, rows, squares = right.T @ self.root, max(1, _BLOCK // self.shape[1]), 0.0
         for start in range(0, self.shape[0], rows):
-            block = left[start : start + rows] @ right
+            block = left[start : start + rows] @ images
             block -= self.Q[start : start + rows]
             squares += float(np.vdot(block, block))
-        return self._half_square(math.sqrt(squares))
-
-    def _half_square(self, distance: float) -> float:
-        return (distance**2 + self.residual**2) / 2
-
-    def _matrix(self, W: Any) -> Array:
-        matrix = finite_array("W", W, 2)
-        if matrix.shape != self.shape:
-            raise ValueError(f"W must have shape (d_y, d_x) = {self.shape}, got {matrix.shape}")
-        return matrix
-
-    def _point(self, W: Any) -> tuple[Array, Array, Array]:
-        u, s, vt = (real_array(name, part) for name, part in zip(("u", "s", "vt"), W, strict=True))
-        k = s.size
-        if u.shape != (self.shape[0], k) or vt.shape != (k, self.shape[1]):
-            raise ValueError(
-                f"a point (u, s, vt) of {self.shape} matrices was expected, "
-                f"got shapes {u.shape}, {s.shape}, {vt.shape}"
-            )
-        if not math.isfinite(u.sum() + s.sum() + vt.sum()):
-            raise ValueError("the point (u, s, vt) has NaN or infinite values")
-        return u, s, vt
-
-    def checked_layers(self, factors: Sequence[Any]) -> list[Array]:
-        """Return the layers as arrays, checked to fit together and to the data.
-
-        Parameters
-        ----------
-        factors : sequence of array_like
-            The layers [W_1, ..., W_N].
-
-        Returns
-        -------
-        list of ndarray
-            The layers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the data, or entries are not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.eye(2), np.eye(2))
-        >>> problem.checked_layers([[[1, 2]], [[3], [4]]])[0]
-        array([[1., 2.]])
-        """
-        layers = checked_factors(factors)
-        if (layers[-1].shape[0], layers[0].shape[1]) != self.shape:
-            raise ValueError(
-                f"the layers map R^{layers[0].shape[1]} to R^{layers[-1].shape[0]}, but the data "
-                f"ask for R^{self.shape[1]} to R^{self.shape[0]}"
-            )
-        return layers
-
-
-class RegressionGradient(LinearOperator):
-    """The gradient W C - B at W = left @ right, as an operator: products cost no m x n array."""
-
-    def __init__(self, problem: LinearRegression, left: Array, right: Array) -> None:
-        super().__init__(np.dtype(np.float64), problem.shape)
-        self.problem, self.left, self.right = problem, left, right
-
-    def _matmat(self, block: Array) -> Array:
-        problem = self.problem
-        return np.asarray(self.left @ (self.right @ (problem.C @ block)) - problem.B @ block)
-
-    def _rmatmat(self, block: Array) -> Array:
-        problem = self.problem
-        inner = self.right.T @ (self.left.T @ block)
-        return np.asarray(problem.C @ inner - problem.B.T @ block)
-
-    def toarray(self) -> Array:
-        """Return the dense m x n array."""
-        return np.asarray(self.left @ (self.right @ self.problem.C) - self.problem.B)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self.toarray(), dtype=dtype)
-
-
-def _data_pair(X: Any, Y: Any) -> tuple[Array, Array]:
-    data, labels = finite_array("X", X, 2), finite_array("Y", Y, 2)
-    if data.shape[1] != labels.shape[1]:
-        raise ValueError(
-            "X and Y must have one column a sample, as many in both, but have shapes "
-            f"{data.shape} and {labels.shape}"
-        )
-    if 0 in data.shape or 0 in labels.shape:
-        raise ValueError(f"X and Y must not be empty, got shapes {data.shape} and {labels.shape}")
-    return data, labels
-
-
-def _rank(s: Array, shape: tuple[int, ...]) -> tuple[int, float]:
-    tolerance = max(shape) * float(np.finfo(float).eps) * float(s[0])
-    return int((s > tolerance).sum()), tolerance
+        return (squares + self.residual**2) / 2

@@ -1,0 +1,109 @@
+"""Sums of ambient matrices of different kinds, such as sparse plus low-rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array
+from fixedrank.geometry.ambient import KINDS, as_ambient, times, to_array, transposed_times
+
+
+class MatrixSum(LinearOperator):
+    """The sum of m x n matrices of any kinds, such as a sparse one and one of low rank.
+
+    Only the terms are kept: products with thin blocks are sums of the products of the terms. It
+    is a SciPy LinearOperator, and serves wherever an ambient matrix does: as a gradient or a
+    Hessian product of a problem of your own, in projections, and for best approximations of rank k.
+
+    Parameters
+    ----------
+    *terms : array, sparse array, low-rank pair or triple, LinearOperator or MatrixSum
+        At least one m x n matrix. A pair (L, R) stands for L R^T, a triple (L, S, R) for L S R^T.
+
+    Attributes
+    ----------
+    terms : tuple
+        The terms; those of a term that is a sum itself stand in its place.
+    shape : tuple of int
+        (m, n).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no term, or one is complex, of an unknown kind or of another shape than the
+        first.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse, fixedrank
+    >>> ones = np.ones((3, 1))
+    >>> matrix = fixedrank.MatrixSum(scipy.sparse.eye_array(3), (-ones, ones))
+    >>> matrix.toarray()
+    array([[ 0., -1., -1.],
+           [-1.,  0., -1.],
+           [-1., -1.,  0.]])
+    >>> fixedrank.FixedRank(3, 3, 1, depth=2).point(matrix).s
+    array([2.])
+    """
+
+    terms: tuple[Any, ...]
+
+    def __init__(self, *terms: Any) -> None:
+        if not terms:
+            raise ValueError("a sum of matrices needs at least one term")
+        shape = _shape(terms[0])
+        known: list[Any] = []
+        for i, term in enumerate(terms):
+            try:
+                matrix = as_ambient(term, shape)
+            except (TypeError, ValueError) as error:
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"term {i} of the sum: {error}") from error
+            known.extend(matrix.terms if isinstance(matrix, MatrixSum) else [matrix])
+        super().__init__(np.dtype(np.float64), shape)
+        self.terms = tuple(known)
+
+    def toarray(self) -> Array:
+        """Return the dense m x n array.
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            The sum.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> fixedrank.MatrixSum(np.eye(2), ([[1.0], [0.0]], [[0.0], [1.0]])).toarray()
+        array([[1., 1.],
+               [0., 1.]])
+        """
+        return np.sum([to_array(term) for term in self.terms], axis=0)
+
+    def _matmat(self, block: Array) -> Array:
+        return _total([times(term, block) for term in self.terms])
+
+    def _rmatmat(self, block: Array) -> Array:
+        return _total([transposed_times(term, block) for term in self.terms])
+
+
+def _total(parts: list[Array]) -> Array:
+    result = parts[0]
+    for part in parts[1:]:
+        # Not in place: a term may return an array of its own.
+        result = result + part
+    return result
+
+
+def _shape(matrix: Any) -> tuple[int, int]:
+    """Return the shape of an ambient matrix of any kind."""
+    if isinstance(matrix, (tuple, list)) and matrix and np.ndim(matrix[0]) == 2:
+        return np.shape(matrix[0])[0], np.shape(matrix[-1])[0]
+    listed = isinstance(matrix, (tuple, list))
+    shape: tuple[int, ...] = np.shape(matrix) if listed else getattr(matrix, "shape", ())
+    if len(shape) != 2:
+        raise TypeError(f"an ambient matrix is {KINDS}; got {type(matrix).__name__} as term 0")
+    return int(shape[0]), int(shape[1])

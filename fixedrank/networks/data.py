@@ -1,0 +1,96 @@
+"""Data X and labels Y, dense or sparse, as a regression takes them: checks, rank, digest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fixedrank._checks import Array, finite_array, require_finite
+
+
+def dense_pair(X: Any, Y: Any) -> tuple[Array, Array]:
+    """Return X and Y as finite float arrays with as many columns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not; which condition fails.
+    """
+    return _matching(finite_array("X", X, 2), finite_array("Y", Y, 2))
+
+
+def sparse_pair(X: Any, Y: Any) -> tuple[Any, Any]:
+    """Return X and Y, of which at least one is sparse, as csr_arrays or float arrays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not finite real matrices with as many columns, or their squares overflow.
+    """
+    data, labels = _matching(finite_matrix("X", X), finite_matrix("Y", Y))
+    for name, matrix in (("X", data), ("Y", labels)):
+        if not np.isfinite(squared_norm_of(matrix)):
+            largest = np.abs(_entries(matrix)).max()
+            raise ValueError(
+                f"squares of {name} overflow: the largest entry is {largest:.1e}; scale the data"
+            )
+    return data, labels
+
+
+def finite_matrix(name: str, matrix: Any) -> Any:
+    """Return a finite real matrix, sparse as a csr_array without duplicates, else as an array."""
+    if not scipy.sparse.issparse(matrix):
+        return finite_array(name, matrix, 2)
+    if matrix.ndim != 2:
+        raise ValueError(f"{name} must have 2 axes, but has shape {matrix.shape}")
+    if np.issubdtype(matrix.dtype, np.complexfloating):
+        raise TypeError(f"{name} must be real, but has dtype {matrix.dtype}")
+    result = scipy.sparse.csr_array(matrix, dtype=np.float64)
+    if not result.has_canonical_format:
+        result = result.copy()
+        result.sum_duplicates()
+    if not np.isfinite(result.data).all():
+        require_finite(f"the stored entries of {name}", result.data)
+    return result
+
+
+def squared_norm_of(matrix: Any) -> float:
+    """Return the squared Frobenius norm."""
+    entries = _entries(matrix)
+    with np.errstate(over="ignore"):
+        return float(np.vdot(entries, entries))
+
+
+def digest_of(*matrices: Any) -> str:
+    """Return a hash of arrays and csr_arrays, which tells them from others."""
+    found = hashlib.sha256(repr(tuple(matrix.shape for matrix in matrices)).encode())
+    for matrix in matrices:
+        sparse = scipy.sparse.issparse(matrix)
+        indices = (matrix.indptr, matrix.indices) if sparse else ()
+        for array in (*(part.astype(np.int64) for part in indices), _entries(matrix)):
+            found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+def numerical_rank(s: Array, shape: tuple[int, ...]) -> tuple[int, float]:
+    """Return how many descending singular values exceed round-off, and round-off."""
+    tolerance = max(shape) * float(np.finfo(float).eps) * float(s[0])
+    return int((s > tolerance).sum()), tolerance
+
+
+def _entries(matrix: Any) -> Array:
+    return matrix.data if scipy.sparse.issparse(matrix) else matrix
+
+
+def _matching(data: Any, labels: Any) -> tuple[Any, Any]:
+    if data.shape[1] != labels.shape[1]:
+        raise ValueError(
+            "X and Y must have one column a sample, as many in both, but have shapes "
+            f"{data.shape} and {labels.shape}"
+        )
+    if 0 in data.shape or 0 in labels.shape:
+        raise ValueError(f"X and Y must not be empty, got shapes {data.shape} and {labels.shape}")
+    return data, labels

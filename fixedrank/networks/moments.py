@@ -1,0 +1,176 @@
+"""The second moments C = X X^T and B = Y X^T, as matrices of the kind that is cheapest to apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array, finite_array
+from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.networks.data import digest_of, finite_matrix
+
+# Up to this, relative to all that enters them, two products count as equal.
+_ROUND_OFF = 1e-8
+
+
+class MatrixProduct(LinearOperator):
+    """The matrix left @ right.T, kept as its factors, which may be dense or sparse."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        super().__init__(np.dtype(np.float64), (left.shape[0], right.shape[0]))
+        self.left, self.right = left, right
+        self._left_transposed, self._right_transposed = left.T, right.T
+
+    def _matmat(self, block: Array) -> Array:
+        return np.asarray(self.left @ (self._right_transposed @ block))
+
+    def _rmatmat(self, block: Array) -> Array:
+        return np.asarray(self.right @ (self._left_transposed @ block))
+
+    def _transpose(self) -> MatrixProduct:
+        return MatrixProduct(self.right, self.left)
+
+
+def product_of_data(left: Any, right: Any) -> Any:
+    """Return left @ right.T as an array, a csr_array or a MatrixProduct.
+
+    An array if it has no more entries than the factors have nonzero ones; sparse if that holds for
+    its nonzero entries; and else the factors.
+    """
+    allowed = _nonzero(left) + _nonzero(right)
+    if left.shape[0] * right.shape[0] <= allowed:
+        product = left @ right.T
+        return product.toarray() if scipy.sparse.issparse(product) else product
+    if scipy.sparse.issparse(left) and scipy.sparse.issparse(right):
+        product = _sparse_product(left, right, allowed)
+        if product is not None:
+            return product
+    return MatrixProduct(left, right)
+
+
+def _nonzero(matrix: Any) -> int:
+    return int(matrix.nnz if scipy.sparse.issparse(matrix) else matrix.size)
+
+
+def _sparse_product(left: Any, right: Any, allowed: int) -> Any:
+    """Return the csr_array left @ right.T, or None as soon as it has too many entries.
+
+    It is multiplied in blocks of rows that make at most as many entries as are allowed.
+    """
+    samples, other = left.shape[1], right.T.tocsr()
+    in_sample = np.diff(other.indptr)
+    pattern = scipy.sparse.csr_array(
+        (np.ones(left.nnz), left.indices, left.indptr), (left.shape[0], samples)
+    )
+    work = np.cumsum(pattern @ in_sample)
+    blocks, start, entries = [], 0, 0
+    while start < left.shape[0]:
+        done = work[start - 1] if start else 0.0
+        end = max(start + 1, int(np.searchsorted(work, done + allowed, side="right")))
+        block = left[start:end] @ other
+        entries += block.nnz
+        if entries > allowed:
+            return None
+        blocks.append(block)
+        start = end
+    return scipy.sparse.vstack(blocks, format="csr")
+
+
+def as_moment(name: str, matrix: Any) -> Any:
+    """Return a matrix that a user hands in as an array, a csr_array or a LinearOperator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is of no known kind, or has entries that are not finite.
+    """
+    if isinstance(matrix, LinearOperator):
+        return as_ambient(matrix, matrix.shape)
+    low_rank = isinstance(matrix, (tuple, list)) and matrix and np.ndim(matrix[0]) == 2
+    if not low_rank:
+        return finite_matrix(name, matrix)
+    if len(matrix) != 2:
+        raise TypeError(
+            f"{name} in factors is a pair (L, R) for L @ R.T, got {len(matrix)} parts; "
+            "multiply a middle one into L or R"
+        )
+    left, right = (finite_matrix(f"a factor of {name}", part) for part in matrix)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(
+            f"the factors (L, R) of {name} must have as many columns, got {left.shape} and "
+            f"{right.shape}"
+        )
+    return MatrixProduct(left, right)
+
+
+def digest_of_moments(C: Any, B: Any, squared_norm: float) -> str | None:
+    """Return a hash of the moments, or None if one is an operator of unknown entries."""
+    parts = [part for m in (C, B) for part in ((m.left, m.right) if _factored(m) else (m,))]
+    if any(isinstance(part, LinearOperator) for part in parts):
+        return None
+    return digest_of(*parts, np.array([squared_norm]))
+
+
+def _factored(matrix: Any) -> bool:
+    return isinstance(matrix, MatrixProduct)
+
+
+def require_moments(C: Any, B: Any, squared_norm: float) -> None:
+    """Raise unless C, B and ||Y||_F^2 fit together, as far as products with vectors tell.
+
+    C must be symmetric and x^T C x >= 0. From B x = Y X^T x it follows that
+    ||B x||^2 <= ||Y||^2 x^T C x.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Which condition fails, with the numbers.
+    """
+    if C.shape[0] != C.shape[1] or B.shape[1] != C.shape[0]:
+        raise ValueError(
+            f"C must have shape (d_x, d_x) and B (d_y, d_x), got {C.shape} and {B.shape}"
+        )
+    if 0 in B.shape:
+        raise ValueError(f"C and B must not be empty, got shapes {C.shape} and {B.shape}")
+    if not 0 <= squared_norm < np.inf:
+        raise ValueError(f"squared_norm must be finite and >= 0, got {squared_norm}")
+    if not isinstance(C, LinearOperator) and not (C.diagonal() >= 0).all():
+        raise ValueError(
+            f"C must be positive semidefinite, but has {C.diagonal().min():.3e} on its diagonal"
+        )
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((C.shape[0], 2))
+    y = generator.standard_normal((B.shape[0], 1))
+    try:
+        cx, bx, bty = times(C, x), times(B, x), transposed_times(B, y)
+    except NotImplementedError as error:
+        raise TypeError(
+            "the operators C and B must have matvec, and B also rmatvec, for products with B^T"
+        ) from error
+    for name, image in (("C", cx), ("B", bx), ("the transpose of B", bty)):
+        finite_array(f"the product of {name} with a vector", image, 2)
+    gram, size = x.T @ cx, float(np.linalg.norm(x) * np.linalg.norm(cx))
+    square, bound = float(np.vdot(bx, bx)), squared_norm * float(gram.trace())
+    if abs(gram[0, 1] - gram[1, 0]) > _ROUND_OFF * size:
+        raise ValueError(
+            f"C must be symmetric, but y^T C x = {gram[1, 0]:.6e} and x^T C y = {gram[0, 1]:.6e} "
+            "for some vectors x and y"
+        )
+    if gram.trace() < -_ROUND_OFF * size:
+        raise ValueError(
+            f"C must be positive semidefinite, but x^T C x = {gram.trace():.3e} for some x"
+        )
+    if square > bound + _ROUND_OFF * squared_norm * size:
+        raise ValueError(
+            "C, B and squared_norm do not belong together: ||B x||^2 <= ||Y||^2 x^T C x for all x, "
+            f"but for some x the left side is {square:.3e} and the right one {bound:.3e}"
+        )
+    ends = float(np.vdot(y, bx[:, 0])), float(np.vdot(bty, x[:, 0]))
+    if abs(ends[0] - ends[1]) > _ROUND_OFF * np.linalg.norm(y) * np.linalg.norm(bx):
+        raise ValueError(
+            f"rmatvec of B is not its transpose: y^T (B x) = {ends[0]:.6e} and "
+            f"(B^T y)^T x = {ends[1]:.6e} for some x and y"
+        )
