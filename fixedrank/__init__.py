@@ -68,6 +68,7 @@ from fixedrank.networks import (
     product,
     random_balanced_factors,
 )
+from fixedrank.recovery import ExactStartLineSearcher, MatrixCompletion, MatrixSensing
 
 __all__ = [
     "RK4",
@@ -79,6 +80,7 @@ __all__ = [
     "DepthOperator",
     "DescentTrajectory",
     "Ensemble",
+    "ExactStartLineSearcher",
     "Experiment",
     "FactoredTrajectory",
     "FactorsClassification",
@@ -89,6 +91,8 @@ __all__ = [
     "GeodesicNotFoundError",
     "Hypotheses",
     "LinearRegression",
+    "MatrixCompletion",
+    "MatrixSensing",
     "MatrixSum",
     "NetworkHessian",
     "RankChange",

@@ -1,0 +1,134 @@
+"""A line search that starts at the minimum of the loss along the ambient line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fixedrank._checks import RankLostError
+
+
+class ExactStartLineSearcher:
+    """A line search for pymanopt's SteepestDescent and ConjugateGradient.
+
+    The first step that is tried is the t at which the loss of W + t Z is least, for a direction
+    Z at W. The retraction of t Z differs from W + t Z in second order, so this step is mostly
+    accepted; otherwise it is shortened until the loss falls by the share of its slope that
+    Armijo's condition asks for.
+
+    Parameters
+    ----------
+    problem : MatrixCompletion, MatrixSensing, LinearRegression or object
+        With ``line_minimum(point, Z)``, which returns t.
+    contraction_factor : float
+        By which steps are shortened, between 0 and 1.
+    sufficient_decrease : float
+        The share of the slope, between 0 and 1.
+    max_iterations : int
+        How often a step is shortened at most.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the problem has no ``line_minimum``, or a number is out of its range.
+
+    References
+    ----------
+    B. Vandereycken, "Low-rank matrix completion by Riemannian optimization", SIAM J. Optim.
+    23, 2013.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank, pymanopt
+    >>> problem = fixedrank.MatrixCompletion([0, 0, 1], [0, 1, 0], [1.0, 2.0, 3.0], (2, 2))
+    >>> manifold = fixedrank.FixedRank(2, 2, 1, depth=2)
+    >>> optimizer = pymanopt.optimizers.ConjugateGradient(
+    ...     line_searcher=fixedrank.ExactStartLineSearcher(problem), verbosity=0
+    ... )
+    >>> result = optimizer.run(
+    ...     problem.to_pymanopt(manifold), initial_point=problem.initial_point(1)
+    ... )
+    >>> manifold.to_matrix(result.point).round(4)
+    array([[1., 2.],
+           [3., 6.]])
+    """
+
+    def __init__(
+        self,
+        problem: Any,
+        *,
+        contraction_factor: float = 0.5,
+        sufficient_decrease: float = 1e-4,
+        max_iterations: int = 25,
+    ) -> None:
+        if not callable(getattr(problem, "line_minimum", None)):
+            raise TypeError(f"the problem needs line_minimum(point, Z); {problem!r} has none")
+        for name, number in (
+            ("contraction_factor", contraction_factor),
+            ("sufficient_decrease", sufficient_decrease),
+        ):
+            if not 0 < number < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, got {number!r}")
+        if max_iterations < 0:
+            raise ValueError(f"max_iterations must be at least 0, got {max_iterations!r}")
+        self.problem = problem
+        self.contraction_factor = contraction_factor
+        self.sufficient_decrease = sufficient_decrease
+        self.max_iterations = max_iterations
+
+    def __deepcopy__(self, memo: Any) -> ExactStartLineSearcher:
+        # The optimizers copy their line searcher at each run; this one has no state but the data.
+        return self
+
+    def search(
+        self, objective: Any, manifold: Any, x: Any, d: Any, f0: float, df0: float
+    ) -> tuple[float, Any]:
+        """Return a step along d that lowers the objective, as pymanopt's optimizers ask for it.
+
+        Parameters
+        ----------
+        objective : callable
+            The cost of a point.
+        manifold : pymanopt.manifolds.manifold.Manifold
+            The manifold, for its norm and its retraction.
+        x : tuple (u, s, vt)
+            Where to start.
+        d : tuple (Up, M, Vp)
+            The direction, a tangent vector at x.
+        f0, df0 : float
+            The cost at x, and its derivative along d.
+
+        Returns
+        -------
+        tuple
+            The length of the step, and the new point; 0 and x where no step lowers the cost.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.MatrixCompletion([0], [0], [3.0], (1, 1))
+        >>> manifold, x = fixedrank.FixedRank(1, 1, 1, depth=1), (np.eye(1), np.ones(1), np.eye(1))
+        >>> d = (np.zeros((1, 1)), np.eye(1), np.zeros((1, 1)))
+        >>> searcher = fixedrank.ExactStartLineSearcher(problem)
+        >>> length, point = searcher.search(
+        ...     problem.loss, manifold, x, manifold.zero_vector(x) + d, 2.0, -2.0
+        ... )
+        >>> length, point.s
+        (2.0, array([3.]))
+        """
+        length = float(manifold.norm(x, d))
+        if length == 0:
+            return 0.0, x
+        step = self.problem.line_minimum(x, d)
+        if not step > 0:
+            # Round-off of a slope near zero, or a direction that no measurement notices.
+            step = 1 / length
+        for _ in range(self.max_iterations + 1):
+            try:
+                point = manifold.retraction(x, step * d)
+                cost = objective(point)
+            except RankLostError:
+                cost = float("inf")
+            if cost <= f0 + self.sufficient_decrease * step * df0:
+                return step * length, point
+            step *= self.contraction_factor
+        return 0.0, x
