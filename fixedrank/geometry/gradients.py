@@ -18,7 +18,7 @@ import numpy as np
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
-from fixedrank.geometry.tangent import without_range, without_range_of_rows
+from fixedrank.geometry.tangent import without_range
 
 _EPS = float(np.finfo(float).eps)
 # Up to this, relative to the gradient, two expressions of it count as equal.
@@ -55,12 +55,10 @@ def from_factor_derivative(
         core = _reconciled(point, (du, ds, dvt), left, right)
     core.flat[:: s.size + 1] = ds
     core *= tangential_weights(s, depth)
-    up, vp = without_range(u, du, left), without_range_of_rows(vt, dvt, right).T
-    if depth != 2:
-        normal = normal_weights(s, depth, shift=1)
-        up *= normal
-        vp *= normal
-    return FixedRankTangentVector(up, core, vp)
+    normal = None if depth == 2 else normal_weights(s, depth, shift=1)
+    return FixedRankTangentVector(
+        without_range(u, du, left, normal), core, without_range(vt.T, dvt.T, right.T, normal)
+    )
 
 
 def checked_derivative(point: FixedRankPoint, derivative: Any) -> tuple[Array, Array, Array]:

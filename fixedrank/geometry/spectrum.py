@@ -14,6 +14,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.geometry.points import FixedRankTangentVector
+from fixedrank.geometry.tall import column_products
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios.
 _TABLE_DEPTH = 32
@@ -72,7 +73,7 @@ def inner_product(
         return float(np.vdot(a.M, b.M) + np.vdot(a.Up, b.Up) + np.vdot(a.Vp, b.Vp))
     value = np.vdot(a.M / tangential_weights(s, depth), b.M)
     if not math.isinf(depth):
-        normal = np.einsum("ij,ij->j", a.Up, b.Up)
-        normal += np.einsum("ij,ij->j", a.Vp, b.Vp)
+        normal = column_products(a.Up, b.Up)
+        normal += column_products(a.Vp, b.Vp)
         value += (normal / normal_weights(s, depth)).sum()
     return float(value)

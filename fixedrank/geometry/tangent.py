@@ -9,6 +9,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import ambient_products
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.tall import add_product, scaled_columns, subtract_product
 
 
 def project_products(point: FixedRankPoint, gv: Array, gtu: Array) -> FixedRankTangentVector:
@@ -20,22 +21,26 @@ def project_products(point: FixedRankPoint, gv: Array, gtu: Array) -> FixedRankT
     )
 
 
-def without_range(basis: Array, block: Array, coefficients: Array) -> Array:
-    """Return block - basis @ coefficients; exactly zero where the basis spans everything."""
+def without_range(
+    basis: Array, block: Array, coefficients: Array, weights: Array | None = None
+) -> Array:
+    """Return (block - basis @ coefficients) * weights; exactly zero where the basis spans all."""
     if basis.shape[0] == basis.shape[1]:
         return np.zeros(block.shape)
-    result = basis @ coefficients
-    np.subtract(block, result, out=result)
+    if weights is None:
+        result = block.copy(order="K")
+    else:
+        result, coefficients = scaled_columns(block, weights), coefficients * weights
+    subtract_product(result, basis, coefficients)
     return result
 
 
-def without_range_of_rows(basis: Array, block: Array, coefficients: Array) -> Array:
-    """Return block - coefficients @ basis, the same for rows."""
+def take_out_range(basis: Array, block: Array, coefficients: Array) -> None:
+    """Do the same in place, without weights."""
     if basis.shape[0] == basis.shape[1]:
-        return np.zeros(block.shape)
-    result = coefficients @ basis
-    np.subtract(block, result, out=result)
-    return result
+        block[:] = 0
+    else:
+        subtract_product(block, basis, coefficients)
 
 
 def project(point: FixedRankPoint, matrix: Any) -> FixedRankTangentVector:
@@ -54,14 +59,19 @@ def retangentialise(point: FixedRankPoint, vector: Any) -> FixedRankTangentVecto
 
 def transport(start: FixedRankPoint, end: FixedRankPoint, vector: Any) -> FixedRankTangentVector:
     """Project a tangent vector at `start` to the tangent space at `end`, in thin products."""
-    u, _, vt = start
+    (u, _, vt), (end_u, _, end_vt) = start, end
     up, core, vp = vector
-    right, left = vt @ end.vt.T, u.T @ end.u
-    gv = (u @ core + up) @ right
-    gv += u @ (vp.T @ end.vt.T)
-    gtu = (vt.T @ core.T + vp) @ left
-    gtu += vt.T @ (up.T @ end.u)
-    return project_products(end, gv, gtu)
+    left, right = u.T @ end_u, vt @ end_vt.T
+    up_left, vp_right = up.T @ end_u, vp.T @ end_vt.T
+    # Z V = U in_u + Up right and Z^T U = V in_v + Vp left, with U and V of the end on the left.
+    in_u, in_v = core @ right + vp_right, core.T @ left + up_left
+    moved = left.T @ in_u + up_left.T @ right
+    new_up, new_vp = up @ right, vp @ left
+    add_product(new_up, u, in_u)
+    add_product(new_vp, vt.T, in_v)
+    take_out_range(end_u, new_up, moved)
+    take_out_range(end_vt.T, new_vp, moved.T)
+    return FixedRankTangentVector(new_up, moved, new_vp)
 
 
 def to_matrix(point: FixedRankPoint, vector: Any) -> Array:

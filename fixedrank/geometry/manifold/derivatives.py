@@ -10,6 +10,7 @@ from fixedrank.geometry.manifold.metric import Metric
 from fixedrank.geometry.manifold.tangents import finite
 from fixedrank.geometry.points import FixedRankTangentVector, is_triple
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.tall import scaled_columns
 
 # Tangent vectors of length 1 that differ by less span no plane.
 _DEPENDENT = 1e-12
@@ -60,9 +61,9 @@ class Derivatives(Metric):
         if self.depth != 1:
             normal = normal_weights(checked.s, self.depth)
             gradient = FixedRankTangentVector(
-                gradient.Up * normal,
+                scaled_columns(gradient.Up, normal),
                 gradient.M * tangential_weights(checked.s, self.depth),
-                gradient.Vp * normal,
+                scaled_columns(gradient.Vp, normal),
             )
         return finite(gradient, "the Euclidean gradient")
 

@@ -13,6 +13,7 @@ from fixedrank.geometry.manifold.tangents import TangentSpaces
 from fixedrank.geometry.operator import DepthOperator
 from fixedrank.geometry.points import FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.tall import scaled_columns
 
 
 class Metric(TangentSpaces):
@@ -153,16 +154,19 @@ class Metric(TangentSpaces):
         core = generator.standard_normal((self.k, self.k))
         vp = generator.standard_normal((self.n, self.k))
         up = generator.standard_normal((self.m, self.k))
-        up, core, vp = tangent.retangentialise(checked, (up, core, vp))
+        tangent.take_out_range(checked.u, up, checked.u.T @ up)
+        tangent.take_out_range(checked.vt.T, vp, checked.vt @ vp)
         # Gaussian in the metric: the square root of A maps the Frobenius sphere to that of g.
         length = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
         if not math.isfinite(length):
             raise ValueError("the point has NaN or infinite values")
         normal = np.sqrt(normal_weights(checked.s, self.depth)) / length
         core *= np.sqrt(tangential_weights(checked.s, self.depth)) / length
-        up *= normal
-        vp *= normal
-        return FixedRankTangentVector(up, core, vp)
+        return FixedRankTangentVector(
+            scaled_columns(up, normal, in_place=True),
+            core,
+            scaled_columns(vp, normal, in_place=True),
+        )
 
     @property
     def typical_dist(self) -> float:

@@ -12,6 +12,7 @@ from fixedrank.geometry import tangent
 from fixedrank.geometry.hessians import rotations
 from fixedrank.geometry.manifold.matrices import Matrices
 from fixedrank.geometry.points import FixedRankTangentVector
+from fixedrank.geometry.tall import add_product, scaled_columns
 
 
 class TangentSpaces(Matrices):
@@ -174,10 +175,11 @@ class TangentSpaces(Matrices):
         u, s, vt = self._point(point)
         up, core, vp = self._tangent(tangent_vector)
         to_left, ds, to_right = rotations(s, core)
-        du = u @ to_left + up / s
-        dvt = to_right @ vt + (vp / s).T
-        finite(FixedRankTangentVector(du, core, dvt), "the point or the tangent vector")
-        return du, ds, dvt
+        du, dv = scaled_columns(up, 1 / s), scaled_columns(vp, 1 / s)
+        add_product(du, u, to_left)
+        add_product(dv, vt.T, to_right.T)
+        finite(FixedRankTangentVector(du, core, dv), "the point or the tangent vector")
+        return du, ds, dv.T
 
     def transport(
         self, point_a: Any, point_b: Any, tangent_vector_a: Any

@@ -1,0 +1,73 @@
+"""Passes over tall thin blocks that touch each number once.
+
+2026-11, 100000 x 10, one thread: weighting the columns takes 1.06 ms row by row and 0.5 ms over
+long rows, their inner products 0.62 and 0.3 ms, subtracting tall @ thin 1.6 ms in two passes and
+1.05 ms in one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import blas
+
+from fixedrank._checks import Array
+
+# Rows taken together, and from how many rows on it pays.
+_ROWS, _TALL = 32, 512
+
+
+def subtract_product(result: Array, tall: Array, thin: Array) -> None:
+    """Subtract tall @ thin from the result, in place."""
+    _accumulate(-1.0, result, tall, thin)
+
+
+def add_product(result: Array, tall: Array, thin: Array) -> None:
+    """Add tall @ thin to the result, in place."""
+    _accumulate(1.0, result, tall, thin)
+
+
+def _accumulate(sign: float, result: Array, tall: Array, thin: Array) -> None:
+    by_rows = result.flags.c_contiguous
+    if result.shape[0] < _TALL or not (by_rows or result.flags.f_contiguous):
+        (np.add if sign > 0 else np.subtract)(result, tall @ thin, out=result)
+        return
+    # BLAS takes arrays by columns; what lies by rows is its transpose there.
+    target, first, second = (result.T, thin.T, tall.T) if by_rows else (result, tall, thin)
+    (first, trans_a), (second, trans_b) = _by_columns(first), _by_columns(second)
+    blas.dgemm(sign, first, second, 1.0, target, trans_a=trans_a, trans_b=trans_b, overwrite_c=1)
+
+
+def _by_columns(array: Array) -> tuple[Array, bool]:
+    return (array, False) if array.flags.f_contiguous else (array.T, True)
+
+
+def scaled_columns(block: Array, weights: Array, *, in_place: bool = False) -> Array:
+    """Return block * weights in the memory layout of the block."""
+    rows, k = block.shape
+    if rows < _TALL or not block.flags.c_contiguous:
+        return np.multiply(block, weights, out=block if in_place else None)
+    result = block if in_place else np.empty((rows, k))
+    whole = rows - rows % _ROWS
+    np.multiply(
+        block[:whole].reshape(-1, _ROWS * k),
+        np.tile(weights, _ROWS),
+        out=result[:whole].reshape(-1, _ROWS * k),
+    )
+    np.multiply(block[whole:], weights, out=result[whole:])
+    return result
+
+
+def column_products(a: Array, b: Array) -> Array:
+    """Return the inner products of the columns of a with those of b."""
+    rows, k = a.shape
+    if rows < _TALL:
+        return np.asarray(np.einsum("ij,ij->j", a, b))
+    if a.flags.f_contiguous and b.flags.f_contiguous:
+        return np.array([np.vdot(a[:, j], b[:, j]) for j in range(k)])
+    if not (a.flags.c_contiguous and b.flags.c_contiguous):
+        return np.asarray(np.einsum("ij,ij->j", a, b))
+    whole = rows - rows % _ROWS
+    first, second = (block[:whole].reshape(-1, _ROWS * k) for block in (a, b))
+    products = np.einsum("ij,ij->j", first, second).reshape(_ROWS, k).sum(0)
+    products += np.einsum("ij,ij->j", a[whole:], b[whole:])
+    return np.asarray(products)
