@@ -10,7 +10,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array, require_finite
-from fixedrank.geometry.ambient import as_direction
+from fixedrank.geometry.ambient import LowRank, as_direction
 from fixedrank.geometry.points import FixedRankPoint, as_point, is_triple
 from fixedrank.geometry.sums import MatrixSum
 from fixedrank.recovery.measurements import Measurements
@@ -215,7 +215,7 @@ class LeastSquares:
         size = float(np.abs(along).max())
         if size == 0:
             return 0.0
-        along = along / size
+        along /= size
         return -float(np.vdot(residuals, along)) / float(np.vdot(along, along)) / size
 
     # Inside
@@ -231,17 +231,27 @@ class LeastSquares:
 
     def _measured_direction(self, W: Any, Z: Any) -> Array:
         direction = as_direction(W, Z, self.shape)
-        terms = direction.terms if isinstance(direction, MatrixSum) else (direction,)
-        measured = sum((self._measurements.of_matrix(term) for term in terms), np.zeros(1))
-        if not math.isfinite(measured.sum()):
-            require_finite("what is measured of Z", measured)
+        if not isinstance(direction, MatrixSum):
+            return self._measured_term(direction)
+        return np.sum([self._measured_term(term) for term in direction.terms], axis=0)
+
+    def _measured_term(self, matrix: Any) -> Array:
+        if scipy.sparse.issparse(matrix):
+            matrix = scipy.sparse.csr_array(matrix)
+            require_finite("the stored entries of Z", matrix.data)
+        elif isinstance(matrix, LowRank):
+            require_finite("the left factor of Z", matrix.left)
+            require_finite("the right factor of Z", matrix.thin_right())
+        elif isinstance(matrix, np.ndarray):
+            require_finite("Z", matrix)
+        measured = self._measurements.of_matrix(matrix)
+        require_finite("what is measured of Z", measured)
         return measured
 
     def _point(self, W: Any) -> FixedRankPoint:
         point = as_point(W, *self.shape, np.size(W[1]))
-        if not math.isfinite(point.u.sum() + point.vt.sum()):
-            require_finite("u", point.u)
-            require_finite("vt", point.vt)
+        require_finite("u", point.u)
+        require_finite("vt", point.vt)
         return point
 
     def _matrix(self, W: Any) -> Array:

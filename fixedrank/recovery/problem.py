@@ -118,8 +118,8 @@ class RecoveryProblem(LeastSquares):
         k = positive_integer("k", k)
         manifold = FixedRank(*self.shape, k, depth=1)
         u, s, vt = manifold.point(self._measurements.adjoint(self.values))
-        # Unit length: the scale is found without underflow, whatever the units of the values.
-        s = s / np.linalg.norm(s)
+        # From 1 on, so that the scale is found without underflow, whatever the unit of the values.
+        s = s / s[0]
         measured = self._measurements.of_product(u * s, vt.T)
         scale = np.vdot(self.values, measured) / np.vdot(measured, measured)
         return FixedRankPoint(u, s * scale, vt)

@@ -93,7 +93,8 @@ def _measurements(given: Any, shape: tuple[int, int] | None) -> Measurements:
         return _flat(given, shape)
     array = finite_array("measurements", given, 3)
     count, m, n = array.shape
-    return DenseMeasurements(array.reshape(count, -1), checked_shape((m, n)))
+    shape = checked_shape((m, n))
+    return DenseMeasurements(array.reshape(count, m * n), shape)
 
 
 def _rank_one(pair: tuple[Any, ...]) -> RankOneMeasurements:
