@@ -84,7 +84,14 @@ def transposed_times(known: Any, block: Array) -> Array:
     if isinstance(known, LowRank):
         return known.right @ known.before_middle(known.left.T @ block)
     if isinstance(known, LinearOperator):
-        return np.asarray(known.rmatmat(block))
+        try:
+            return np.asarray(known.rmatmat(block))
+        except (NotImplementedError, TypeError) as error:
+            # Without rmatvec, SciPy calls None.
+            raise TypeError(
+                "a LinearOperator needs rmatvec or rmatmat too, for products with its transpose, "
+                f"but here these fail: {error}"
+            ) from error
     return np.asarray(known.T @ block)
 
 

@@ -78,9 +78,9 @@ def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], 
     cut = int(np.argmin(widths))
     left, right = [np.eye(widths[cut])], [np.eye(widths[cut])]
     for layer in layers[cut:]:
-        left.append(layer if len(left) == 1 else layer @ left[-1])
+        left.append(layer if len(left) == 1 else layer.dot(left[-1]))
     for layer in reversed(layers[:cut]):
-        right.append(layer if len(right) == 1 else right[-1] @ layer)
+        right.append(layer if len(right) == 1 else right[-1].dot(layer))
     return cut, left, right
 
 
@@ -90,18 +90,19 @@ def network_gradient(products: ThinGradient, layers: Sequence[Array]) -> list[Ar
     With W = P R, all that the gradient G at W is asked for is G R^T and P^T G; what stands on
     the far side of the narrowest layer has r columns or rows throughout.
     """
+    # As in problems' products, `dot` takes half the time of `@` for small layers.
     cut, left, right = narrow_partial_products(layers)
     outer, inner = products(left[-1], None, right[-1].T)
     gradients: list[Array] = [np.empty(0)] * len(layers)
     # W_j beyond the cut: W_{j+1}^T ... W_N^T (G R^T) times P_{j-1}^T.
     for j in range(len(layers) - 1, cut - 1, -1):
-        gradients[j] = outer @ left[j - cut].T if j > cut else outer
+        gradients[j] = outer.dot(left[j - cut].T) if j > cut else outer
         if j > cut:
-            outer = layers[j].T @ outer
+            outer = layers[j].T.dot(outer)
     # W_j up to the cut: R_j^T times (P^T G) W_1^T ... W_{j-1}^T.
     inner = inner.T
     for j in range(cut):
-        gradients[j] = right[cut - 1 - j].T @ inner if j < cut - 1 else inner
+        gradients[j] = right[cut - 1 - j].T.dot(inner) if j < cut - 1 else inner
         if j < cut - 1:
-            inner = inner @ layers[j].T
+            inner = inner.dot(layers[j].T)
     return gradients

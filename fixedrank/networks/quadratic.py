@@ -225,15 +225,16 @@ class QuadraticLoss:
         >>> problem.gradient_products(np.array([[2.0]]), None, np.array([[1.0]]))
         (array([[-1.]]), array([[-2.]]))
         """
-        cv = self.C @ right
+        # 2026-11: at d = 20, `dot` takes half the time of `@`; at d = 2000 the same.
+        cv = self.C.dot(right)
         if core is None:
-            along, across = right.T @ cv, left.T @ left
+            along, across = right.T.dot(cv), left.T.dot(left)
         else:
-            along, across = core @ (right.T @ cv), core.T @ (left.T @ left)
-        gv = left @ along
-        gv -= self.B @ right
-        gtu = cv @ across
-        gtu -= self._B_transposed @ left
+            along, across = core.dot(right.T.dot(cv)), core.T.dot(left.T.dot(left))
+        gv = left.dot(along)
+        gv -= self.B.dot(right)
+        gtu = cv.dot(across)
+        gtu -= self._B_transposed.dot(left)
         return gv, gtu
 
     # Inside

@@ -2,16 +2,18 @@
 
 import tracemalloc
 
+import autograd.numpy as anp
 import numpy as np
+import pymanopt
 import pytest
 import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from fixedrank import FixedRank, integral_inner_product
+from fixedrank import FixedRank, MatrixSum, integral_inner_product
 
-SIZE, RANK = 20_000, 3
-# The factors of a point and a vector take 2 MB, the sparse matrix 1 MB, an m x n array 3200 MB.
-LIMIT = 40e6
+SIZE, RANK = 50_000, 3
+# The factors of a point take 2.4 MB, the sparse matrix 2 MB, an m x n array 20,000 MB.
+LIMIT = 15 * 2 * SIZE * RANK * 8
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +21,33 @@ def place():
     manifold = FixedRank(SIZE, SIZE, RANK, depth=3)
     point = manifold.random_point(rng=0)
     rng = np.random.default_rng(1)
-    rows, columns = rng.integers(0, SIZE, (2, 60_000))
-    sparse = scipy.sparse.csr_array((rng.standard_normal(60_000), (rows, columns)), (SIZE, SIZE))
+    rows, columns = rng.integers(0, SIZE, (2, 150_000))
+    sparse = scipy.sparse.csr_array((rng.standard_normal(150_000), (rows, columns)), (SIZE, SIZE))
     # A few dominant entries, so that the leading singular values are found at once.
     spikes = scipy.sparse.diags_array(np.r_[40.0, 30.0, 20.0, np.zeros(SIZE - 3)], format="csr")
+    pair = (point.u, point.vt.T * [1.0, 2.0, 3.0])
     return {
         "manifold": manifold,
         "p": point,
         "q": manifold.random_point(rng=2),
+        "near": manifold.retraction(point, 0.01 * manifold.random_tangent_vector(point, rng=4)),
         "Z": manifold.random_tangent_vector(point, rng=3),
         "sparse": sparse + spikes,
-        "pair": (point.u, point.vt.T * [1.0, 2.0, 3.0]),
+        "pair": pair,
+        "total": MatrixSum(sparse + spikes, pair, aslinearoperator(sparse)),
         "triple": (point.u @ np.diag(point.s), point.s, point.vt),
     }
+
+
+def second_order_autodiff(manifold, p, Z, **_):
+    """The Riemannian Hessian of |W|^2 / 2 by automatic differentiation, in thin products."""
+
+    @pymanopt.function.autograd(manifold)
+    def cost(u, s, vt):
+        left = u * s
+        return anp.sum((left.T @ left) * (vt @ vt.T)) / 2
+
+    return pymanopt.Problem(manifold, cost).riemannian_hessian(p, Z)
 
 
 OPERATIONS = {
@@ -64,7 +80,32 @@ OPERATIONS = {
     "solve": lambda manifold, p, Z, **_: manifold.operator(p).solve(Z),
     "eigenvalues": lambda manifold, p, **_: manifold.operator(p).eigenvalues(),
     "logdet": lambda manifold, p, **_: manifold.operator(p).logdet(),
+    "apply, pair": lambda manifold, p, pair, **_: manifold.operator(p).apply(pair),
+    "apply, sum": lambda manifold, p, total, **_: manifold.operator(p).apply(total),
     "integral": lambda p, Z, **_: integral_inner_product(p, Z, Z, 3),
+    "point, sum": lambda manifold, total, **_: manifold.point(total),
+    "projection, sum": lambda manifold, p, total, **_: manifold.projection(p, total),
+    "gradient, sum": lambda manifold, p, total, **_: manifold.euclidean_to_riemannian_gradient(
+        p, total
+    ),
+    "hessian, sum": lambda manifold, p, Z, total, sparse, **_: (
+        manifold.euclidean_to_riemannian_hessian(p, total, sparse, Z)
+    ),
+    "hessian, triples": second_order_autodiff,
+    "typical_dist": lambda manifold, **_: manifold.typical_dist,
+    "log_volume_density": lambda manifold, p, **_: manifold.log_volume_density(p),
+    "christoffel": lambda manifold, p, Z, **_: manifold.christoffel(p, Z, Z),
+    "sectional_curvature": lambda manifold, p, Z, **_: manifold.sectional_curvature(
+        p, Z, manifold.random_tangent_vector(p, rng=5)
+    ),
+    "second_order_retraction": lambda manifold, p, Z, **_: manifold.second_order_retraction(
+        p, 0.01 * Z
+    ),
+    "exp": lambda manifold, p, Z, **_: manifold.exp(p, 0.01 * Z),
+    "log": lambda manifold, p, near, **_: manifold.log(p, near),
+    "dist": lambda manifold, p, near, **_: manifold.dist(p, near),
+    "pair_mean": lambda manifold, p, near, **_: manifold.pair_mean(p, near),
+    "parallel_transport": lambda manifold, p, Z, **_: manifold.parallel_transport(p, 0.01 * Z, Z),
 }
 
 
