@@ -11,6 +11,7 @@ to Vp with the normal part G_n of G.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,12 @@ from fixedrank.geometry.differences import weights
 from fixedrank.geometry.gradients import checked_derivative
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import normal_weights
+from fixedrank.geometry.tall import (
+    add_product,
+    column_products,
+    scaled_columns,
+    subtract_product,
+)
 
 # Up to this, relative to all that enters them, expressions of one number count as equal; for
 # entries that vanish, relative to the largest ones.
@@ -57,16 +64,19 @@ def from_ambient(
     k = s.size
     gv, gtu = ambient_products(gradient, np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp)))
     hv, htu = ambient_products(hessian, u, vt.T)
-    g_core, h_core = u.T @ gv[:, :k], u.T @ hv
-    up, vp = hv * s, htu * s
+    first_left, first_right = np.ascontiguousarray(gv[:, :k]), np.ascontiguousarray(gtu[:, :k])
+    g_core, h_core = u.T @ first_left, u.T @ hv
+    across, along = first_right.T @ vector.Vp, vector.Up.T @ first_left
+    up, vp = scaled_columns(hv, s), scaled_columns(htu, s)
     up += gv[:, k:]
     vp += gtu[:, k:]
     return _riemannian(
         point,
         g_core,
         h_core,
-        _Side(u, gv[:, :k], up, None, g_core, u.T @ up),
-        _Side(vt.T, gtu[:, :k], vp, None, g_core.T, vt @ vp),
+        (along, across),
+        _Side(u, first_left, up, None, g_core, h_core * s + across),
+        _Side(vt.T, first_right, vp, None, g_core.T, h_core.T * s + along.T),
         vector,
         depth,
         0,
@@ -88,7 +98,8 @@ def from_factor_derivatives(
     hu, hs, hvt = checked_derivative(point, hessian)
     for which, triple in (("first", (du, ds, dvt)), ("second", (hu, hs, hvt))):
         for name, part in zip(("u", "s", "vt"), triple, strict=True):
-            require_finite(f"the {which} derivative with respect to {name}", part)
+            if not math.isfinite(part.sum()):
+                require_finite(f"the {which} derivative with respect to {name}", part)
     a, moved, b = rotations(s, vector.M)
     larger_right = column <= s
 
@@ -97,8 +108,8 @@ def from_factor_derivatives(
     g_core = np.where(larger_right, by_left, by_right)
 
     # U^T G Vp and Up^T G V, the first without its 1/s_i, the second without its 1/s_j.
-    across = ((dvt @ vector.Vp) / column) / s
-    along = ((vector.Up.T @ du) / s) / column
+    raw_along, raw_across = vector.Up.T @ du, dvt @ vector.Vp
+    along, across = (raw_along / s) / column, (raw_across / column) / s
     h_left, h_right = u.T @ hu, hvt @ vt.T
     turned_right, turned_left = g_core @ b.T, a.T @ g_core
     h_by_left = h_left / s - turned_right - across - g_core * (moved / s)
@@ -116,6 +127,7 @@ def from_factor_derivatives(
         point,
         g_core,
         h_core,
+        (raw_along, raw_across),
         _Side(u, du, hu, -(b.T * s + stretch) / column, left, h_left),
         _Side(vt.T, dvt.T, hvt.T, -(a * s + stretch) / column, right.T, h_right.T),
         vector,
@@ -128,13 +140,17 @@ def _riemannian(
     point: FixedRankPoint,
     g_core: Array,
     h_core: Array,
+    normal: tuple[Array, Array],
     left: _Side,
     right: _Side,
     vector: FixedRankTangentVector,
     depth: float,
     shift: int,
 ) -> FixedRankTangentVector:
-    """Return Hess f[Z]; the `first` of both sides is G V S^shift and G^T U S^shift."""
+    """Return Hess f[Z]; the `first` of both sides is G V S^shift and G^T U S^shift.
+
+    The pair `normal` holds Up^T G V S^shift and S^shift U^T G Vp.
+    """
     s = point.s
     w = weights(s, depth)
     scale, last = normal_weights(s, depth, shift), normal_weights(s, depth, shift=1)
@@ -142,8 +158,7 @@ def _riemannian(
         zero = np.zeros(w.tangential.shape)
         bent = Bend(zero, zero, zero)
     else:
-        up_gram = (vector.Up.T @ left.first) * scale
-        vp_gram = scale[:, None] * (right.first.T @ vector.Vp)
+        up_gram, vp_gram = normal[0] * scale, scale[:, None] * normal[1]
         bent = bend(s, w, g_core * w.tangential, vector.M, up_gram, vp_gram)
     first_scale = scale[:, None] * w.normal
     return FixedRankTangentVector(
@@ -161,10 +176,9 @@ def _normal_part(side: _Side, weight: Array, of_first: Array) -> Array:
     if side.turned is not None:
         of_first = of_first + side.turned * weight
     in_range = side.second_in_range * weight + side.first_in_range @ of_first
-    result = side.first @ of_first
-    term = np.multiply(side.second, weight)
-    result += term
-    result -= np.matmul(side.basis, in_range, out=term)
+    result = scaled_columns(side.second, weight)
+    add_product(result, side.first, of_first)
+    subtract_product(result, side.basis, in_range)
     return result
 
 
@@ -196,7 +210,7 @@ def _tolerances(
     of_left = _lengths(a) + (_lengths(up) + stretch) / s
     of_right = _lengths(b.T) + (_lengths(vp) + stretch) / s
     h = float(max(0.0, *(left - g * of_left), *(right - g * of_right)))
-    moved = max(float(np.abs(part).max()) for part in vector)
+    moved = max(float(max(part.max(), -part.min())) for part in vector)
     if moved > 0:
         g += _CANCELLED * float(s.max()) * h / moved
     entering = np.add.outer(left + g * of_left, right + g * of_right)
@@ -205,7 +219,7 @@ def _tolerances(
 
 
 def _lengths(block: Array) -> Array:
-    return np.asarray(np.sqrt(np.einsum("ij,ij->j", block, block)))
+    return np.asarray(np.sqrt(column_products(block, block)))
 
 
 def _require_product(

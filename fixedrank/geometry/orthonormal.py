@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from fixedrank._checks import Array
+from fixedrank.geometry.tall import add_product
 
 # The orthogonality that Cholesky QR reaches is the round-off times the squared condition: the
 # first pass may leave the second a condition of about 2, and itself stand one of about 1e7.
@@ -28,12 +29,13 @@ def orthonormal_columns(matrix: Array) -> Array:
 
 
 class JointBasis(NamedTuple):
-    """An orthonormal basis of the range of [u, up], as tall @ triangle^{-1}.
+    """An orthonormal basis of the range of [u, up], as [first, second] @ triangle^{-1}.
 
     The basis itself is not formed: the caller needs only its products with thin matrices.
     """
 
-    tall: Array
+    first: Array
+    second: Array
     triangle: Array | None
     coefficients: Array
 
@@ -41,7 +43,10 @@ class JointBasis(NamedTuple):
         """Return the basis times a thin matrix."""
         if self.triangle is not None:
             thin = lapack.dtrtrs(self.triangle, thin)[0]
-        return np.asarray(self.tall @ thin)
+        k = self.first.shape[1]
+        result = np.asarray(self.first @ thin[:k])
+        add_product(result, self.second, thin[k:])
+        return result
 
 
 def joint_basis(u: Array, up: Array) -> JointBasis:
@@ -63,16 +68,24 @@ def joint_basis(u: Array, up: Array) -> JointBasis:
             scaled, info = lapack.dpotrf(gram / (norms[:, None] * norms), clean=1)
             if info == 0 and scaled.diagonal().min() > _FIRST_PIVOT:
                 first = scaled * norms
-                tall = np.empty((m, 2 * k))
-                tall[:, :k] = u
-                np.matmul(up, lapack.dtrtri(first)[0], out=tall[:, k:])
-                triangle, info = lapack.dpotrf(tall.T @ tall, clean=1)
+                conditioned = up @ lapack.dtrtri(first)[0]
+                triangle, info = lapack.dpotrf(_joint_gram(u, conditioned), clean=1)
                 if info == 0 and triangle.diagonal().min() > _SECOND_PIVOT:
                     coefficients = triangle.copy()
                     coefficients[:, k:] = triangle[:, k:] @ first
-                    return JointBasis(tall, triangle, coefficients)
+                    return JointBasis(u, conditioned, triangle, coefficients)
     q, r = np.linalg.qr(np.concatenate((u, up), axis=1))
-    return JointBasis(q, None, r)
+    return JointBasis(q[:, :k], q[:, k:], None, r)
+
+
+def _joint_gram(first: Array, second: Array) -> Array:
+    """Return the upper triangle of [first, second]^T [first, second], and zeros or more below."""
+    k = first.shape[1]
+    gram = np.zeros((2 * k, 2 * k))
+    np.matmul(first.T, first, out=gram[:k, :k])
+    np.matmul(first.T, second, out=gram[:k, k:])
+    np.matmul(second.T, second, out=gram[k:, k:])
+    return gram
 
 
 def small_svd(matrix: Array) -> tuple[Array, Array, Array]:

@@ -28,7 +28,9 @@ def add_product(result: Array, tall: Array, thin: Array) -> None:
 
 def _accumulate(sign: float, result: Array, tall: Array, thin: Array) -> None:
     by_rows = result.flags.c_contiguous
-    if result.shape[0] < _TALL or not (by_rows or result.flags.f_contiguous):
+    # BLAS would work on a copy of anything else.
+    in_place = (by_rows or result.flags.f_contiguous) and result.dtype == np.float64
+    if result.shape[0] < _TALL or not in_place:
         (np.add if sign > 0 else np.subtract)(result, tall @ thin, out=result)
         return
     # BLAS takes arrays by columns; what lies by rows is its transpose there.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import ambient_products
@@ -12,40 +13,42 @@ from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.tall import add_product, scaled_columns, subtract_product
 
 
-def project_products(point: FixedRankPoint, gv: Array, gtu: Array) -> FixedRankTangentVector:
-    """Project G to the tangent space, given G V and G^T U."""
-    u, _, vt = point
-    core = u.T @ gv
-    return FixedRankTangentVector(
-        without_range(u, gv, core), core, without_range(vt.T, gtu, core.T)
-    )
-
-
 def without_range(
-    basis: Array, block: Array, coefficients: Array, weights: Array | None = None
+    basis: Array,
+    block: Array,
+    coefficients: Array,
+    weights: Array | None = None,
+    *,
+    in_place: bool = False,
 ) -> Array:
     """Return (block - basis @ coefficients) * weights; exactly zero where the basis spans all."""
     if basis.shape[0] == basis.shape[1]:
         return np.zeros(block.shape)
-    if weights is None:
-        result = block.copy(order="K")
-    else:
-        result, coefficients = scaled_columns(block, weights), coefficients * weights
-    subtract_product(result, basis, coefficients)
-    return result
+    if weights is not None:
+        block, coefficients = (
+            scaled_columns(block, weights, in_place=in_place),
+            coefficients * weights,
+        )
+    elif not in_place:
+        block = block.copy(order="K")
+    subtract_product(block, basis, coefficients)
+    return block
 
 
-def take_out_range(basis: Array, block: Array, coefficients: Array) -> None:
-    """Do the same in place, without weights."""
-    if basis.shape[0] == basis.shape[1]:
-        block[:] = 0
-    else:
-        subtract_product(block, basis, coefficients)
-
-
-def project(point: FixedRankPoint, matrix: Any) -> FixedRankTangentVector:
-    """Project an ambient matrix of any kind to the tangent space."""
-    return project_products(point, *ambient_products(matrix, point.u, point.vt.T))
+def project(
+    point: FixedRankPoint, matrix: Any, weights: Array | None = None
+) -> FixedRankTangentVector:
+    """Project an ambient matrix of any kind to the tangent space; weigh columns of Up and Vp."""
+    u, _, vt = point
+    gv, gtu = ambient_products(matrix, u, vt.T)
+    core = u.T @ gv
+    # An operator of the user may return what is not ours to change.
+    ours = not isinstance(matrix, LinearOperator)
+    return FixedRankTangentVector(
+        without_range(u, gv, core, weights, in_place=ours),
+        core,
+        without_range(vt.T, gtu, core.T, weights, in_place=ours),
+    )
 
 
 def retangentialise(point: FixedRankPoint, vector: Any) -> FixedRankTangentVector:
@@ -69,9 +72,11 @@ def transport(start: FixedRankPoint, end: FixedRankPoint, vector: Any) -> FixedR
     new_up, new_vp = up @ right, vp @ left
     add_product(new_up, u, in_u)
     add_product(new_vp, vt.T, in_v)
-    take_out_range(end_u, new_up, moved)
-    take_out_range(end_vt.T, new_vp, moved.T)
-    return FixedRankTangentVector(new_up, moved, new_vp)
+    return FixedRankTangentVector(
+        without_range(end_u, new_up, moved, in_place=True),
+        moved,
+        without_range(end_vt.T, new_vp, moved.T, in_place=True),
+    )
 
 
 def to_matrix(point: FixedRankPoint, vector: Any) -> Array:

@@ -10,7 +10,6 @@ from fixedrank.geometry.manifold.metric import Metric
 from fixedrank.geometry.manifold.tangents import finite
 from fixedrank.geometry.points import FixedRankTangentVector, is_triple
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
-from fixedrank.geometry.tall import scaled_columns
 
 # Tangent vectors of length 1 that differ by less span no plane.
 _DEPENDENT = 1e-12
@@ -57,14 +56,11 @@ class Derivatives(Metric):
         checked = self._point(point)
         if is_triple(euclidean_gradient):
             return from_factor_derivative(checked, euclidean_gradient, self.depth)
-        gradient = tangent.project(checked, euclidean_gradient)
+        normal = None if self.depth == 1 else normal_weights(checked.s, self.depth)
+        gradient = tangent.project(checked, euclidean_gradient, normal)
         if self.depth != 1:
-            normal = normal_weights(checked.s, self.depth)
-            gradient = FixedRankTangentVector(
-                scaled_columns(gradient.Up, normal),
-                gradient.M * tangential_weights(checked.s, self.depth),
-                scaled_columns(gradient.Vp, normal),
-            )
+            core = gradient.M * tangential_weights(checked.s, self.depth)
+            gradient = FixedRankTangentVector(gradient.Up, core, gradient.Vp)
         return finite(gradient, "the Euclidean gradient")
 
     def euclidean_to_riemannian_hessian(

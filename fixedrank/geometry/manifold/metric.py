@@ -154,8 +154,8 @@ class Metric(TangentSpaces):
         core = generator.standard_normal((self.k, self.k))
         vp = generator.standard_normal((self.n, self.k))
         up = generator.standard_normal((self.m, self.k))
-        tangent.take_out_range(checked.u, up, checked.u.T @ up)
-        tangent.take_out_range(checked.vt.T, vp, checked.vt @ vp)
+        up = tangent.without_range(checked.u, up, checked.u.T @ up, in_place=True)
+        vp = tangent.without_range(checked.vt.T, vp, checked.vt @ vp, in_place=True)
         # Gaussian in the metric: the square root of A maps the Frobenius sphere to that of g.
         length = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
         if not math.isfinite(length):
