@@ -11,10 +11,10 @@ from fixedrank._checks import Array
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_factors
 from fixedrank.networks.pymanopt_problem import pymanopt_problem
-from fixedrank.networks.quadratic import QuadraticLoss
+from fixedrank.networks.second_order import SecondOrder
 
 
-class LayeredLoss(QuadraticLoss):
+class LayeredLoss(SecondOrder):
     """The quadratic loss of a matrix, of layers, and on a manifold."""
 
     def network_loss(self, factors: Sequence[Any]) -> float:

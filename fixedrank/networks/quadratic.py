@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array, real_array, require_finite
-from fixedrank.geometry.ambient import LowRank, as_direction, to_array
+from fixedrank._checks import Array, finite_array, real_array
 from fixedrank.geometry.points import is_triple
+from fixedrank.networks.regression_gradient import RegressionGradient
 
 
 class QuadraticLoss:
@@ -99,102 +99,8 @@ class QuadraticLoss:
                [ 0., -1.]])
         """
         if is_triple(W) or isinstance(self.C, LinearOperator) or isinstance(self.B, LinearOperator):
-            return RegressionGradient(self, *self._pair(W))
+            return RegressionGradient(*self._pair(W), self.C, self.B)
         return np.asarray((self.C @ self._matrix(W).T).T - self.B)
-
-    def hessian_product(self, W: Any, Z: Any) -> Any:
-        """Return the Hessian of L^1 applied to Z, the matrix Z C.
-
-        L^1 is quadratic: the Hessian is the same at every W.
-
-        Parameters
-        ----------
-        W : ndarray, shape (d_y, d_x), or point (u, s, vt)
-            The matrix at which Z stands.
-        Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
-            The direction, d_y x d_x. At a point a triple is a tangent vector; at an array it stands
-            for the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
-
-        Returns
-        -------
-        pair of ndarray, ndarray, csr_array or LinearOperator, shape (d_y, d_x)
-            A pair (L, R), which stands for L R^T, for a tangent vector or a low-rank Z; an array
-            for an array; a sparse array where Z and C are sparse; otherwise an operator.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If Z has the wrong shape, or factors or entries that are not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.diag([1.0, 2.0]), np.eye(2))
-        >>> problem.hessian_product(np.eye(2), np.ones((2, 2)))
-        array([[1., 4.],
-               [1., 4.]])
-        """
-        direction = as_direction(W, Z, self.shape)
-        if isinstance(direction, LowRank):
-            left, right = _finite_pair("Z", direction.left, direction.thin_right())
-            return left, self.C @ right
-        if isinstance(direction, np.ndarray):
-            return (self.C @ finite_array("Z", direction, 2).T).T
-        if isinstance(direction, LinearOperator) or isinstance(
-            self.C, (np.ndarray, LinearOperator)
-        ):
-            return aslinearoperator(direction) @ aslinearoperator(self.C)
-        return direction @ self.C
-
-    def line_minimum(self, W: Any, Z: Any) -> float:
-        """Return the t at which the loss of W + t Z is least.
-
-        Parameters
-        ----------
-        W : ndarray, shape (d_y, d_x), or point (u, s, vt)
-            The matrix.
-        Z : tangent vector (Up, M, Vp), low-rank pair or ndarray, shape (d_y, d_x)
-            The direction, as in :meth:`hessian_product`.
-
-        Returns
-        -------
-        float
-            The minimiser -<W C - B, Z> / <Z C, Z>, of either sign; 0 if Z X = 0, where the loss
-            does not change.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.diag([1.0, 2.0]), np.diag([3.0, 6.0]))
-        >>> problem.line_minimum(np.zeros((2, 2)), np.eye(2))
-        3.0
-        """
-        left, right = self._pair(W)
-        direction = as_direction(W, Z, self.shape)
-        if isinstance(direction, LowRank):
-            z_left, z_right = _finite_pair("Z", direction.left, direction.thin_right())
-        elif isinstance(direction, np.ndarray):
-            z_left, z_right = self._pair(direction)
-        else:
-            raise TypeError(
-                "Z must be a tangent vector (Up, M, Vp), a low-rank pair or an array, "
-                f"got a {type(Z).__name__}"
-            )
-        # Scaled, so that no square underflows or overflows.
-        sizes = [float(np.abs(part).max(initial=0.0)) for part in (z_left, z_right)]
-        if 0 in sizes:
-            return 0.0
-        z_left, z_right = z_left / sizes[0], z_right / sizes[1]
-        image = self.C @ z_right
-        curvature = float(np.vdot(z_left.T @ z_left, z_right.T @ image))
-        slope = float(np.vdot(left.T @ z_left, right.T @ image))
-        slope -= float(np.vdot(z_left, self.B @ z_right))
-        return -slope / curvature / sizes[0] / sizes[1] if curvature > 0 else 0.0
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
@@ -271,34 +177,3 @@ class QuadraticLoss:
         if not math.isfinite(u.sum() + s.sum() + vt.sum()):
             raise ValueError("the point (u, s, vt) has NaN or infinite values")
         return u, s, vt
-
-
-class RegressionGradient(LinearOperator):
-    """The gradient W C - B at W = left @ right.T, of which thin products cost no m x n array."""
-
-    def __init__(self, problem: QuadraticLoss, left: Array, right: Array) -> None:
-        super().__init__(np.dtype(np.float64), problem.shape)
-        self.problem, self.left, self.right = problem, left, right
-
-    def _matmat(self, block: Array) -> Array:
-        problem = self.problem
-        return np.asarray(self.left @ (self.right.T @ (problem.C @ block)) - problem.B @ block)
-
-    def _rmatmat(self, block: Array) -> Array:
-        problem = self.problem
-        inner = self.right @ (self.left.T @ block)
-        return np.asarray(problem.C @ inner - problem._B_transposed @ block)
-
-    def toarray(self) -> Array:
-        """Return the dense m x n array."""
-        return self.left @ (self.problem.C @ self.right).T - to_array(self.problem.B)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self.toarray(), dtype=dtype)
-
-
-def _finite_pair(name: str, left: Array, right: Array) -> tuple[Array, Array]:
-    if not math.isfinite(left.sum() + right.sum()):
-        require_finite(f"the left factor of {name}", left)
-        require_finite(f"the right factor of {name}", right)
-    return left, right

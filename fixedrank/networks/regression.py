@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -18,28 +17,16 @@ from fixedrank.networks.data import (
     sparse_pair,
     squared_norm_of,
 )
-from fixedrank.networks.layered import LayeredLoss
 from fixedrank.networks.moments import (
     as_moment,
     digest_of_moments,
     product_of_data,
     require_moments,
 )
-
-_BLOCK = 1 << 22
-_EPS = float(np.finfo(float).eps)
+from fixedrank.networks.whitened import Whitened, WhitenedLoss
 
 
-class _Whitened(NamedTuple):
-    """What the theory needs of the data beside C and B."""
-
-    root: Array
-    Q: Array
-    residual: float
-    tolerance: float
-
-
-class LinearRegression(LayeredLoss):
+class LinearRegression(WhitenedLoss):
     r"""The least-squares problem of fitting W X to Y.
 
     :math:`L^1(W) = \frac12 \|Y - WX\|_F^2` (equation (4)) for one matrix and
@@ -102,7 +89,7 @@ class LinearRegression(LayeredLoss):
 
     def __init__(self, X: Any, Y: Any) -> None:
         self.basis: Array | None = None
-        self._whitened: _Whitened | None = None
+        self._whitened: Whitened | None = None
         if scipy.sparse.issparse(X) or scipy.sparse.issparse(Y):
             data, labels = sparse_pair(X, Y)
             C, B = product_of_data(data, data), product_of_data(labels, data)
@@ -121,68 +108,7 @@ class LinearRegression(LayeredLoss):
                 tolerance,
             )
         self._set_up_dense(data, labels, left, s, right)
-
-    def _set_up_dense(
-        self, data: Array, labels: Array, left: Array, s: Array, right: Array
-    ) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            C, B = data @ data.T, labels @ data.T
-        if not (np.isfinite(C).all() and np.isfinite(B).all()):
-            raise ValueError(
-                "X X^T or Y X^T overflows: the largest entries are "
-                f"{np.abs(data).max():.1e} in X and {np.abs(labels).max():.1e} in Y; scale the data"
-            )
-        self._set_moments(C, B, squared_norm_of(labels))
-        projected = labels @ right.T
-        self._whitened = _Whitened(
-            root=(left * s) @ left.T,
-            Q=projected @ left.T,
-            residual=float(np.linalg.norm(labels - projected @ right)),
-            tolerance=max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels)),
-        )
         self._digest = digest_of(data, labels)
-
-    # What only dense data have
-
-    @property
-    def root(self) -> Array:
-        """The symmetric square root C^{1/2}, shape (d_x, d_x). Needs X and Y as arrays."""
-        return self._dense("the root C^{1/2}").root
-
-    @property
-    def Q(self) -> Array:
-        """B C^{-1/2}, shape (d_y, d_x), whose singular values make the critical points.
-
-        Needs X and Y as arrays.
-        """
-        return self._dense("Q = B C^{-1/2}").Q
-
-    @property
-    def residual(self) -> float:
-        r"""The smallest value of \|Y - WX\|_F over all W. Needs X and Y as arrays."""
-        return self._dense("the residual of the best fit").residual
-
-    @property
-    def tolerance(self) -> float:
-        """Round-off of Q, which comes from that of Y. Needs X and Y as arrays.
-
-        Singular values up to it are zero, and two that differ by less are the same.
-        """
-        return self._dense("the tolerance of singular values of Q").tolerance
-
-    @cached_property
-    def svd(self) -> tuple[Array, Array, Array]:
-        """The thin singular value decomposition (U, s, V^T) of Q. Needs X and Y as arrays.
-
-        All critical points of L^1 on M_k come from it: see :func:`critical_points`.
-        """
-        u, s, vt = scipy.linalg.svd(self.Q, full_matrices=False)
-        return u, s, vt
-
-    @property
-    def rank(self) -> int:
-        """The rank q of Q: the number of singular values above `tolerance`."""
-        return int((self.svd[1] > self.tolerance).sum())
 
     @property
     def digest(self) -> str:
@@ -193,16 +119,6 @@ class LinearRegression(LayeredLoss):
                 "has no digest. Arrays, sparse arrays and pairs of factors have one"
             )
         return self._digest
-
-    def _dense(self, what: str) -> _Whitened:
-        if self._whitened is None:
-            raise TypeError(
-                f"{what} needs the singular value decomposition of X, but this problem holds C "
-                f"{self.C.shape} as {type(self.C).__name__} and B as {type(self.B).__name__}: "
-                "it serves for losses, gradients, flows and optimization only. For critical points "
-                "and what builds on them, make LinearRegression(X, Y) of X and Y as NumPy arrays"
-            )
-        return self._whitened
 
     # Other ways to a problem
 
@@ -254,7 +170,9 @@ class LinearRegression(LayeredLoss):
             raise ValueError(f"X of shape {data.shape} is zero: there is nothing to fit")
         problem = cls.__new__(cls)
         basis = left[:, :rank]
-        problem._set_up_dense(basis.T @ data, labels, np.eye(rank), s[:rank], right[:rank])
+        reduced = basis.T @ data
+        problem._set_up_dense(reduced, labels, np.eye(rank), s[:rank], right[:rank])
+        problem._digest = digest_of(reduced, labels)
         problem.basis = basis
         return problem
 
@@ -334,16 +252,3 @@ class LinearRegression(LayeredLoss):
             return FixedRankPoint(u, s, vt if self.basis is None else vt @ self.basis.T)
         matrix = self._matrix(W)
         return matrix if self.basis is None else matrix @ self.basis.T
-
-    # Inside
-
-    def _thin_loss(self, left: Array, right: Array) -> float:
-        """Return the loss of W = left @ right.T; for dense data in blocks of rows."""
-        if self._whitened is None:
-            return super()._thin_loss(left, right)
-        images, rows, squares = right.T @ self.root, max(1, _BLOCK // self.shape[1]), 0.0
-        for start in range(0, self.shape[0], rows):
-            block = left[start : start + rows] @ images
-            block -= self.Q[start : start + rows]
-            squares += float(np.vdot(block, block))
-        return (squares + self.residual**2) / 2
