@@ -1,47 +1,45 @@
-"""The Riemannian flow against the flow of the layers, same method and tolerances, in one run.
+"""The same curve by the flow of the product and by flows of the layers, in one run.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/flows.py
+OMP_NUM_THREADS=1 python docs/benchmarks/flows.py [--quick]
+
+The paper's general supervised setting, from a balanced start. What is integrated: flow (9) of the
+product; flow (5) of the layers, multiplied through the narrowest layer first as `factored_flow`
+does it, and in the order in which reverse-mode differentiation takes the products; and, where jax
+and diffrax can be imported, flow (5) as compiled by them. All are held to the same tolerances, the
+layers to rtol / N and atol / (10 N), so that the product meets them. Errors are relative distances,
+at the end, to flow (9) by DOP853 at rtol 1e-11. Compilation is not counted.
 """
 
 import time
 
 import numpy as np
+from autodiff import by_diffrax, diffrax, on_products, through_narrowest
+from problems import appendix_a, start
 from scipy.integrate import solve_ivp
-from timing import describe, interleaved
+from timing import main
 
 import fixedrank
-from fixedrank.flows.core import RiemannianSystem
 
 RTOL, ATOL = 1e-8, 1e-10
 
 
-def appendix_a(d, rank, depth, seed=0):
-    """The paper's general supervised setting, with the balanced start of appendix B.1."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((d, 3 * d)) / np.sqrt(d)
-    widths = fixedrank.layer_widths(d, rank, depth)
-    true = fixedrank.product(fixedrank.gaussian_factors(widths, rng=rng))
-    factors = fixedrank.random_balanced_factors(widths, rng=rng)
-    return fixedrank.LinearRegression(X, true @ X), factors
-
-
-def autodiff_order(problem, factors, times):
+def autodiff_order(problem, factors, last):
     """Integrate flow (5) with products as reverse-mode differentiation takes them.
 
     Forward W_1, W_2 W_1, ..., backward from the gradient at the product. To its advantage the
-    samples are contracted beforehand, into C and B.
+    samples are contracted beforehand, into C and B. Returns the product and the evaluations.
     """
     shapes = [factor.shape for factor in factors]
     bounds = np.cumsum([0, *(factor.size for factor in factors)])
-    evaluations = 0
 
-    def right_hand_side(t, state):
-        nonlocal evaluations
-        evaluations += 1
-        layers = [
+    def split(state):
+        return [
             state[a:b].reshape(shape)
             for a, b, shape in zip(bounds, bounds[1:], shapes, strict=False)
         ]
+
+    def right_hand_side(t, state):
+        layers = split(state)
         forward = [None, layers[0]]
         for layer in layers[1:]:
             forward.append(layer @ forward[-1])
@@ -53,82 +51,84 @@ def autodiff_order(problem, factors, times):
             backward = layers[j].T @ backward
         return velocity
 
-    start = np.concatenate([factor.ravel() for factor in factors])
     solution = solve_ivp(
         right_hand_side,
-        (times[0], times[-1]),
-        start,
+        (0.0, last),
+        np.concatenate([factor.ravel() for factor in factors]),
         method="DOP853",
-        t_eval=times,
+        t_eval=[last],
         rtol=RTOL / len(factors),
         atol=ATOL / (10 * len(factors)),
     )
-    last = solution.y[:, -1]
-    layers = [
-        last[a:b].reshape(shape) for a, b, shape in zip(bounds, bounds[1:], shapes, strict=False)
-    ]
-    return fixedrank.product(layers), evaluations
+    return fixedrank.product(split(solution.y[:, -1])), solution.nfev
 
 
-def timed(function):
-    """Return the result and the seconds it took."""
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
-
-
-def whole_runs(d, rank, depth):
-    """Time the three ways to the same curve."""
-    problem, factors = appendix_a(d, rank, depth)
-    times = np.linspace(0, 5, 11)
-    manifold = fixedrank.FixedRank(d, d, rank, depth=depth)
-    point = manifold.point(fixedrank.product(factors))
+def ways(problem, factors, last):
+    """Yield (name, function that returns W at the end and what it took)."""
+    depth = len(factors)
+    manifold, point = start(factors)
     chosen = {"rtol": RTOL, "atol": ATOL}
-    riemannian, first = timed(
-        lambda: fixedrank.riemannian_flow(problem, point, depth, times, **chosen)
-    )
-    factored, second = timed(lambda: fixedrank.factored_flow(problem, factors, times, **chosen))
-    (product, evaluations), third = timed(lambda: autodiff_order(problem, factors, times))
-    final = manifold.to_matrix(riemannian.points[-1])
-    gaps = [
-        np.linalg.norm(W - final) / np.linalg.norm(final) for W in (factored.product[-1], product)
-    ]
-    print(f"\nd = {d}, r = {rank}, N = {depth}, t <= 5, DOP853, rtol {RTOL:g}")
-    print(
-        f"  Riemannian flow                {first:8.2f} s  {riemannian.evaluations:6d} evaluations"
-    )
-    print(
-        f"  layers, narrowest layer first  {second:8.2f} s  {factored.evaluations:6d} evaluations  "
-        f"{second / first:6.1f} x  gap at t = 5: {gaps[0]:.0e}"
-    )
-    print(
-        f"  layers, order of autodiff      {third:8.2f} s  {evaluations:6d} evaluations  "
-        f"{third / first:6.1f} x  gap at t = 5: {gaps[1]:.0e}"
-    )
+
+    def riemannian(method):
+        flow = fixedrank.riemannian_flow(problem, point, depth, [0, last], method=method, **chosen)
+        return manifold.to_matrix(flow.points[-1]), f"{flow.evaluations} evaluations"
+
+    def factored(method):
+        flow = fixedrank.factored_flow(problem, factors, [0, last], method=method, **chosen)
+        return flow.product[-1], f"{flow.evaluations} evaluations"
+
+    def by_hand():
+        product, evaluations = autodiff_order(problem, factors, last)
+        return product, f"{evaluations} evaluations"
+
+    yield "flow (9), auto", lambda: riemannian("auto")
+    yield "flow (9), DOP853", lambda: riemannian("DOP853")
+    yield "flow (5), narrowest layer first, auto", lambda: factored("auto")
+    yield "flow (5), narrowest layer first, DOP853", lambda: factored("DOP853")
+    yield "flow (5), order of autodiff, DOP853", by_hand
+    if diffrax is None:
+        return
+    for order, loss in (("narrowest first", through_narrowest), ("order of autodiff", on_products)):
+        compiled = by_diffrax(problem, factors, loss, last, rtol=RTOL, atol=ATOL)
+
+        def run(compiled=compiled):
+            layers, steps = compiled()
+            return fixedrank.product([np.asarray(x) for x in layers]), f"{int(steps)} steps"
+
+        yield f"flow (5), diffrax Dopri8, {order}", run
 
 
-def one_evaluation(d, rank, depth):
-    """Time the right-hand side of the Riemannian flow against its products with C and B alone."""
+def compare(d, rank, depth, last, runs):
+    """Yield the lines of one setting: the least time of `runs` runs in turn."""
     problem, factors = appendix_a(d, rank, depth)
-    u, s, vt = fixedrank.FixedRank(d, d, rank, depth=depth).point(fixedrank.product(factors))
-    system = RiemannianSystem(problem, (d, d), depth, RTOL)
-    state = system.state(u, np.diag(s), vt.T)
-    C, B = problem.C, problem.B
-    v = np.ascontiguousarray(vt.T)
-    whole, bare = interleaved(
-        lambda: system.right_hand_side(0.0, state), lambda: (C @ v, B @ v, B.T @ u)
+    names, functions = zip(*ways(problem, factors, last), strict=True)
+    best, results = [np.inf] * len(names), [None] * len(names)
+    for _ in range(runs):
+        for place, function in enumerate(functions):
+            began = time.perf_counter()
+            results[place] = function()
+            best[place] = min(best[place], time.perf_counter() - began)
+    manifold, point = start(factors)
+    flow = fixedrank.riemannian_flow(
+        problem, point, depth, [0, last], method="DOP853", rtol=1e-11, atol=1e-13
     )
-    print(
-        f"  d = {d}, r = {rank}, N = {depth}: {1e6 * whole:.0f} us, products with C and B alone "
-        f"{1e6 * bare:.0f} us, ratio {whole / bare:.2f}"
-    )
+    reference = manifold.to_matrix(flow.points[-1])
+    yield f"d = {d}, r = {rank}, N = {depth}, t <= {last:g}, rtol {RTOL:g}"
+    for name, taken, (W, count) in zip(names, best, results, strict=True):
+        gap = np.linalg.norm(W - reference) / np.linalg.norm(reference)
+        yield (f"  {name:42} {taken:8.3f} s {taken / best[0]:7.2f} x {count:>18}   error {gap:.0e}")
+    yield ""
+
+
+def run(quick=False):
+    """Return the tables."""
+    settings = [(20, 2, 10, 1.0, 1)] if quick else [(20, 2, 10, 5.0, 3), (200, 20, 10, 5.0, 1)]
+    if diffrax is None:
+        note = ["jax and diffrax cannot be imported here: no compiled solver", ""]
+    else:
+        note = []
+    return "\n".join(note + [line for setting in settings for line in compare(*setting)])
 
 
 if __name__ == "__main__":
-    print(describe())
-    whole_runs(200, 20, 10)
-    whole_runs(20, 2, 10)
-    print("\nOne evaluation of the right-hand side")
-    one_evaluation(2000, 20, 10)
-    one_evaluation(200, 20, 10)
-    one_evaluation(20, 2, 10)
+    main(run, __doc__)

@@ -1,6 +1,6 @@
 """Hessian-vector products: the Riemannian part beside the Euclidean one and the retraction.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/hessian.py
+OMP_NUM_THREADS=1 python docs/benchmarks/hessian.py [--quick]
 
 The cost is half the squared error on observed entries of a matrix, five times as many as the
 manifold has dimensions. Of it the benchmark times
@@ -14,7 +14,7 @@ manifold has dimensions. Of it the benchmark times
 
 import numpy as np
 import scipy.sparse
-from timing import describe, interleaved, milliseconds
+from timing import interleaved, main, milliseconds
 
 import fixedrank
 
@@ -66,8 +66,8 @@ def factor_derivatives(completion, direction):
     return first, second
 
 
-def compare(m, n, k):
-    """Time all parts in turn."""
+def compare(m, n, k, seconds=4.0):
+    """Time all parts in turn; yield the lines of the table."""
     rng = np.random.default_rng(0)
     manifold = fixedrank.FixedRank(m, n, k, depth=3)
     point = manifold.random_point(rng=rng)
@@ -103,26 +103,32 @@ def compare(m, n, k):
         products,
         from_matrices,
         from_factors,
-        seconds=4.0,
+        seconds=seconds,
     )
-    print(
-        f"\n({m}, {n}, {k}), {G.nnz} observed entries; "
-        f"factors and matrices agree to {agreement:.0e}"
+    yield (
+        f"({m}, {n}, {k}), {G.nnz} observed entries; factors and matrices agree to {agreement:.0e}"
     )
-    print(f"  retraction                        {milliseconds(retraction):>9}")
-    print(f"  Euclidean: entries of Z           {milliseconds(observed):>9}")
-    print(f"  Euclidean: sparse thin products   {milliseconds(thin):>9}")
+    yield f"  retraction                        {milliseconds(retraction):>9}"
+    yield f"  Euclidean: entries of Z           {milliseconds(observed):>9}"
+    yield f"  Euclidean: sparse thin products   {milliseconds(thin):>9}"
     for name, time in (
         ("Riemannian part, from factors", factors),
         ("Riemannian part, from matrices", ambient),
     ):
-        print(
+        yield (
             f"  {name:33} {milliseconds(time):>9}  {time / retraction:.2f} x retraction, "
             f"{time / (observed + thin):.3f} x Euclidean"
         )
+    yield ""
+
+
+def run(quick=False):
+    """Return the tables."""
+    sizes = SIZES[:1] if quick else SIZES
+    return "\n".join(
+        line for size in sizes for line in compare(*size, seconds=0.5 if quick else 4.0)
+    )
 
 
 if __name__ == "__main__":
-    print(describe())
-    for size in SIZES:
-        compare(*size)
+    main(run, __doc__)

@@ -1,30 +1,34 @@
-"""Shared by the benchmarks: interleaved timing, and what machine it was."""
+"""Shared by the benchmarks: interleaved timing, what machine it was, and the command line."""
 
+import argparse
 import platform
 import time
 from collections.abc import Callable
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
+import scipy.linalg  # noqa: F401  (so that its BLAS and that of NumPy are there to be described)
 import threadpoolctl
+
+PACKAGES = ("numpy", "scipy", "pymanopt", "autograd", "jax", "diffrax", "torch")
 
 
 def interleaved(
     *functions: Callable[[], object], seconds: float = 2.0, least: int = 3
 ) -> list[float]:
-    """Return the median time of each function, taken in turn for `seconds` in all."""
+    """Return the least time of each function, taken in turn for `seconds` in all."""
     for function in functions:
         function()
-    times: list[list[float]] = [[] for _ in functions]
-    began = time.perf_counter()
-    while time.perf_counter() - began < seconds or len(times[0]) < least:
-        for function, kept in zip(functions, times, strict=True):
+    best = [float("inf")] * len(functions)
+    rounds, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds or rounds < least:
+        rounds += 1
+        for place, function in enumerate(functions):
             start = time.perf_counter()
             function()
-            kept.append(time.perf_counter() - start)
-    return [float(np.median(kept)) for kept in times]
+            best[place] = min(best[place], time.perf_counter() - start)
+    return best
 
 
 def describe() -> str:
@@ -34,12 +38,38 @@ def describe() -> str:
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(":")[2].strip() if names else model
-    threads = max((pool["num_threads"] for pool in threadpoolctl.threadpool_info()), default=1)
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pymanopt"))
+    pools = threadpoolctl.threadpool_info()
+    threads = max((pool["num_threads"] for pool in pools), default=1)
+    libraries = {
+        f"{pool['internal_api']} {pool['version']}" for pool in pools if pool["user_api"] == "blas"
+    }
     python = f"Python {platform.python_version()}"
-    return f"{date.today()}, {model}, {python}, {packages}, {threads} thread(s)"
+    found = ", ".join([model, python, *installed(), *sorted(libraries)])
+    return f"{date.today()}, {found}, {threads} thread(s)"
+
+
+def installed() -> list[str]:
+    """Return the names and versions of the packages that take part, as far as installed."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"no {name}")
+    return found
 
 
 def milliseconds(value: float) -> str:
     """Return a time with three digits."""
     return f"{1e3 * value:.3g} ms"
+
+
+def main(run: Callable[[bool], str], description: str | None) -> None:
+    """Run one benchmark from the command line."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes and short times")
+    quick = parser.parse_args().quick
+    print(describe())
+    print(run(quick))
