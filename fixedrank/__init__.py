@@ -68,7 +68,13 @@ from fixedrank.networks import (
     product,
     random_balanced_factors,
 )
-from fixedrank.recovery import ExactStartLineSearcher, MatrixCompletion, MatrixSensing
+from fixedrank.recovery import (
+    ExactStartLineSearcher,
+    MatrixCompletion,
+    MatrixSensing,
+    increase_rank,
+    truncate,
+)
 
 __all__ = [
     "RK4",
@@ -114,6 +120,7 @@ __all__ = [
     "global_minimizer",
     "gradient_descent",
     "hessian_bound",
+    "increase_rank",
     "integral_inner_product",
     "layer_widths",
     "product",
@@ -121,6 +128,7 @@ __all__ = [
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",
+    "truncate",
     "two_layer_solution",
 ]
 

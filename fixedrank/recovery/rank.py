@@ -1,0 +1,245 @@
+"""Changes of the rank, for warm starts between manifolds of different k."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from scipy.sparse.linalg import LinearOperator, svds
+
+from fixedrank._checks import Array, positive_integer, require_finite
+from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.orthonormal import orthonormal_columns
+from fixedrank.geometry.points import FixedRankPoint, checked_point
+
+_EPS = float(np.finfo(float).eps)
+# The share of its slope by which the loss has to fall, and how often a step is doubled or halved.
+_SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
+
+
+def increase_rank(
+    problem: Any, point: Any, by: int = 1, *, step: float | None = None
+) -> FixedRankPoint:
+    r"""Return a point of higher rank with a lower loss, to start from on its manifold.
+
+    No tangent vector at W = U diag(s) V^T points along the normal part
+    :math:`(I - UU^T) G (I - VV^T)` of the Euclidean gradient G. With the best approximation Z of
+    rank ``by`` of minus this part, W + t Z has the rank k + by. It keeps U, s and V, since the
+    singular vectors of Z are orthogonal to them.
+
+    Parameters
+    ----------
+    problem : MatrixCompletion, MatrixSensing, LinearRegression or object
+        With ``loss(point)`` and ``gradient(point)``, an m x n matrix of any kind that
+        :meth:`FixedRank.point` takes. Only products of it with thin blocks are formed, unless
+        k + by is at least half of min(m, n).
+    point : FixedRankPoint or tuple (u, s, vt)
+        The point W, arrays of shapes (m, k), (k,), (k, n).
+    by : int
+        How many singular values are added; k + by is at most min(m, n).
+    step : float, optional
+        The step t, any positive number. By default ``problem.line_minimum(point, Z)``, at which
+        the loss of W + t Z is least, if the problem has this method. Otherwise t = 1 is doubled as
+        long as the loss falls, or halved until it falls by a ten-thousandth of what its slope
+        promises.
+
+    Returns
+    -------
+    FixedRankPoint
+        The point of rank k + by, singular values descending.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, shape or size; if the rank of the normal part is below
+        ``by``, as at a global minimum; or if no step was given and the loss does not fall.
+
+    References
+    ----------
+    A. Uschmajew and B. Vandereycken, "Greedy rank updates combined with Riemannian descent methods
+    for low-rank optimization", SampTA 2015. B. Gao and P.-A. Absil, "A Riemannian rank-adaptive
+    method for low-rank matrix completion", Comput. Optim. Appl. 81, 2022.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([5.0, 2.0, 1.0]))
+    >>> best = fixedrank.global_minimizer(problem, 1).point
+    >>> best.s.round(12), fixedrank.increase_rank(problem, best).s.round(12)
+    (array([5.]), array([5., 2.]))
+    """
+    u, s, vt = start = checked_point(point)
+    (m, k), n, by = u.shape, vt.shape[1], positive_integer("by", by)
+    if k + by > min(m, n):
+        raise ValueError(
+            f"a {m}x{n} matrix has at most the rank {min(m, n)}: from k = {k} the rank can "
+            f"increase by {min(m, n) - k}, not by {by}"
+        )
+    descent = _NormalDescent(as_ambient(problem.gradient(start), (m, n)), start)
+    left, sizes, right = descent.leading_triples(by)
+
+    def moved(t: float) -> FixedRankPoint:
+        return _descending(np.hstack((u, left)), np.append(s, t * sizes), np.vstack((vt, right.T)))
+
+    if step is not None:
+        return moved(_positive("step", step))
+    before = _finite_loss(problem, start)
+    if callable(getattr(problem, "line_minimum", None)):
+        found = problem.line_minimum(start, (left * sizes, right))
+        t = _positive("what line_minimum returns along a direction of descent", found)
+    else:
+        slope = float(np.vdot(sizes, sizes))
+        t = _backtracking_step(lambda t: _finite_loss(problem, moved(t)), before, slope)
+    end = moved(t)
+    after = _finite_loss(problem, end)
+    if not after < before:
+        raise ValueError(
+            f"no descent is left: the step {t:.3e} along the normal part, of singular values up to "
+            f"{sizes[0]:.3e}, changes the loss from {before!r} to {after!r}"
+        )
+    return end
+
+
+def truncate(point: Any, k: int) -> FixedRankPoint:
+    """Return the best approximation of rank k of a point of at least this rank.
+
+    The k largest singular values with their vectors. It is unique where the next one is smaller;
+    at a tie the first in the order of the point are taken.
+
+    Parameters
+    ----------
+    point : FixedRankPoint or tuple (u, s, vt)
+        The point, arrays of shapes (m, r), (r,), (r, n), singular values in any order.
+    k : int
+        The new rank, from 1 to r.
+
+    Returns
+    -------
+    FixedRankPoint
+        The point of rank k, singular values descending; its arrays are copies.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the point is not one, or k is not an integer from 1 to its rank.
+
+    References
+    ----------
+    C. Eckart and G. Young, "The approximation of one matrix by another of lower rank",
+    Psychometrika 1, 1936.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> point = fixedrank.FixedRank(3, 3, 3, depth=2).point(np.diag([5.0, 1.0, 2.0]))
+    >>> fixedrank.truncate(point, 2).s
+    array([5., 2.])
+    """
+    u, s, vt = checked_point(point)
+    k = positive_integer("k", k)
+    if k > s.size:
+        raise ValueError(
+            f"the rank k = {k} exceeds that of the point, {s.size}; "
+            "increase_rank(problem, point, by) adds singular values"
+        )
+    return _descending(u, s, vt, k)
+
+
+class _NormalDescent(LinearOperator):
+    """Minus the normal part, -(I - UU^T) G (I - VV^T)."""
+
+    def __init__(self, gradient: Any, point: FixedRankPoint) -> None:
+        super().__init__(np.dtype(np.float64), gradient.shape)
+        self.gradient, self.u, self.v = gradient, point.u, point.vt.T
+
+    def _matmat(self, block: Array) -> Array:
+        return -_without(self.u, times(self.gradient, _without(self.v, block)))
+
+    def _rmatmat(self, block: Array) -> Array:
+        return -_without(self.v, transposed_times(self.gradient, _without(self.u, block)))
+
+    def leading_triples(self, count: int) -> tuple[Array, Array, Array]:
+        """Return left vectors, singular values and right vectors, the largest first.
+
+        Raises
+        ------
+        ValueError
+            If fewer than `count` singular values differ from round-off, or G is not finite.
+        """
+        tangential = times(self.gradient, self.v), transposed_times(self.gradient, self.u)
+        for part in tangential:
+            require_finite("a product with the gradient", part)
+        left, sizes, rows = self._best_approximation(count)
+        largest = max(float(sizes[0]), *(float(np.linalg.norm(part)) for part in tangential))
+        tolerance = max(self.shape) * _EPS * largest
+        found = int(np.count_nonzero(sizes > tolerance))
+        if found < count:
+            advice = f"take by={found}" if found else "no direction of descent leaves the manifold"
+            raise ValueError(
+                f"the rank cannot increase by {count}: the normal part of the gradient has rank "
+                f"{found} (singular values {sizes}, tolerance {tolerance:.2e}); {advice}"
+            )
+        # Where the normal part is a small part of G they are not orthogonal to u and v before this.
+        left, right = _without(self.u, left), _without(self.v, rows.T)
+        return orthonormal_columns(left), sizes, orthonormal_columns(right)
+
+    def _best_approximation(self, k: int) -> FixedRankPoint:
+        m, n = self.shape
+        if 2 * (self.u.shape[1] + k) >= min(m, n):
+            dense = np.asarray(self @ np.eye(n))
+            require_finite("the gradient", dense)
+            u, s, vt = scipy.linalg.svd(dense, full_matrices=False)
+            return _descending(u, s, vt, k)
+        generator = np.random.default_rng(0)
+        probe = np.asarray(self @ generator.standard_normal(n))
+        require_finite("a product with the gradient", probe)
+        if not probe.any():
+            return FixedRankPoint(np.zeros((m, k)), np.zeros(k), np.zeros((k, n)))
+        u, s, vt = svds(self, k, rng=generator)
+        return _descending(u, s, vt, k)
+
+
+def _without(basis: Array, block: Array) -> Array:
+    return block - basis @ (basis.T @ block)
+
+
+def _descending(u: Array, s: Array, vt: Array, k: int | None = None) -> FixedRankPoint:
+    """Return the first k singular values, or all of them, in descending order."""
+    order = np.argsort(-s, kind="stable")[:k]
+    return FixedRankPoint(u[:, order], s[order], vt[order])
+
+
+def _backtracking_step(loss: Callable[[float], float], before: float, slope: float) -> float:
+    """Return a power of two at which the loss has fallen by a share of the slope -`slope`."""
+    t, value = 1.0, loss(1.0)
+    if value <= before - _SUFFICIENT_DECREASE * slope:
+        for _ in range(_TRIALS):
+            further = loss(2 * t)
+            if not further < value:
+                break
+            t, value = 2 * t, further
+        return t
+    for _ in range(_TRIALS):
+        if value <= before - _SUFFICIENT_DECREASE * t * slope:
+            break
+        t /= 2
+        value = loss(t)
+    return t
+
+
+def _positive(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a positive number, got {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def _finite_loss(problem: Any, point: FixedRankPoint) -> float:
+    loss = float(problem.loss(point))
+    if not math.isfinite(loss):
+        raise ValueError(f"the loss of a matrix of rank {point.s.size} is {loss}")
+    return loss
