@@ -14,13 +14,13 @@ What theory says:
   :math:`\sigma_i^{2 - 2/N}`. Large ones run away from small ones, and the more so the deeper the
   network. In their experiments deeper networks complete better where few entries are known.
 - Razin and Cohen ("Implicit regularization in deep learning may not be explainable by norms",
-  NeurIPS 2020) have a :math:`2 \times 2` matrix that no norm explains: for every :math:`N \geq 2` and
-  every start with a positive determinant, the more the loss falls, the larger every norm of
-  :math:`W` must be, while its effective rank falls to that of a matrix of rank one.
+  NeurIPS 2020) have a :math:`2 \times 2` matrix that no norm explains: for every
+  :math:`N \geq 2` and every start with a positive determinant, the more the loss falls, the larger
+  every norm of :math:`W` must be, while its effective rank falls to that of a matrix of rank one.
 
 The *effective rank* is :math:`\exp(-\sum_i p_i \ln p_i)` with
-:math:`p_i = \sigma_i / \sum_j \sigma_j`: it is :math:`r` for :math:`r` equal singular values, and tends
-to :math:`r` where the others vanish (Roy and Vetterli, EUSIPCO 2007).
+:math:`p_i = \sigma_i / \sum_j \sigma_j`: it is :math:`r` for :math:`r` equal singular values and no
+others (Roy and Vetterli, EUSIPCO 2007).
 """
 
 import matplotlib.pyplot as plt
@@ -67,20 +67,20 @@ for depth, flow in sorted(flows.items()):
     ranks = effective_rank(flow.singular_values)
     style = {"color": COLORS[depth], "label": f"$N = {depth}$"}
     panels[0].loglog(t[1:], flow.loss[1:], **style)
-    panels[1].loglog(unknown[1:], flow.loss[1:], **style)
+    panels[1].loglog(unknown[1:], flow.loss[1:], lw=2 * (5 - depth), alpha=0.7, **style)
     panels[2].semilogx(t[1:], ranks[1:], **style)
     print(
         f"N = {depth}: loss {flow.loss[-1]:.1e}, unknown entry {unknown[-1]:5.2f}, "
         f"effective rank {ranks[-1]:.3f}, determinant {determinant[-1]:+.1e}"
     )
-x = np.geomspace(1, 10)
+x = np.geomspace(0.1, 10)
 # The least loss of a singular matrix with this unknown entry x: W = x (1, a)^T (1, a).
 levels = []
 for value in x:
     a = np.roots([2 * value**2, 0, 2 * value**2, -2 * value])
     a = a[np.abs(a.imag) < 1e-9].real[0]
     levels.append((value * a - 1) ** 2 + (value * a**2) ** 2 / 2)
-panels[1].loglog(x, levels, color="0.3", lw=1, ls=":", label="least loss of rank 1")
+panels[1].loglog(x, levels, color="k", lw=1.5, ls=":", label="least loss of rank 1")
 panels[0].set(xlabel="time $t$", ylabel="loss", ylim=(1e-4, 3), title="Loss")
 panels[1].set(
     xlabel="unknown entry $W_{11}$", ylabel="loss", ylim=(1e-4, 3), title="Loss and unknown entry"
@@ -89,16 +89,19 @@ panels[2].set(xlabel="time $t$", ylabel="effective rank", title="Effective rank"
 for axes in panels:
     axes.legend(frameon=False)
 figure.suptitle(
-    "Two by two: with N > 1 the loss falls only as the unknown entry grows and the rank tends to one"
+    "Two by two: for N > 1 the loss falls as the unknown entry grows and the rank tends to one"
 )
 plt.show()
 
 # %%
-# The single layer leaves the unknown entry where it was, 0.02, and arrives with both singular values
-# near 1. The others keep their positive determinant, and their effective rank falls towards 1.
-# After a while they move along the same curve: a matrix of rank one with the unknown entry :math:`x`
-# has a loss of at least about :math:`1 / (2 x^2)` (dotted). This is slow: the loss of the deepest is
-# still 0.005 at :math:`t = 40`.
+# The single layer leaves the unknown entry where it was, at 0.02, and arrives with both singular
+# values near 1. The others keep their positive determinant, and their effective rank falls
+# towards 1. They move along the same curve, at different speeds: the least loss that a matrix of
+# rank one has with the unknown entry :math:`x`, about :math:`1 / (2 x^2)` (dotted). This is slow:
+# the loss at :math:`N = 4` is still 0.005 at :math:`t = 40`.
+#
+# What depth adds to :math:`N = 2` here is speed at large :math:`W`, not another limit. And
+# nothing of this holds for a start with a negative determinant, from which the flow can arrive.
 #
 # One hundred by one hundred
 # --------------------------
@@ -145,7 +148,9 @@ for axes, (depth, flow) in zip(panels, flows.items(), strict=True):
         axes.axhline(value, color="0.3", lw=0.7, ls=":")
     axes.set(xlabel="time $t$", ylim=(1e-4, 2), title=f"$N = {depth}$")
 panels[0].set(ylabel=r"singular values $\sigma_i(W(t))$")
-figure.suptitle("The deeper, the longer all but five of the twenty largest singular values stay small")
+figure.suptitle(
+    "The deeper, the longer all but five of the twenty largest singular values stay small"
+)
 plt.show()
 
 # %%
@@ -153,7 +158,7 @@ figure, panels = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
 for depth, flow in flows.items():
     style = {"color": COLORS[depth], "label": f"$N = {depth}$"}
     panels[0].loglog(t[1:], flow.loss[1:], **style)
-    panels[1].loglog(t[1:], effective_rank(flow.singular_values)[1:], **style)
+    panels[1].semilogx(t[1:], effective_rank(flow.singular_values)[1:], **style)
     panels[2].loglog(t[1:], errors[depth][1:], **style)
 panels[1].axhline(
     effective_rank(np.linalg.svd(truth, compute_uv=False)[None])[0],
@@ -162,10 +167,31 @@ panels[1].axhline(
     ls=":",
     label="matrix behind the entries",
 )
-panels[0].set(xlabel="time $t$", ylabel="loss on the entries for training", title="Loss")
-panels[1].set(xlabel="time $t$", ylabel="effective rank", title="Effective rank")
+panels[0].set(
+    xlabel="time $t$", ylabel="loss on the entries for training", ylim=(1e-7, 1), title="Loss"
+)
+panels[1].set(xlabel="time $t$", ylabel="effective rank", ylim=(0, 72), title="Effective rank")
 panels[2].set(xlabel="time $t$", ylabel="relative held-out error", title="Entries not told")
 for axes in panels:
     axes.legend(frameon=False)
 figure.suptitle("Completion of a matrix of rank 5: the held-out error falls with the depth")
 plt.show()
+
+# %%
+# The single layer never touches an entry that it is not told: its held-out error stays 1, and the
+# matrix that it ends at has an effective rank of 68. With two layers the five singular values of
+# the solution rise first, but the others follow, up to 0.09, and so the effective rank falls and
+# rises again; the held-out error ends at 0.11. With three and four layers the others stay below
+# 0.02, and the error ends at 0.013 and 0.009. The dip of the effective rank below 5 comes before
+# the last of the five have risen.
+#
+# How far to trust this
+# ---------------------
+#
+# This is one matrix and one start. Five more matrices and starts gave the same order each time:
+# held-out errors from 0.08 to 0.14 at :math:`N = 2`, 0.010 to 0.018 at :math:`N = 3`, and 0.006
+# to 0.012 at :math:`N = 4`. With 20 % of the entries known instead of 30 %, which is less than
+# two for each degree of freedom, it did not: in three of the five the deeper was the better, with
+# errors about 0.43, 0.09 and 0.06; in one :math:`N = 3` was better than :math:`N = 4`; and in one
+# the errors were 0.47, 0.46 and 1.16 (at :math:`t = 1000`, with losses of 1e-4 or less). The
+# theory says what depth prefers, not that the preferred matrix is the one behind the entries.

@@ -102,9 +102,10 @@ def as_sparse(point, rng):
 
 def as_sparse_with_duplicates(point, rng):
     Z = rng.standard_normal((len(point.u), point.vt.shape[1]))
-    rows, cols = np.indices(Z.shape)
-    twice = [np.tile(part.ravel(), 2) for part in (Z / 2, rows, cols)]
-    return scipy.sparse.coo_array((twice[0], (twice[1], twice[2])), Z.shape), Z
+    m, n = Z.shape
+    cols = np.tile(np.r_[n:0:-1] - 1, 2 * m)
+    values = np.tile(Z[:, ::-1] / 2, (1, 2)).ravel()
+    return scipy.sparse.csr_array((values, cols, np.arange(m + 1) * 2 * n), Z.shape), Z
 
 
 def as_operator(point, rng):
