@@ -17,7 +17,11 @@ import numpy as np
 
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.spectrum import (
+    kept_tangential_weights,
+    normal_weights,
+    tangential_weights,
+)
 from fixedrank.geometry.tangent import without_range
 
 _EPS = float(np.finfo(float).eps)
@@ -54,7 +58,7 @@ def from_factor_derivative(
     if not np.vdot(by_left, by_left) <= 1e-24 * np.vdot(ds, ds) < math.inf:
         core = _reconciled(point, (du, ds, dvt), left, right)
     core.flat[:: s.size + 1] = ds
-    core *= tangential_weights(s, depth)
+    core *= kept_tangential_weights(s, depth)
     normal = None if depth == 2 else normal_weights(s, depth, shift=1)
     return FixedRankTangentVector(
         without_range(u, du, left, normal), core, without_range(vt.T, dvt.T, right.T, normal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,10 @@ GRADED = 1e-3
 # Up to this size QR iteration beats divide and conquer on nearly diagonal matrices, as those of
 # short steps are: 150 against 174 microseconds at 40 x 40 (2026-11).
 _SMALL = 64
+# Up to this many numbers in a block plain Householder QR has less overhead: 37 against 72
+# microseconds for a whole retraction at 20 x 20, k = 2, 109 against 137 at 100 x 100, k = 10, but
+# 447 against 399 at 200 x 200, k = 20 (2026-11).
+_FEW = 2000
 
 
 def orthonormal_columns(matrix: Array) -> Array:
@@ -29,13 +34,12 @@ def orthonormal_columns(matrix: Array) -> Array:
 
 
 class JointBasis(NamedTuple):
-    """An orthonormal basis of the range of [u, up], as [first, second] @ triangle^{-1}.
+    """An orthonormal basis of the range of [u, up], as blocks side by side @ triangle^{-1}.
 
     The basis itself is not formed: the caller needs only its products with thin matrices.
     """
 
-    first: Array
-    second: Array
+    blocks: tuple[Array, ...]
     triangle: Array | None
     coefficients: Array
 
@@ -43,9 +47,12 @@ class JointBasis(NamedTuple):
         """Return the basis times a thin matrix."""
         if self.triangle is not None:
             thin = lapack.dtrtrs(self.triangle, thin)[0]
-        k = self.first.shape[1]
-        result = np.asarray(self.first @ thin[:k])
-        add_product(result, self.second, thin[k:])
+        first, *others = self.blocks
+        if not others:
+            return np.asarray(first @ thin)
+        k = first.shape[1]
+        result = np.asarray(first @ thin[:k])
+        add_product(result, others[0], thin[k:])
         return result
 
 
@@ -58,10 +65,12 @@ def joint_basis(u: Array, up: Array) -> JointBasis:
     reach the same orthogonality. The first pass scales the columns of `up` and makes them
     well conditioned; the second works on u and up together, so that it also takes back the
     drift of a u that came out of many retractions. Where a pass meets a bad condition
-    (fewer rows than columns, a zero column, dependent columns), Householder QR does it.
+    (fewer rows than columns, a zero column, dependent columns), and for few numbers, where it has
+    less overhead, Householder QR does it.
     """
     m, k = u.shape
-    if m >= 2 * k:
+    tall, few = m >= 2 * k, m * k <= _FEW
+    if tall and not few:
         gram = up.T @ up
         norms = np.sqrt(gram.diagonal())
         if norms.min() > 0 and norms.max() < _LARGEST:
@@ -73,13 +82,26 @@ def joint_basis(u: Array, up: Array) -> JointBasis:
                 if info == 0 and triangle.diagonal().min() > _SECOND_PIVOT:
                     coefficients = triangle.copy()
                     coefficients[:, k:] = triangle[:, k:] @ first
-                    return JointBasis(u, conditioned, triangle, coefficients)
-    q, r = np.linalg.qr(np.concatenate((u, up), axis=1))
-    return JointBasis(q[:, :k], q[:, k:], None, r)
+                    return JointBasis((u, conditioned), triangle, coefficients)
+    both = np.concatenate((u, up), axis=1)
+    q, r = _small_qr(both) if tall and few else np.linalg.qr(both)
+    return JointBasis((q,), None, r)
+
+
+def _small_qr(matrix: Array) -> tuple[Array, Array]:
+    """Return the QR factorisation without blocks and the overhead of NumPy's."""
+    factored, tau, _, _ = lapack.dgeqrf(matrix)
+    q = lapack.dorgqr(factored, tau)[0]
+    return q, factored[: tau.size] * _upper(tau.size)
+
+
+@functools.lru_cache(maxsize=4)
+def _upper(size: int) -> Array:
+    return np.tri(size).T
 
 
 def _joint_gram(first: Array, second: Array) -> Array:
-    """Return the upper triangle of [first, second]^T [first, second], and zeros or more below."""
+    """Return the upper triangle of [first, second]^T [first, second]."""
     k = first.shape[1]
     gram = np.zeros((2 * k, 2 * k))
     np.matmul(first.T, first, out=gram[:k, :k])

@@ -14,7 +14,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.geometry.points import FixedRankTangentVector
-from fixedrank.geometry.tall import column_products
+from fixedrank.geometry.tall import divided_product
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios.
 _TABLE_DEPTH = 32
@@ -48,6 +48,19 @@ def tangential_weights(s: Array, depth: float) -> Array:
     return np.asarray(larger**power * (np.expm1(-d) / slower))
 
 
+def kept_tangential_weights(s: Array, depth: float) -> Array:
+    """Return the same weights, read-only; those of the last points asked for are kept."""
+    return _kept_tangential_weights(s.tobytes(), depth)
+
+
+# An optimiser asks for several inner products and a gradient at each point.
+@functools.lru_cache(maxsize=2)
+def _kept_tangential_weights(values: bytes, depth: float) -> Array:
+    weights = tangential_weights(np.frombuffer(values), depth)
+    weights.flags.writeable = False
+    return weights
+
+
 def log_ratios(s: Array) -> tuple[Array, Array, Array]:
     """Return ln(s_>^2 / s_<^2) for all pairs, without cancellation, and s_>, s_< themselves."""
     column, row = s[..., :, None], s[..., None, :]
@@ -71,9 +84,8 @@ def inner_product(
     """Return g_W(A, B): every entry divided by its weight."""
     if depth == 1:
         return float(np.vdot(a.M, b.M) + np.vdot(a.Up, b.Up) + np.vdot(a.Vp, b.Vp))
-    value = np.vdot(a.M / tangential_weights(s, depth), b.M)
+    value = float(np.vdot(a.M / kept_tangential_weights(s, depth), b.M))
     if not math.isinf(depth):
-        normal = column_products(a.Up, b.Up)
-        normal += column_products(a.Vp, b.Vp)
-        value += (normal / normal_weights(s, depth)).sum()
-    return float(value)
+        normal = normal_weights(s, depth)
+        value += divided_product(a.Up, b.Up, normal) + divided_product(a.Vp, b.Vp, normal)
+    return value

@@ -13,7 +13,7 @@ from scipy.linalg import blas
 from fixedrank._checks import Array
 
 # Rows taken together, and from how many rows on it pays.
-_ROWS, _TALL = 32, 512
+_ROWS, TALL = 32, 512
 
 
 def subtract_product(result: Array, tall: Array, thin: Array) -> None:
@@ -27,10 +27,13 @@ def add_product(result: Array, tall: Array, thin: Array) -> None:
 
 
 def _accumulate(sign: float, result: Array, tall: Array, thin: Array) -> None:
+    if result.shape[0] < TALL:
+        (np.add if sign > 0 else np.subtract)(result, tall @ thin, out=result)
+        return
     by_rows = result.flags.c_contiguous
     # BLAS would work on a copy of anything else.
     in_place = (by_rows or result.flags.f_contiguous) and result.dtype == np.float64
-    if result.shape[0] < _TALL or not in_place:
+    if not in_place:
         (np.add if sign > 0 else np.subtract)(result, tall @ thin, out=result)
         return
     # BLAS takes arrays by columns; what lies by rows is its transpose there.
@@ -46,7 +49,7 @@ def _by_columns(array: Array) -> tuple[Array, bool]:
 def scaled_columns(block: Array, weights: Array, *, in_place: bool = False) -> Array:
     """Return block * weights in the memory layout of the block."""
     rows, k = block.shape
-    if rows < _TALL or not block.flags.c_contiguous:
+    if rows < TALL or not block.flags.c_contiguous:
         return np.multiply(block, weights, out=block if in_place else None)
     result = block if in_place else np.empty((rows, k))
     whole = rows - rows % _ROWS
@@ -59,10 +62,17 @@ def scaled_columns(block: Array, weights: Array, *, in_place: bool = False) -> A
     return result
 
 
+def divided_product(a: Array, b: Array, weights: Array) -> float:
+    """Return the inner product of a / weights with b."""
+    if a.shape[0] < TALL:
+        return float(np.vdot(a / weights, b))
+    return float((column_products(a, b) / weights).sum())
+
+
 def column_products(a: Array, b: Array) -> Array:
     """Return the inner products of the columns of a with those of b."""
     rows, k = a.shape
-    if rows < _TALL:
+    if rows < TALL:
         return np.asarray(np.einsum("ij,ij->j", a, b))
     if a.flags.f_contiguous and b.flags.f_contiguous:
         return np.array([np.vdot(a[:, j], b[:, j]) for j in range(k)])

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import ambient_products
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import add_product, scaled_columns, subtract_product
+from fixedrank.geometry.tall import TALL, add_product, scaled_columns, subtract_product
 
 
 def without_range(
@@ -24,6 +24,10 @@ def without_range(
     """Return (block - basis @ coefficients) * weights; exactly zero where the basis spans all."""
     if basis.shape[0] == basis.shape[1]:
         return np.zeros(block.shape)
+    if basis.shape[0] < TALL:
+        result = basis @ coefficients
+        np.subtract(block, result, out=result)
+        return result if weights is None else np.multiply(result, weights, out=result)
     if weights is not None:
         block, coefficients = (
             scaled_columns(block, weights, in_place=in_place),
