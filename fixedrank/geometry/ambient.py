@@ -42,6 +42,19 @@ class LowRank(NamedTuple):
         return block if self.middle is None else self.middle.T @ block
 
 
+class BlockOperator(LinearOperator):
+    """A real m x n operator by its products with blocks, `_matmat` and `_rmatmat`.
+
+    Products with vectors are those with one column; SciPy 1.15 does not derive them all.
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        super().__init__(np.dtype(np.float64), shape)
+
+    def _rmatvec(self, vector: Array) -> Array:
+        return np.asarray(self._rmatmat(np.reshape(vector, (-1, 1))))
+
+
 def as_ambient(matrix: Any, shape: tuple[int, int]) -> Any:
     """Return an m x n matrix as an array, a sparse array, a LinearOperator or a LowRank.
 

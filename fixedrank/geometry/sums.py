@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import KINDS, as_ambient, times, to_array, transposed_times
+from fixedrank.geometry.ambient import (
+    KINDS,
+    BlockOperator,
+    as_ambient,
+    times,
+    to_array,
+    transposed_times,
+)
 
 
-class MatrixSum(LinearOperator):
+class MatrixSum(BlockOperator):
     """The sum of m x n matrices of any kinds, such as a sparse one and one of low rank.
 
     Only the terms are kept: products with thin blocks are sums of the products of the terms. It
@@ -63,7 +69,7 @@ class MatrixSum(LinearOperator):
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"term {i} of the sum: {error}") from error
             known.extend(matrix.terms if isinstance(matrix, MatrixSum) else [matrix])
-        super().__init__(np.dtype(np.float64), shape)
+        super().__init__(shape)
         self.terms = tuple(known)
 
     def toarray(self) -> Array:

@@ -9,18 +9,18 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.networks.data import digest_of, finite_matrix
 
 # Up to this, relative to all that enters them, two products count as equal.
 _ROUND_OFF = 1e-8
 
 
-class MatrixProduct(LinearOperator):
+class MatrixProduct(BlockOperator):
     """The matrix left @ right.T, kept as its factors, which may be dense or sparse."""
 
     def __init__(self, left: Any, right: Any) -> None:
-        super().__init__(np.dtype(np.float64), (left.shape[0], right.shape[0]))
+        super().__init__((left.shape[0], right.shape[0]))
         self.left, self.right = left, right
         self._left_transposed, self._right_transposed = left.T, right.T
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import to_array, transposed_times
+from fixedrank.geometry.ambient import BlockOperator, to_array, transposed_times
 
 
-class RegressionGradient(LinearOperator):
+class RegressionGradient(BlockOperator):
     """The gradient W C - B at W = left @ right.T, of which thin products cost no m x n array."""
 
     def __init__(self, left: Array, right: Array, C: Any, B: Any) -> None:
-        super().__init__(np.dtype(np.float64), (left.shape[0], right.shape[0]))
+        super().__init__((left.shape[0], right.shape[0]))
         self.left, self.right, self.C, self.B = left, right, C, B
 
     def _matmat(self, block: Array) -> Array:
