@@ -196,9 +196,8 @@ def test_line_minimum(data, seed):
             if along < 1e-3 * np.linalg.norm(dense) * np.linalg.norm(X) or along == 0:
                 continue
             # The regression of Y - W X on Z X, sample by sample.
-            expected = np.linalg.lstsq((dense @ X).reshape(-1, 1), (Y - W @ X).ravel(), rcond=None)[
-                0
-            ][0]
+            moved, missing = (dense @ X).ravel(), (Y - W @ X).ravel()
+            expected = np.linalg.lstsq(moved[:, None], missing, rcond=None)[0][0]
             size = (np.linalg.norm(Y) + np.linalg.norm(W) * np.linalg.norm(X)) / along
             found = problem.line_minimum(place, Z)
             assert abs(found - expected) <= 1e-8 * size
