@@ -19,7 +19,7 @@ class Problem(Protocol):
     """What a flow needs of a problem: a loss of a d_y x d_x matrix, and its Euclidean gradient.
 
     ``W`` is a point ``(u, s, vt)`` when a flow calls, or an array when a user does. The gradient
-    may be an array, a SciPy sparse array, a low-rank pair or a LinearOperator.
+    may be an array, a SciPy sparse array, a low-rank pair, a LinearOperator or a MatrixSum.
     """
 
     def loss(self, W: Any) -> float:

@@ -1,13 +1,17 @@
 """The regression as a pymanopt problem reaches the minimum that the theory names."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pymanopt
 import pytest
 import scipy.linalg
+import scipy.sparse
 from pymanopt.manifolds import FixedRankEmbedded, Stiefel
 from pymanopt.optimizers import ConjugateGradient
 
-from fixedrank import FixedRank, LinearRegression
+from fixedrank import FixedRank, LinearRegression, MatrixSum
+from fixedrank.networks.pymanopt_problem import pymanopt_problem
 from tests.networks.data import regression_data
 
 K = 2
@@ -56,6 +60,36 @@ def test_cost_and_gradient(problem):
     curve = [manifold.retraction(point, sign * h * Z) for sign in (1, -1)]
     slope = (made.cost(curve[0]) - made.cost(curve[1])) / (2 * h)
     assert manifold.inner_product(point, gradient, Z) == pytest.approx(slope, rel=1e-6)
+
+
+def first_order_problem():
+    """|W - T|^2 / 2 with a sparse T, without a Hessian; the gradient is a sum of two kinds."""
+    target = scipy.sparse.csr_array(np.diag([3.0, 2.0, 1.0, 0.0]))
+    return SimpleNamespace(
+        shape=(4, 4),
+        loss=lambda W: np.linalg.norm((W[0] * W[1]) @ W[2] - target) ** 2 / 2,
+        gradient=lambda W: MatrixSum((W[0] * W[1], W[2].T), -target),
+    )
+
+
+@pytest.mark.parametrize(
+    "manifold", [FixedRankEmbedded(4, 4, K), FixedRank(4, 4, K, depth=2)], ids=str
+)
+def test_a_problem_of_first_order(manifold):
+    made = pymanopt_problem(first_order_problem(), manifold)
+    solver = ConjugateGradient(
+        verbosity=0, max_iterations=3000, min_gradient_norm=1e-9, min_step_size=1e-14
+    )
+    point = FixedRank(4, 4, K, depth=1).random_point(rng=0)
+    assert solver.run(made, initial_point=point).cost == pytest.approx(0.5, abs=1e-10)
+
+
+def test_no_hessian_is_made_up():
+    manifold = FixedRank(4, 4, K, depth=2)
+    point = manifold.random_point(rng=0)
+    made = pymanopt_problem(first_order_problem(), manifold)
+    with pytest.raises(NotImplementedError, match="No autodiff support"):
+        made.riemannian_hessian(point, manifold.random_tangent_vector(point, rng=1))
 
 
 def test_a_manifold_of_another_kind(problem):
