@@ -16,7 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from fixedrank.geometry.orthonormal import joint_basis  # internal; behind the retraction
+# Internal; behind the retraction.
+from fixedrank.geometry.orthonormal import HouseholderBasis, joint_basis
 
 rng = np.random.default_rng(0)
 k = 20
@@ -89,7 +90,7 @@ for name, (method, *_) in methods.items():
         f"{name}: largest defect {np.nanmax(defects[name]):.0e}"
         + (f", no Cholesky factor from condition {failed[0]:.0e} on" if failed.size else "")
     )
-fallen_back = np.array([joint_basis(*pair).triangle is None for pair in examples])
+fallen_back = np.array([isinstance(joint_basis(*pair), HouseholderBasis) for pair in examples])
 print(
     f"fixedrank: Cholesky up to condition {conditions[~fallen_back].max():.0e}, "
     f"Householder from {conditions[fallen_back].min():.0e} on"
@@ -99,7 +100,7 @@ up *= np.geomspace(1, 1e-100, k)
 basis = joint_basis(u, up)
 print(
     f"columns of lengths 1 to 1e-100: defect {defect(basis.combine(np.eye(2 * k))):.0e}, "
-    f"by {'Householder' if basis.triangle is None else 'Cholesky'}"
+    f"by {'Householder' if isinstance(basis, HouseholderBasis) else 'Cholesky'}"
 )
 
 # %%

@@ -21,10 +21,12 @@ GRADED = 1e-3
 # Up to this size QR iteration beats divide and conquer on nearly diagonal matrices, as those of
 # short steps are: 150 against 174 microseconds at 40 x 40 (2026-11).
 _SMALL = 64
-# Up to this many numbers in a block plain Householder QR has less overhead: 37 against 72
-# microseconds for a whole retraction at 20 x 20, k = 2, 109 against 137 at 100 x 100, k = 10, but
-# 447 against 399 at 200 x 200, k = 20 (2026-11).
-_FEW = 2000
+# Up to this k, or this m k^2, Householder QR is the faster one: basis and product take 10 against
+# 23 microseconds at 20 x 2, 108 against 204 at 10000 x 2, 36 against 41 at 200 x 10, but 99 against
+# 76 at 200 x 20 (2026-11).
+_FEW_COLUMNS, _FEW_OPERATIONS = 2, 30_000
+# The largest number of reflectors that LAPACK takes together.
+_BLOCK = 64
 
 
 def orthonormal_columns(matrix: Array) -> Array:
@@ -33,30 +35,44 @@ def orthonormal_columns(matrix: Array) -> Array:
     return np.asarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0))
 
 
-class JointBasis(NamedTuple):
-    """An orthonormal basis of the range of [u, up], as blocks side by side @ triangle^{-1}.
+class CholeskyBasis(NamedTuple):
+    """An orthonormal basis of the range of [u, up], as [first, second] @ triangle^{-1}.
 
     The basis itself is not formed: the caller needs only its products with thin matrices.
     """
 
-    blocks: tuple[Array, ...]
-    triangle: Array | None
+    first: Array
+    second: Array
+    triangle: Array
     coefficients: Array
 
     def combine(self, thin: Array) -> Array:
         """Return the basis times a thin matrix."""
-        if self.triangle is not None:
-            thin = lapack.dtrtrs(self.triangle, thin)[0]
-        first, *others = self.blocks
-        if not others:
-            return np.asarray(first @ thin)
-        k = first.shape[1]
-        result = np.asarray(first @ thin[:k])
-        add_product(result, others[0], thin[k:])
+        thin = lapack.dtrtrs(self.triangle, thin)[0]
+        k = self.first.shape[1]
+        result = np.asarray(self.first @ thin[:k])
+        add_product(result, self.second, thin[k:])
         return result
 
 
-def joint_basis(u: Array, up: Array) -> JointBasis:
+class HouseholderBasis(NamedTuple):
+    """The same as a product of Householder reflectors, in the form that LAPACK gives them."""
+
+    reflectors: Array
+    scales: Array
+    coefficients: Array
+
+    def combine(self, thin: Array) -> Array:
+        """Return the basis times a thin matrix."""
+        rows, columns = thin.shape
+        result = np.zeros((self.reflectors.shape[0], columns), order="F")
+        result[:rows] = thin
+        reflectors = self.reflectors[:, : self.scales.size]
+        lapack.dormqr("L", "N", reflectors, self.scales, result, _BLOCK * columns, overwrite_c=1)
+        return result
+
+
+def joint_basis(u: Array, up: Array) -> CholeskyBasis | HouseholderBasis:
     """Factor [u, up] = basis @ coefficients, for u with orthonormal columns.
 
     Notes
@@ -65,34 +81,39 @@ def joint_basis(u: Array, up: Array) -> JointBasis:
     reach the same orthogonality. The first pass scales the columns of `up` and makes them
     well conditioned; the second works on u and up together, so that it also takes back the
     drift of a u that came out of many retractions. Where a pass meets a bad condition
-    (fewer rows than columns, a zero column, dependent columns), and for few numbers, where it has
-    less overhead, Householder QR does it.
+    (fewer rows than columns, a zero column, dependent columns), and for small or very thin blocks,
+    Householder QR does it.
     """
     m, k = u.shape
-    tall, few = m >= 2 * k, m * k <= _FEW
-    if tall and not few:
-        gram = up.T @ up
-        norms = np.sqrt(gram.diagonal())
-        if norms.min() > 0 and norms.max() < _LARGEST:
-            scaled, info = lapack.dpotrf(gram / (norms[:, None] * norms), clean=1)
-            if info == 0 and scaled.diagonal().min() > _FIRST_PIVOT:
-                first = scaled * norms
-                conditioned = up @ lapack.dtrtri(first)[0]
-                triangle, info = lapack.dpotrf(_joint_gram(u, conditioned), clean=1)
-                if info == 0 and triangle.diagonal().min() > _SECOND_PIVOT:
-                    coefficients = triangle.copy()
-                    coefficients[:, k:] = triangle[:, k:] @ first
-                    return JointBasis((u, conditioned), triangle, coefficients)
-    both = np.concatenate((u, up), axis=1)
-    q, r = _small_qr(both) if tall and few else np.linalg.qr(both)
-    return JointBasis((q,), None, r)
+    if m >= 2 * k > 2 * _FEW_COLUMNS and m * k * k > _FEW_OPERATIONS:
+        basis = _cholesky_basis(u, up)
+        if basis is not None:
+            return basis
+    block = np.empty((m, 2 * k), order="F")
+    block[:, :k], block[:, k:] = u, up
+    reflectors, scales, _, _ = lapack.dgeqrf(block, lwork=2 * k * _BLOCK, overwrite_a=1)
+    coefficients = reflectors[: scales.size] * _upper(2 * k)[: scales.size]
+    return HouseholderBasis(reflectors, scales, coefficients)
 
 
-def _small_qr(matrix: Array) -> tuple[Array, Array]:
-    """Return the QR factorisation without blocks and the overhead of NumPy's."""
-    factored, tau, _, _ = lapack.dgeqrf(matrix)
-    q = lapack.dorgqr(factored, tau)[0]
-    return q, factored[: tau.size] * _upper(tau.size)
+def _cholesky_basis(u: Array, up: Array) -> CholeskyBasis | None:
+    """Return the basis by two Cholesky passes, or None where one meets a bad condition."""
+    gram = up.T @ up
+    norms = np.sqrt(gram.diagonal())
+    if not 0 < norms.min() <= norms.max() < _LARGEST:
+        return None
+    scaled, info = lapack.dpotrf(gram / (norms[:, None] * norms), clean=1)
+    if info != 0 or not scaled.diagonal().min() > _FIRST_PIVOT:
+        return None
+    first = scaled * norms
+    conditioned = up @ lapack.dtrtri(first)[0]
+    triangle, info = lapack.dpotrf(_joint_gram(u, conditioned), clean=1)
+    if info != 0 or not triangle.diagonal().min() > _SECOND_PIVOT:
+        return None
+    k = norms.size
+    coefficients = triangle.copy()
+    coefficients[:, k:] = triangle[:, k:] @ first
+    return CholeskyBasis(u, conditioned, triangle, coefficients)
 
 
 @functools.lru_cache(maxsize=4)

@@ -26,7 +26,8 @@ def test_basis_is_orthonormal_and_reproduces_both_blocks(few, seed, k, extra, sp
     up = up + 10.0 ** -rng.integers(0, 18) * rng.standard_normal((m, k))
     up *= 10.0 ** rng.uniform(-spread, spread, k)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(orthonormal, "_FEW", few)
+        patch.setattr(orthonormal, "_FEW_COLUMNS", 0)
+        patch.setattr(orthonormal, "_FEW_OPERATIONS", few)
         basis = orthonormal.joint_basis(u, up)
     q = basis.combine(np.eye(len(basis.coefficients)))
     np.testing.assert_allclose(q.T @ q, np.eye(q.shape[1]), atol=1e-13)
@@ -36,9 +37,18 @@ def test_basis_is_orthonormal_and_reproduces_both_blocks(few, seed, k, extra, sp
     assert (error <= 1e-13 * lengths).all()
 
 
-def test_large_blocks_of_good_condition_take_the_cholesky_passes():
+@pytest.mark.parametrize(
+    ("m", "k", "kind"),
+    [
+        (3000, 5, orthonormal.CholeskyBasis),
+        (300, 5, orthonormal.HouseholderBasis),
+        (3000, 2, orthonormal.HouseholderBasis),
+        (299, 150, orthonormal.HouseholderBasis),
+    ],
+)
+def test_large_blocks_of_good_condition_take_the_cholesky_passes(m, k, kind):
     rng = np.random.default_rng(0)
-    u, up = np.linalg.qr(rng.standard_normal((3000, 2)))[0], rng.standard_normal((3000, 2))
-    assert orthonormal.joint_basis(u, up).triangle is not None
+    u, up = np.linalg.qr(rng.standard_normal((m, k)))[0], rng.standard_normal((m, k))
+    assert isinstance(orthonormal.joint_basis(u, up), kind)
     up[:, 1] = up[:, 0]
-    assert orthonormal.joint_basis(u, up).triangle is None
+    assert isinstance(orthonormal.joint_basis(u, up), orthonormal.HouseholderBasis)

@@ -8,8 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixedrank import FixedRank, RankLostError
+from fixedrank.geometry import orthonormal
 from tests.geometry import dense
 from tests.strategies import points, seeds, shapes, tangent_vectors, well_conditioned_points
+
+
+@pytest.fixture(scope="module", params=["as the size asks", "Cholesky"], autouse=True)
+def _factorisation(request):
+    """Run all tests with either factorisation: small blocks are left to Householder QR."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "Cholesky":
+            patch.setattr(orthonormal, "_FEW_COLUMNS", 0)
+            patch.setattr(orthonormal, "_FEW_OPERATIONS", 0)
+        yield
 
 
 def orthonormality_defect(point):
