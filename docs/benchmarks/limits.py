@@ -1,38 +1,21 @@
 """Manifold operations against the bare products and factorisations that they cannot do without.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/limits.py
+OMP_NUM_THREADS=1 python docs/benchmarks/limits.py [--quick]
 
 A limit is a list of BLAS, LAPACK and sparse products with buffers that exist already: no checks, no
 allocation, and of each operation only what touches m x k and n x k blocks, and its largest small
 factorisation. Both are timed in turn in one run; the table shows the least time of each.
 """
 
-import time
-
 import numpy as np
 import scipy.sparse
 from scipy.linalg import blas, lapack
-from timing import describe, milliseconds
+from timing import interleaved, main, milliseconds
 
 import fixedrank
 
 SIZES = [(10000, 10000, 20), (100000, 20000, 10)]
 DEPTH, AMBIENT_RANK, ENTRIES_PER_ROW = 3, 20, 50
-SECONDS = 1.5
-
-
-def least(*functions):
-    """Return the least time of each function, taken in turn."""
-    best = [np.inf] * len(functions)
-    for function in functions:
-        function()
-    end = time.perf_counter() + SECONDS
-    while time.perf_counter() < end:
-        for place, function in enumerate(functions):
-            start = time.perf_counter()
-            function()
-            best[place] = min(best[place], time.perf_counter() - start)
-    return best
 
 
 class Side:
@@ -264,20 +247,25 @@ def cases(m, n, k):
     )
 
 
-def table(m, n, k):
-    """Print the times of the operations, their limits, and ratios."""
-    print(f"\n({m}, {n}, {k})")
+def table(m, n, k, seconds=1.5):
+    """Yield the times of the operations, their limits, and ratios."""
+    yield f"({m}, {n}, {k})"
     for name, ours, limit in cases(m, n, k):
-        times = least(ours, limit)
-        print(
+        times = interleaved(ours, limit, seconds=seconds)
+        yield (
             f"  {name:22} {milliseconds(times[0]):>10} {milliseconds(times[1]):>10} "
-            f"{times[0] / times[1]:6.2f}",
-            flush=True,
+            f"{times[0] / times[1]:6.2f}"
         )
+    yield ""
+
+
+def run(quick=False):
+    """Return the tables."""
+    lines = [f"FixedRank of depth {DEPTH}, limit, ratio"]
+    for size in [(2000, 2000, 20)] if quick else SIZES:
+        lines += table(*size, seconds=0.2 if quick else 1.5)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(describe())
-    print(f"FixedRank of depth {DEPTH}, limit, ratio")
-    for size in SIZES:
-        table(*size)
+    main(run, __doc__)

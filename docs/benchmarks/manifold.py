@@ -1,6 +1,6 @@
 """Manifold operations against pymanopt's FixedRankEmbedded, side by side in one run.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/manifold.py
+OMP_NUM_THREADS=1 python docs/benchmarks/manifold.py [--quick]
 
 Needs about 8 GB of memory for pymanopt's class at m = n = 10000.
 """
@@ -9,7 +9,7 @@ import tracemalloc
 
 import numpy as np
 from pymanopt.manifolds import FixedRankEmbedded
-from timing import describe, interleaved, milliseconds
+from timing import interleaved, main, milliseconds
 
 import fixedrank
 
@@ -40,9 +40,9 @@ def inputs(manifold):
     return point, other, vector, (du, np.einsum("ij,ij->j", u, du) / s, dvt)
 
 
-def compare(m, n, k):
-    """Time both classes in turn and print a table with ratios."""
-    print(f"\n({m}, {n}, {k})")
+def compare(m, n, k, seconds=2.0):
+    """Time both classes in turn and yield a table with ratios."""
+    yield f"({m}, {n}, {k})"
     ours = fixedrank.FixedRank(m, n, k, depth=3)
     point, other, vector, derivative = inputs(ours)
     theirs = FixedRankEmbedded(m, n, k)
@@ -56,21 +56,24 @@ def compare(m, n, k):
     )
     total = np.zeros(2)
     for name, mine, reference in pairs:
-        times = interleaved(mine, reference)
+        times = interleaved(mine, reference, seconds=seconds)
         total += times
-        print(
-            f"  {name:22} {milliseconds(times[0]):>10} {milliseconds(times[1]):>10} "
-            f"{times[1] / times[0]:8.1f} x"
-        )
-    print(
-        f"  {'sum':22} {milliseconds(total[0]):>10} {milliseconds(total[1]):>10} "
-        f"{total[1] / total[0]:8.1f} x"
+        yield line(name, times)
+    yield line("sum", total)
+    yield ""
+
+
+def line(name, times):
+    """Return two times and their ratio."""
+    return (
+        f"  {name:22} {milliseconds(times[0]):>10} {milliseconds(times[1]):>10} "
+        f"{times[1] / times[0]:8.1f} x"
     )
 
 
 def large(m, n, k):
-    """Time and memory where pymanopt's class would ask for m x m numbers."""
-    print(f"\n({m}, {n}, {k}); pymanopt's class would ask for {8e-9 * (m * m + n * n):.0f} GB")
+    """Yield time and memory where pymanopt's class would ask for m x m numbers."""
+    yield f"({m}, {n}, {k}); pymanopt's class would ask for {8e-9 * (m * m + n * n):.0f} GB"
     manifold = fixedrank.FixedRank(m, n, k, depth=3)
     arguments = inputs(manifold)
     rng = np.random.default_rng(0)
@@ -84,12 +87,19 @@ def large(m, n, k):
         mine()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        print(f"  {name:22} {milliseconds(taken):>10}, peak {peak / 1e6:.0f} MB{note}")
+        yield f"  {name:22} {milliseconds(taken):>10}, peak {peak / 1e6:.0f} MB{note}"
+    yield ""
+
+
+def run(quick=False):
+    """Return the tables."""
+    lines = ["FixedRank, FixedRankEmbedded, ratio"]
+    for size in SIZES[:1] if quick else SIZES:
+        lines += compare(*size, seconds=0.4 if quick else 2.0)
+    if not quick:
+        lines += large(*LARGE)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(describe())
-    print("FixedRank, FixedRankEmbedded, ratio")
-    for size in SIZES:
-        compare(*size)
-    large(*LARGE)
+    main(run, __doc__)
