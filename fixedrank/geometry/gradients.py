@@ -48,7 +48,7 @@ def from_factor_derivative(
     """
     u, s, vt = point
     du, ds, dvt = checked_derivative(point, derivative)
-    left, right = u.T @ du, dvt @ vt.T
+    left, right = u.T.dot(du), dvt.dot(vt.T)
     column = s[:, None]
     # M twice; entry by entry the quotient by the larger singular value loses nothing.
     by_left, by_right = left / s, right / column

@@ -187,11 +187,14 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
 
     Each off-diagonal entry of M goes where it is divided by the larger singular value.
     """
-    quotient = core / np.maximum.outer(s, s)
-    np.fill_diagonal(quotient, 0)
-    to_left = s[:, None] < s
-    to_left |= np.tril(s[:, None] == s)
-    return np.where(to_left, quotient, 0), np.diagonal(core).copy(), np.where(to_left, 0, quotient)
+    column = s[:, None]
+    quotient = core / np.maximum(column, s)
+    quotient.flat[:: s.size + 1] = 0
+    to_left = column < s
+    tied = column == s
+    if np.count_nonzero(tied) > s.size:
+        to_left |= np.tril(tied)
+    return np.where(to_left, quotient, 0), core.diagonal().copy(), np.where(to_left, 0, quotient)
 
 
 def _tolerances(

@@ -27,19 +27,20 @@ def add_product(result: Array, tall: Array, thin: Array) -> None:
 
 
 def _accumulate(sign: float, result: Array, tall: Array, thin: Array) -> None:
-    if result.shape[0] < TALL:
-        (np.add if sign > 0 else np.subtract)(result, tall @ thin, out=result)
+    if result.shape[0] < TALL or not _in_place(result):
+        (np.add if sign > 0 else np.subtract)(result, tall.dot(thin), out=result)
         return
     by_rows = result.flags.c_contiguous
-    # BLAS would work on a copy of anything else.
-    in_place = (by_rows or result.flags.f_contiguous) and result.dtype == np.float64
-    if not in_place:
-        (np.add if sign > 0 else np.subtract)(result, tall @ thin, out=result)
-        return
     # BLAS takes arrays by columns; what lies by rows is its transpose there.
     target, first, second = (result.T, thin.T, tall.T) if by_rows else (result, tall, thin)
     (first, trans_a), (second, trans_b) = _by_columns(first), _by_columns(second)
     blas.dgemm(sign, first, second, 1.0, target, trans_a=trans_a, trans_b=trans_b, overwrite_c=1)
+
+
+def _in_place(result: Array) -> bool:
+    """Say whether BLAS writes to this array; of others it makes a copy first."""
+    contiguous = result.flags.c_contiguous or result.flags.f_contiguous
+    return contiguous and result.dtype == np.float64
 
 
 def _by_columns(array: Array) -> tuple[Array, bool]:
