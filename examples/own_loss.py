@@ -126,7 +126,9 @@ plt.show()
 # squared error on them. The gradient is zero at all other entries: a sparse array. Of whatever
 # ``gradient`` returns, the library forms products with :math:`m \times k` and
 # :math:`n \times k` blocks only. It may be an array, a SciPy sparse array, a pair ``(L, R)`` for
-# :math:`LR^T`, a triple ``(L, S, R)`` for :math:`LSR^T`, or a SciPy ``LinearOperator``.
+# :math:`LR^T`, a triple ``(L, S, R)`` for :math:`LSR^T`, a SciPy ``LinearOperator``, or a sum of
+# these, :class:`fixedrank.MatrixSum`. (For larger problems of this kind there is
+# :class:`fixedrank.MatrixCompletion`.)
 #
 # The attribute ``shape`` is optional. With it, layers that do not fit are refused before the
 # integration starts.

@@ -177,7 +177,7 @@ def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any
     ------
     TypeError, ValueError
         If the start is not aligned (the message says by how much), does not fit to the problem, or
-        leaves M_k, which it may for N < 2, or floating point.
+        leaves M_k, which it may for N < 2, or floating point; if C or B is not an array.
 
     References
     ----------
@@ -192,6 +192,7 @@ def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any
     >>> np.round(fixedrank.aligned_solution(problem, start, 3, [0, 1])[-1].s, 4)
     array([2.9931, 0.3919])
     """
+    _require_arrays(problem)
     u, s, vt = checked_point(point)
     times = output_times(t)
     if (u.shape[0], vt.shape[1]) != problem.shape:
@@ -258,7 +259,8 @@ def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any
     Raises
     ------
     TypeError, ValueError
-        If there are not two layers, they are not balanced, or the data are not white.
+        If there are not two layers, they are not balanced, the data are not white, or C or B is
+        not an array.
 
     References
     ----------
@@ -273,6 +275,7 @@ def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any
     >>> np.round(np.ravel(fixedrank.two_layer_solution(problem, [[[1.0]], [[1.0]]], [0, 1, 5])), 6)
     array([1.      , 2.985201, 3.      ])
     """
+    _require_arrays(problem)
     layers = problem.checked_layers(factors)
     times = output_times(t)
     if len(layers) != 2:
@@ -301,6 +304,15 @@ def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any
         basis = frame @ stacked
         result.append(np.asarray(basis[d_x:] @ basis[:d_x].T))
     return result
+
+
+def _require_arrays(problem: LinearRegression) -> None:
+    if not (isinstance(problem.C, np.ndarray) and isinstance(problem.B, np.ndarray)):
+        raise TypeError(
+            "closed forms need C and B as arrays, but the problem holds them as "
+            f"{type(problem.C).__name__} and {type(problem.B).__name__}: make it of X and Y as "
+            "arrays, or use riemannian_flow or factored_flow"
+        )
 
 
 def _riccati_step(start: Array, rates: Array, c: float, time: float) -> Array:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from fixedrank import (
     FixedRank,
@@ -160,3 +161,12 @@ def test_at_depth_one_it_may_leave_the_manifold():
     problem = LinearRegression(np.eye(1), -np.eye(1))
     with pytest.raises(ValueError, match=r"before t = 2 .* leaves the matrices of rank 1"):
         aligned_solution(problem, (np.eye(1), np.ones(1), np.eye(1)), 1, [0, 0.5, 2])
+
+
+def test_they_need_arrays():
+    sparse = scipy.sparse.csr_array(np.eye(3))
+    problem = LinearRegression.from_moments(sparse, sparse, 3.0)
+    with pytest.raises(TypeError, match=r"need C and B as arrays.*csr_array.*riemannian_flow"):
+        aligned_solution(problem, (np.eye(3), np.ones(3), np.eye(3)), 2, [0, 1])
+    with pytest.raises(TypeError, match="need C and B as arrays"):
+        two_layer_solution(problem, random_balanced_factors([3, 2, 3], rng=0), [0, 1])
