@@ -4,8 +4,8 @@ OMP_NUM_THREADS=1 python docs/benchmarks/run.py [--quick] [--out FOLDER] [NAME .
 
 Writes results.md and scaling.png into FOLDER. Without FOLDER a full run renews those that the
 documentation shows, and one with --quick, or of some benchmarks only, writes nothing. Every
-benchmark gets a process of its own, one after another. With jax, diffrax and torch installed they
-take part. A full run takes some ten minutes and 8 GB of memory, for pymanopt's class.
+benchmark gets a process of its own, one after another. jax, diffrax and torch take part where they
+are installed. A full run needs 8 GB of memory, for pymanopt's class.
 """
 
 import argparse
@@ -33,6 +33,7 @@ class Benchmark(NamedTuple):
     module: str
     title: str
     says: str
+    in_quick: bool = True
 
 
 BENCHMARKS = (
@@ -44,8 +45,8 @@ BENCHMARKS = (
     ),
     Benchmark(
         "manifold",
-        "Manifold operations beside pymanopt's class",
-        "`FixedRank` of depth 3, pymanopt's `FixedRankEmbedded`, and the ratio.",
+        "Manifold operations",
+        "`FixedRank` of depth 3 beside pymanopt's `FixedRankEmbedded`, and the ratio.",
     ),
     Benchmark(
         "optimisers",
@@ -76,6 +77,7 @@ BENCHMARKS = (
         "stiff",
         "Integrators on stiff flows",
         "The cheapest run of each method within an error.",
+        in_quick=False,  # minutes, even of the smallest setting
     ),
     Benchmark(
         "ensembles",
@@ -115,15 +117,12 @@ def section(benchmark: Benchmark, quick: bool, options: dict[str, str]) -> tuple
 
 def head(quick: bool, load: float) -> str:
     """Return what was run, where, and how busy the machine was."""
-    kind = "Quick run, small sizes and short times" if quick else "Full run"
-    busy = (
-        "other work ran on the machine, so expect single numbers to be off"
-        if load > BUSY
-        else "nothing else ran"
-    )
+    kind = "Quick run, small sizes and short times" if quick else "Run at full size"
+    busy = ": other work ran on the machine, so expect single numbers to be off"
     return (
-        f"{kind}: {describe()}; {os.cpu_count()} cores. Load average before it began: {load:.2f}; "
-        f"{busy}. Times are the least of many, taken in turn, where a table says nothing else.\n"
+        f"{kind}: {describe()}; {os.cpu_count()} cores; load average before it began "
+        f"{load:.2f}{busy if load > BUSY else ''}. Times are the least of many, taken in turn, "
+        "where a table says nothing else.\n"
     )
 
 
@@ -150,11 +149,15 @@ def main() -> int:
     elif not options.quick and not options.names:
         table, picture = HERE / "results.md", HERE.parent / "_static" / "scaling.png"
 
+    chosen = [
+        benchmark
+        for benchmark in BENCHMARKS
+        if (benchmark.module in options.names)
+        or (not options.names and (benchmark.in_quick or not options.quick))
+    ]
     sections, complete = [head(options.quick, os.getloadavg()[0])], True
     print(sections[0])
-    for benchmark in BENCHMARKS:
-        if options.names and benchmark.module not in options.names:
-            continue
+    for benchmark in chosen:
         drawn = {"picture": str(picture)} if benchmark.module == "scaling" and picture else {}
         text, succeeded = section(benchmark, options.quick, drawn)
         complete &= succeeded
