@@ -53,7 +53,7 @@ class Entries:
                 np.take(block.ravel(), self._places[here], out=values[here], mode="clip")
             return values
         k = left.shape[1]
-        size = max(1, min(self.count, _BLOCK // k))
+        size = max(1, min(self.count, _BLOCK // max(k, 1)))
         first, second = np.empty((size, k)), np.empty((size, k))
         for start in range(0, self.count, size):
             here = slice(start, min(start + size, self.count))

@@ -69,3 +69,9 @@ def test_no_entry():
     entries = Entries(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), (40, 50))
     assert entries.of_product(np.ones((40, 2)), np.ones((50, 2))).size == 0
     assert entries.adjoint(np.empty(0)).nnz == 0
+
+
+@pytest.mark.parametrize("count", [5, 1500])
+def test_rank_zero(count):
+    entries = sample(40, 50, count)
+    np.testing.assert_array_equal(entries.of_product(np.ones((40, 0)), np.ones((50, 0))), 0)
