@@ -40,6 +40,8 @@ def posed(manifold, A):
 
 def outcomes(optimizer, problems, points):
     """Take the problems in turn at each start; return counts, times, costs and gradients."""
+    for problem in problems:
+        optimizer.run(problem, initial_point=points[0])
     kept = [([], [], [], []) for _ in problems]
     for point in points:
         for outcome, problem in zip(kept, problems, strict=True):

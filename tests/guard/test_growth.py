@@ -8,6 +8,7 @@ import pytest
 
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
+from fixedrank.networks.gradients import network_gradient, thin_gradient
 from tests.guard.counting import peak_bytes
 
 RANK = 4
@@ -24,10 +25,21 @@ def place(m, n, depth=3):
     return {"manifold": manifold, "p": p, "q": q, "Z": Z, "pair": pair, "triple": triple}
 
 
-def velocity(manifold, p, pair, **_):
-    """The right-hand side of flow (9), with moments in factors."""
+def regression(pair):
+    """A problem with moments in factors."""
     left, right = pair
-    problem = fixedrank.LinearRegression.from_moments((right, right), (left, right), 100.0)
+    return fixedrank.LinearRegression.from_moments((right, right), (left, right), 100.0)
+
+
+def layers_gradient(p, pair, **_):
+    """The right-hand side of flow (5)."""
+    layers = [p.vt, np.diag(p.s), p.u]
+    return network_gradient(thin_gradient(regression(pair)), layers)
+
+
+def velocity(manifold, p, pair, **_):
+    """The right-hand side of flow (9)."""
+    problem = regression(pair)
     system = RiemannianSystem(problem, problem.shape, manifold.depth, 1e-8)
     state = system.state(p.u, np.diag(p.s), p.vt.T)
     return system.right_hand_side(0.0, state)
@@ -63,6 +75,7 @@ OPERATIONS = {
     "transport": (lambda manifold, p, q, Z, **_: manifold.transport(p, q, Z), 2),
     "a + 2 b": (lambda Z, **_: Z + 2 * Z, 2.5),
     "velocity": (velocity, 5),
+    "layers_gradient": (layers_gradient, 3),
 }
 
 
