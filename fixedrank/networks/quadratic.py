@@ -174,6 +174,8 @@ class QuadraticLoss:
                 f"a point (u, s, vt) of {self.shape} matrices was expected, "
                 f"got shapes {u.shape}, {s.shape}, {vt.shape}"
             )
-        if not math.isfinite(u.sum() + s.sum() + vt.sum()):
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            total = u.sum() + s.sum() + vt.sum()
+        if not math.isfinite(total):
             raise ValueError("the point (u, s, vt) has NaN or infinite values")
         return u, s, vt
