@@ -15,9 +15,16 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.ambient import (
+    LowRank,
+    ambient_products,
+    as_ambient,
+    times,
+    transposed_times,
+)
 from fixedrank.geometry.connection import Bend, bend
 from fixedrank.geometry.differences import weights
 from fixedrank.geometry.gradients import checked_derivative
@@ -43,17 +50,20 @@ _NOISE = 1e-13
 class _Side(NamedTuple):
     """What makes Up of the Hessian; the same for Vp with the roles of U and V exchanged.
 
-    `first` times `scale` is G V c_j0, of which X.Up is the normal part; `second` times c_j0 / s_j
-    is what D^2 f [Z] and the curvature of M_k add; `turned` is a correction first @ turned of
-    `second`. The last two fields are U^T first and U^T second.
+    `first` @ `inner` (no `inner`: the identity) times `scale` is G V c_j0, of which X.Up is the
+    normal part; `second` times c_j0 / s_j is what D^2 f [Z] and the curvature of M_k add; `turned`
+    is a correction first @ turned of `second`. U^T first and U^T second follow, and whether
+    `second` may be changed.
     """
 
     basis: Array
     first: Array
+    inner: Array | None
     second: Array
     turned: Array | None
     first_in_range: Array
     second_in_range: Array
+    ours: bool
 
 
 def from_ambient(
@@ -61,26 +71,35 @@ def from_ambient(
 ) -> FixedRankTangentVector:
     """Return Hess f[Z] from the m x n matrices G and D^2 f [Z]."""
     u, s, vt = point
-    k = s.size
-    gv, gtu = ambient_products(gradient, np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp)))
     hv, htu = ambient_products(hessian, u, vt.T)
-    first_left, first_right = np.ascontiguousarray(gv[:, :k]), np.ascontiguousarray(gtu[:, :k])
-    g_core, h_core = u.T @ first_left, u.T @ hv
-    across, along = first_right.T @ vector.Vp, vector.Up.T @ first_left
-    up, vp = scaled_columns(hv, s), scaled_columns(htu, s)
-    up += gv[:, k:]
-    vp += gtu[:, k:]
-    return _riemannian(
-        point,
-        g_core,
-        h_core,
-        (along, across),
-        _Side(u, first_left, up, None, g_core, h_core * s + across),
-        _Side(vt.T, first_right, vp, None, g_core.T, h_core.T * s + along.T),
-        vector,
-        depth,
-        0,
-    )
+    h_core = u.T @ hv
+    # An operator of the user may return what is not ours to change.
+    ours = not isinstance(hessian, LinearOperator)
+    left, right = scaled_columns(hv, s, in_place=ours), scaled_columns(htu, s, in_place=ours)
+    known = as_ambient(gradient, (u.shape[0], vt.shape[1]))
+    if isinstance(known, LowRank):
+        # G V and G^T U are never formed: with G = L R^T all is L or R times thin matrices.
+        first_left, first_right = known.left, known.thin_right()
+        left_u, left_up = first_left.T @ u, first_left.T @ vector.Up
+        right_v, right_vp = first_right.T @ vt.T, first_right.T @ vector.Vp
+        g_core, along, across = left_u.T @ right_v, left_up.T @ right_v, left_u.T @ right_vp
+        sides = (
+            _Side(u, first_left, right_v, left, right_vp, left_u.T, h_core * s, True),
+            _Side(vt.T, first_right, left_u, right, left_up, right_v.T, h_core.T * s, True),
+        )
+    else:
+        k = s.size
+        blocks = np.hstack((u, vector.Up)), np.hstack((vt.T, vector.Vp))
+        gv, gtu = times(known, blocks[1]), transposed_times(known, blocks[0])
+        left += gv[:, k:]
+        right += gtu[:, k:]
+        gv, gtu = np.ascontiguousarray(gv[:, :k]), np.ascontiguousarray(gtu[:, :k])
+        g_core, along, across = u.T @ gv, vector.Up.T @ gv, gtu.T @ vector.Vp
+        sides = (
+            _Side(u, gv, None, left, None, g_core, h_core * s + across, True),
+            _Side(vt.T, gtu, None, right, None, g_core.T, h_core.T * s + along.T, True),
+        )
+    return _riemannian(point, g_core, h_core, (along, across), *sides, vector, depth, 0)
 
 
 def from_factor_derivatives(
@@ -96,9 +115,11 @@ def from_factor_derivatives(
     column = s[:, None]
     du, ds, dvt = checked_derivative(point, gradient)
     hu, hs, hvt = checked_derivative(point, hessian)
-    for which, triple in (("first", (du, ds, dvt)), ("second", (hu, hs, hvt))):
-        for name, part in zip(("u", "s", "vt"), triple, strict=True):
-            if not math.isfinite(part.sum()):
+    lengths = [_lengths(block) for block in (du, dvt.T, hu, hvt.T)]
+    # NaN and infinity in any entry reach this sum.
+    if not math.isfinite(sum(float(part.sum()) for part in (*lengths, ds, hs))):
+        for which, triple in (("first", (du, ds, dvt)), ("second", (hu, hs, hvt))):
+            for name, part in zip(("u", "s", "vt"), triple, strict=True):
                 require_finite(f"the {which} derivative with respect to {name}", part)
     a, moved, b = rotations(s, vector.M)
     larger_right = column <= s
@@ -115,7 +136,7 @@ def from_factor_derivatives(
     h_by_left = h_left / s - turned_right - across - g_core * (moved / s)
     h_by_right = h_right / column - turned_left - along - g_core * (moved / s)[:, None]
     diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
-    first, second = _tolerances(s, (du, dvt), (hu, hvt), (a, b), vector)
+    first, second = _tolerances(s, lengths, (a, b), vector)
     _require_product("first", by_left, by_right, ds, first)
     _require_product("second", h_by_left, h_by_right, diagonal, second)
     h_core = np.where(larger_right, h_by_left, h_by_right)
@@ -128,8 +149,8 @@ def from_factor_derivatives(
         g_core,
         h_core,
         (raw_along, raw_across),
-        _Side(u, du, hu, -(b.T * s + stretch) / column, left, h_left),
-        _Side(vt.T, dvt.T, hvt.T, -(a * s + stretch) / column, right.T, h_right.T),
+        _Side(u, du, None, hu, -(b.T * s + stretch) / column, left, h_left, False),
+        _Side(vt.T, dvt.T, None, hvt.T, -(a * s + stretch) / column, right.T, h_right.T, False),
         vector,
         depth,
         1,
@@ -173,10 +194,12 @@ def _normal_part(side: _Side, weight: Array, of_first: Array) -> Array:
     rows, k = side.basis.shape
     if rows == k:
         return np.zeros((rows, k))
+    if side.inner is not None:
+        of_first = side.inner @ of_first
     if side.turned is not None:
         of_first = of_first + side.turned * weight
     in_range = side.second_in_range * weight + side.first_in_range @ of_first
-    result = scaled_columns(side.second, weight)
+    result = scaled_columns(side.second, weight, in_place=side.ours)
     add_product(result, side.first, of_first)
     subtract_product(result, side.basis, in_range)
     return result
@@ -199,20 +222,22 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
 
 def _tolerances(
     s: Array,
-    gradient: tuple[Array, Array],
-    hessian: tuple[Array, Array],
+    lengths: list[Array],
     turns: tuple[Array, Array],
     vector: FixedRankTangentVector,
 ) -> tuple[float, Array]:
-    """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V."""
-    (du, dvt), (hu, hvt), (a, b), (up, core, vp) = gradient, hessian, turns, vector
-    g = float(max(*(_lengths(du) / s), *(_lengths(dvt.T) / s)))
-    left, right = _lengths(hvt.T) / s, _lengths(hu) / s
+    """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V.
+
+    The lengths are those of the columns of du, dvt^T, hu and hvt^T.
+    """
+    (a, b), (up, core, vp) = turns, vector
+    of_du, of_dvt, right, left = (part / s for part in lengths)
+    g = float(max(of_du.max(), of_dvt.max()))
     # By how much, for G of size 1, the derivatives of vt and u differ from D^2 f [Z].
     stretch = np.abs(np.diagonal(core))
     of_left = _lengths(a) + (_lengths(up) + stretch) / s
     of_right = _lengths(b.T) + (_lengths(vp) + stretch) / s
-    h = float(max(0.0, *(left - g * of_left), *(right - g * of_right)))
+    h = max(0.0, float((left - g * of_left).max()), float((right - g * of_right).max()))
     moved = max(float(max(part.max(), -part.min())) for part in vector)
     if moved > 0:
         g += _CANCELLED * float(s.max()) * h / moved
