@@ -92,7 +92,7 @@ def increase_rank(
         t = _positive("what line_minimum returns along a direction of descent", found)
     else:
         slope = float(np.vdot(sizes, sizes))
-        t = _backtracking_step(lambda t: _finite_loss(problem, moved(t)), before, slope)
+        t = _backtracking_step(lambda t: float(problem.loss(moved(t))), before, slope)
     end = moved(t)
     after = _finite_loss(problem, end)
     if not after < before:
@@ -213,7 +213,10 @@ def _descending(u: Array, s: Array, vt: Array, k: int | None = None) -> FixedRan
 
 
 def _backtracking_step(loss: Callable[[float], float], before: float, slope: float) -> float:
-    """Return a power of two at which the loss has fallen by a share of the slope -`slope`."""
+    """Return a power of two at which the loss has fallen by a share of the slope -`slope`.
+
+    A loss that is not finite has not fallen.
+    """
     t, value = 1.0, loss(1.0)
     if value <= before - _SUFFICIENT_DECREASE * slope:
         for _ in range(_TRIALS):

@@ -130,6 +130,20 @@ def test_without_a_line_minimum_the_step_is_found_by_the_loss(case, seed, scale)
     assert fallen > (0.6 if scale <= 1 else 1e-4) * np.sum(sizes**2) / 2
 
 
+@pytest.mark.parametrize("beyond", [np.inf, np.nan])
+@pytest.mark.parametrize("largest", [0.3, 5.0])
+def test_no_step_is_taken_to_where_the_loss_is_not_finite(beyond, largest):
+    """The loss falls by a trace without end, but is defined for small s only."""
+    problem = SimpleNamespace(
+        loss=lambda point: beyond if point[1].max() > largest else -np.trace(matrix(point)),
+        gradient=lambda point: -np.eye(6),
+    )
+    point = (np.eye(6, 1), np.array([0.1]), np.eye(1, 6))
+    found = increase_rank(problem, point)
+    # The largest power of two that is allowed.
+    np.testing.assert_allclose(np.sort(found.s), [0.1, 2.0 ** np.floor(np.log2(largest))])
+
+
 def test_the_point_stays_as_it_is():
     problem, _, _ = make("entries", (12, 10), 60, 0)
     point = FixedRank(12, 10, 2, depth=1).random_point(rng=0)
