@@ -128,6 +128,24 @@ def test_what_an_operator_returns_stays_as_it_is(method):
     np.testing.assert_array_equal(point.vt, vt)
 
 
+def test_what_operators_return_stays_as_it_is_in_a_hessian():
+    m, k = 600, 2
+    manifold = fixedrank.FixedRank(m, m, k, depth=3)
+    point = manifold.random_point(rng=0)
+    vector = manifold.random_tangent_vector(point, rng=1)
+    kept = {columns: np.ones((m, columns)) for columns in (k, 2 * k)}
+    operator = LinearOperator(
+        (m, m),
+        matvec=lambda x: x,
+        matmat=lambda x: kept[x.shape[1]],
+        rmatmat=lambda x: kept[x.shape[1]],
+        dtype=float,
+    )
+    manifold.euclidean_to_riemannian_hessian(point, operator, operator, vector)
+    for block in kept.values():
+        np.testing.assert_array_equal(block, 1)
+
+
 @pytest.mark.parametrize("method", ["projection", "to_tangent_space", "embedding", "transport"])
 def test_inputs_are_not_changed(method):
     manifold = fixedrank.FixedRank(600, 700, 2, depth=3)
