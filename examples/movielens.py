@@ -146,7 +146,7 @@ class Objective:
         if len(Z) == 3:
             penalty = np.trace(Z[1])
         else:
-            # From `increase_rank`: the columns are orthogonal to each other and to those of W.
+            # From `rank_increase`: the columns are orthogonal to each other and to those of W.
             penalty = np.sum(np.linalg.norm(Z[0], axis=0) * np.linalg.norm(Z[1], axis=0))
         slope = np.vdot(self.data.gradient(point).data, along) + self.weight * penalty
         return -slope / np.vdot(along, along)
@@ -318,7 +318,7 @@ def homotopy(objective, largest, early):
         began = time.perf_counter()
         if k > 1:
             try:
-                point = fixedrank.increase_rank(objective, warm[-1].points[warm[-1].end])
+                point = fixedrank.rank_increase(objective, warm[-1].points[warm[-1].end])
             except ValueError as error:
                 tell(f"no rank above {k - 1}: {error}")
                 break

@@ -72,7 +72,7 @@ from fixedrank.recovery import (
     ExactStartLineSearcher,
     MatrixCompletion,
     MatrixSensing,
-    increase_rank,
+    rank_increase,
     truncate,
 )
 
@@ -120,11 +120,11 @@ __all__ = [
     "global_minimizer",
     "gradient_descent",
     "hessian_bound",
-    "increase_rank",
     "integral_inner_product",
     "layer_widths",
     "product",
     "random_balanced_factors",
+    "rank_increase",
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",

@@ -64,9 +64,7 @@ class RestTest:
                 rates, gradient, lengths = system.linearisation(after)
                 # A residual r moves nothing further than r * left.
                 small = 0.1 * self.close * tolerance / (left * float(np.abs(lengths).max()))
-                step, info = cg(
-                    self._counted(rates), gradient, rtol=1e-6, atol=small, maxiter=400
-                )
+                step, info = cg(self._counted(rates), gradient, rtol=1e-6, atol=small, maxiter=400)
                 remaining = float(np.linalg.norm(lengths * step))
                 if info != 0 or remaining > self.close * tolerance:
                     return None

@@ -2,13 +2,13 @@
 
 from fixedrank.recovery.completion import MatrixCompletion
 from fixedrank.recovery.line_search import ExactStartLineSearcher
-from fixedrank.recovery.rank import increase_rank, truncate
+from fixedrank.recovery.rank import rank_increase, truncate
 from fixedrank.recovery.sensing import MatrixSensing
 
 __all__ = [
     "ExactStartLineSearcher",
     "MatrixCompletion",
     "MatrixSensing",
-    "increase_rank",
+    "rank_increase",
     "truncate",
 ]

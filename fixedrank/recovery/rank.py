@@ -20,7 +20,7 @@ _EPS = float(np.finfo(float).eps)
 _SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
 
 
-def increase_rank(
+def rank_increase(
     problem: Any, point: Any, by: int = 1, *, step: float | None = None
 ) -> FixedRankPoint:
     r"""Return a point of higher rank with a lower loss, to start from on its manifold.
@@ -68,7 +68,7 @@ def increase_rank(
     >>> import numpy as np, fixedrank
     >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([5.0, 2.0, 1.0]))
     >>> best = fixedrank.global_minimizer(problem, 1).point
-    >>> best.s.round(12), fixedrank.increase_rank(problem, best).s.round(12)
+    >>> best.s.round(12), fixedrank.rank_increase(problem, best).s.round(12)
     (array([5.]), array([5., 2.]))
     """
     u, s, vt = start = checked_point(point)
@@ -143,7 +143,7 @@ def truncate(point: Any, k: int) -> FixedRankPoint:
     if k > s.size:
         raise ValueError(
             f"the rank k = {k} exceeds that of the point, {s.size}; "
-            "increase_rank(problem, point, by) adds singular values"
+            "rank_increase(problem, point, by) adds singular values"
         )
     return _descending(u, s, vt, k)
 

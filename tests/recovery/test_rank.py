@@ -16,7 +16,7 @@ from fixedrank import (
     MatrixCompletion,
     MatrixSum,
     global_minimizer,
-    increase_rank,
+    rank_increase,
     truncate,
 )
 from fixedrank.testing.strategies import fixed_rank_points
@@ -72,7 +72,7 @@ def test_the_rank_increases_along_the_normal_part(kind, case, seed, data):
     point = data.draw(fixed_rank_points((m, n, k), 0.1, 10))
     left, sizes, right = np.linalg.svd(-normal_part(dense(problem.gradient(point)), point))
     assume(sizes[by - 1] > 1e-6 * sizes[0])
-    found = increase_rank(problem, point, by)
+    found = rank_increase(problem, point, by)
     FixedRank(m, n, k + by, depth=2).check_point(found)
     assert (np.diff(found.s) <= 0).all()
     assert problem.loss(found) < problem.loss(point)
@@ -97,7 +97,7 @@ def test_a_gradient_may_be_an_ambient_matrix_of_any_kind(form, case, seed):
     # The target in the normal directions is reached at t = 1.
     left, sizes, right = np.linalg.svd(normal_part(target, point))
     best = (left[:, :by] * sizes[:by]) @ right[:by]
-    found = increase_rank(least_squares(target, form), point, by, step=1)
+    found = rank_increase(least_squares(target, form), point, by, step=1)
     np.testing.assert_allclose(matrix(found), matrix(point) + best, atol=1e-10)
 
 
@@ -107,7 +107,7 @@ def test_of_large_matrices_with_krylov_spaces(form):
     target, point = rng.standard_normal((60, 50)), FixedRank(60, 50, 3, depth=1).random_point(rng=1)
     left, sizes, right = np.linalg.svd(normal_part(target, point), full_matrices=False)
     best = (left[:, :4] * sizes[:4]) @ right[:4]
-    found = increase_rank(least_squares(target, form), point, 4, step=1)
+    found = rank_increase(least_squares(target, form), point, 4, step=1)
     FixedRank(60, 50, 7, depth=1).check_point(found)
     np.testing.assert_allclose(matrix(found), matrix(point) + best, atol=1e-10)
 
@@ -123,7 +123,7 @@ def test_without_a_line_minimum_the_step_is_found_by_the_loss(case, seed, scale)
         gradient=lambda point: scale * (matrix(point) - target),
     )
     sizes = np.linalg.svd(normal_part(target, point))[1][:by]
-    fallen = (problem.loss(point) - problem.loss(increase_rank(problem, point, by))) / scale
+    fallen = (problem.loss(point) - problem.loss(rank_increase(problem, point, by))) / scale
     # A power of two is within a factor of sqrt(2) of the best step 1/scale, or else not halved
     # below where the loss falls by a ten-thousandth of its slope.
     assert fallen <= np.sum(sizes**2) / 2 * (1 + 1e-9)
@@ -139,7 +139,7 @@ def test_no_step_is_taken_to_where_the_loss_is_not_finite(beyond, largest):
         gradient=lambda point: -np.eye(6),
     )
     point = (np.eye(6, 1), np.array([0.1]), np.eye(1, 6))
-    found = increase_rank(problem, point)
+    found = rank_increase(problem, point)
     # The largest power of two that is allowed.
     np.testing.assert_allclose(np.sort(found.s), [0.1, 2.0 ** np.floor(np.log2(largest))])
 
@@ -148,7 +148,7 @@ def test_the_point_stays_as_it_is():
     problem, _, _ = make("entries", (12, 10), 60, 0)
     point = FixedRank(12, 10, 2, depth=1).random_point(rng=0)
     copies = [part.copy() for part in point]
-    found = increase_rank(problem, point)
+    found = rank_increase(problem, point)
     for part, copy in zip(point, copies, strict=True):
         np.testing.assert_array_equal(part, copy)
     # Its singular values and vectors are among those of the new point.
@@ -163,7 +163,7 @@ def test_where_the_normal_part_is_a_small_part_of_the_gradient():
     point = FixedRank(60, 50, 3, depth=1).random_point(rng=1)
     normal = 1e-10 * normal_part(rng.standard_normal((60, 50)), point)
     problem = least_squares(matrix(point) + 100 * (point.u @ point.vt) + normal)
-    found = increase_rank(problem, point, 2, step=1)
+    found = rank_increase(problem, point, 2, step=1)
     FixedRank(60, 50, 5, depth=1).check_point(found)
     sizes = np.linalg.svd(normal)[1][:2]
     np.testing.assert_allclose(found.s[3:], sizes, rtol=1e-3)
@@ -173,7 +173,7 @@ def test_where_the_normal_part_is_a_small_part_of_the_gradient():
 def test_from_best_to_best_of_a_regression_with_white_data(seed, k):
     rng = np.random.default_rng(seed)
     problem = LinearRegression(np.eye(6), rng.standard_normal((7, 6)))
-    found = increase_rank(problem, global_minimizer(problem, k).point, 6 - k)
+    found = rank_increase(problem, global_minimizer(problem, k).point, 6 - k)
     np.testing.assert_allclose(matrix(found), problem.B, atol=1e-9)
 
 
@@ -186,7 +186,7 @@ def test_memory():
     problem = MatrixCompletion(rows, cols, values, (size, size))
     point = FixedRank(size, size, rank, depth=1).random_point(rng=1)
     tracemalloc.start()
-    found = increase_rank(problem, point, 2)
+    found = rank_increase(problem, point, 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.s.size == rank + 2
@@ -219,7 +219,7 @@ def test_truncation_takes_back_a_small_increase(case, seed):
     target = np.random.default_rng(seed).standard_normal(shape[:2])
     point = FixedRank(*shape, depth=1).random_point(rng=seed)
     step = point.s[-1] / (2 * np.linalg.norm(target - matrix(point)))
-    found = truncate(increase_rank(least_squares(target), point, by, step=step), shape[2])
+    found = truncate(rank_increase(least_squares(target), point, by, step=step), shape[2])
     for part, expected in zip(found, point, strict=True):
         np.testing.assert_array_equal(part, expected)
 
@@ -240,13 +240,13 @@ TARGET = np.random.default_rng(1).standard_normal((5, 4))
 )
 def test_ranks(by, error, message):
     with pytest.raises(error, match=message):
-        increase_rank(least_squares(TARGET), POINT, by)
+        rank_increase(least_squares(TARGET), POINT, by)
 
 
 @pytest.mark.parametrize(
     ("k", "error", "message"),
     [
-        (3, ValueError, "k = 3 exceeds that of the point, 2; increase_rank"),
+        (3, ValueError, "k = 3 exceeds that of the point, 2; rank_increase"),
         (0, ValueError, "k must be at least 1, got 0"),
         (2.0, TypeError, r"k must be an integer, got 2\.0"),
     ],
@@ -268,7 +268,7 @@ def test_ranks_of_truncation(k, error, message):
 )
 def test_steps(step, error, message):
     with pytest.raises(error, match=message):
-        increase_rank(least_squares(TARGET), POINT, step=step)
+        rank_increase(least_squares(TARGET), POINT, step=step)
 
 
 U, S, VT = POINT
@@ -286,7 +286,7 @@ U, S, VT = POINT
 )
 def test_points(point, error, message):
     with pytest.raises(error, match=message):
-        increase_rank(least_squares(TARGET), point)
+        rank_increase(least_squares(TARGET), point)
     with pytest.raises(error, match=message):
         truncate(point, 1)
 
@@ -300,7 +300,7 @@ def test_gradients_that_are_not_finite(form, size):
         G[3, 2] = bad
         problem = SimpleNamespace(loss=lambda _: 1.0, gradient=lambda _, G=G: FORMS[form](G))
         with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="NaN or infinite"):
-            increase_rank(problem, point)
+            rank_increase(problem, point)
 
 
 def problem_with(gradient, loss=lambda _: 1.0, **methods):
@@ -342,7 +342,7 @@ LEFT, SIZES, RIGHT = np.linalg.svd(NORMAL)
 )
 def test_problems(problem, error, message):
     with pytest.raises(error, match=message):
-        increase_rank(problem, POINT, 2)
+        rank_increase(problem, POINT, 2)
 
 
 @pytest.mark.parametrize("size", [6, 60])
@@ -350,4 +350,4 @@ def test_a_gradient_within_the_range_of_the_point(size):
     rows, cols = np.divmod(np.arange(size**2), size)
     problem = MatrixCompletion(rows, cols, np.zeros(size**2), (size, size))
     with pytest.raises(ValueError, match=r"rank 0.*no direction of descent leaves"):
-        increase_rank(problem, FixedRank(size, size, 2, depth=1).random_point(rng=0))
+        rank_increase(problem, FixedRank(size, size, 2, depth=1).random_point(rng=0))
