@@ -69,6 +69,7 @@ sphinx_gallery_conf = {
             "huge_depth.py",
             "quadrature.py",
             "core_form.py",
+            "stiff_flows.py",
             "orthonormalisation.py",
             "*",
         ]
