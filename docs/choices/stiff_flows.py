@@ -97,8 +97,8 @@ figure.suptitle("Stabilised methods go further with as many evaluations")
 plt.show()
 
 # %%
-# DOP853 spends the same for any error: its steps are as long as stability allows. RKC is cheap where
-# an error of 1e-3 is small enough, and of too low an order below. Between them, ROCK4.
+# DOP853 spends the same for any error: its steps are as long as stability allows. RKC is cheap
+# where an error of 1e-3 is small enough, and of too low an order below. Between them, ROCK4.
 #
 # At the start of the flow nothing is stiff, and an eighth-order method is better than one of fourth
 # order. So the default, "auto", is :class:`fixedrank.AutoSwitching`: DOP853, which at the end of
