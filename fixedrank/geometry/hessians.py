@@ -115,9 +115,8 @@ def from_factor_derivatives(
     column = s[:, None]
     du, ds, dvt = checked_derivative(point, gradient)
     hu, hs, hvt = checked_derivative(point, hessian)
-    lengths = [_lengths(block) for block in (du, dvt.T, hu, hvt.T)]
     # NaN and infinity in any entry reach this sum.
-    if not math.isfinite(sum(float(part.sum()) for part in (*lengths, ds, hs))):
+    if not math.isfinite(sum(float(part.sum()) for part in (du, ds, dvt, hu, hs, hvt))):
         for which, triple in (("first", (du, ds, dvt)), ("second", (hu, hs, hvt))):
             for name, part in zip(("u", "s", "vt"), triple, strict=True):
                 require_finite(f"the {which} derivative with respect to {name}", part)
@@ -136,9 +135,18 @@ def from_factor_derivatives(
     h_by_left = h_left / s - turned_right - across - g_core * (moved / s)
     h_by_right = h_right / column - turned_left - along - g_core * (moved / s)[:, None]
     diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
-    first, second = _tolerances(s, lengths, (a, b), vector)
-    _require_product("first", by_left, by_right, ds, first)
-    _require_product("second", h_by_left, h_by_right, diagonal, second)
+    firsts, seconds = (by_left, by_right, ds), (h_by_left, h_by_right, diagonal)
+    # Lengths of the parts in the ranges of U and V: no more than those of whole columns.
+    small = [_lengths(block) / s for block in (left, right.T, h_left, h_right.T)]
+    least = _AGREEMENT * max(small[0].max(), small[1].max())
+    if not (
+        (_differences(*firsts) <= least).all()
+        and (_differences(*seconds) <= _AGREEMENT * np.add.outer(small[3], small[2])).all()
+    ):
+        lengths = [_lengths(block) for block in (du, dvt.T, hu, hvt.T)]
+        first, second = _tolerances(s, lengths, (a, b), vector)
+        _require_product("first", *firsts, first)
+        _require_product("second", *seconds, second)
     h_core = np.where(larger_right, h_by_left, h_by_right)
     h_core.flat[:: s.size + 1] = diagonal
     g_core.flat[:: s.size + 1] = ds
@@ -250,13 +258,20 @@ def _lengths(block: Array) -> Array:
     return np.asarray(np.sqrt(column_products(block, block)))
 
 
+def _differences(by_left: Array, by_right: Array, diagonal: Array) -> Array:
+    """Return by how much two expressions differ, and from a third one on the diagonal."""
+    difference = np.abs(by_left - by_right)
+    on_diagonal = np.abs(by_left.diagonal() - diagonal)
+    step = diagonal.size + 1
+    difference.flat[::step] = np.maximum(difference.diagonal(), on_diagonal)
+    return np.asarray(difference)
+
+
 def _require_product(
     which: str, by_left: Array, by_right: Array, diagonal: Array, tolerance: float | Array
 ) -> None:
     """Raise unless three expressions agree, as they do for functions of the product."""
-    difference = np.abs(by_left - by_right)
-    on_diagonal = np.abs(np.diagonal(by_left) - diagonal)
-    np.fill_diagonal(difference, np.maximum(np.diagonal(difference), on_diagonal))
+    difference = _differences(by_left, by_right, diagonal)
     excess = difference - tolerance
     if not excess.max() <= 0:
         i, j = np.unravel_index(np.argmax(excess), excess.shape)
