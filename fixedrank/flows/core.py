@@ -62,7 +62,7 @@ class RiemannianSystem:
         self.framed = np.zeros(0)
         self.bounds = [0]
         self.together = np.ones((0, 0), dtype=bool)
-        self.smallest = 0.0
+        self.least = 0.0
 
     # Between points and vectors
 
@@ -70,7 +70,7 @@ class RiemannianSystem:
         """Return U, V and a diagonal core in one vector: the frame for what follows."""
         self.k = core.shape[0]
         self.framed = s = np.diagonal(core)
-        self.smallest = float(s[-1])
+        self.least = float(s[-1])
         parts = (s[1:] < _SPLIT * s[:-1]) & (s[-1] < GRADED * s[0])
         self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         group = np.concatenate(([0], np.cumsum(parts)))
@@ -156,8 +156,8 @@ class RiemannianSystem:
         _, s, _ = self.core_svd(core)
         tolerance = max(self.shape) * _EPS * float(s[0])
         kept = int((s > tolerance).sum())
-        shrinking = s[-1] < self.smallest
-        self.smallest = float(s[-1])
+        shrinking = s[-1] < self.least
+        self.least = float(s[-1])
         if s[0] < _NOTHING:
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
         if kept < k and shrinking:
@@ -203,6 +203,10 @@ class RiemannianSystem:
         du, dcore, dv = self.split(after - before)
         parts = (du @ core, dcore, dv @ core.T)
         return math.sqrt(sum(np.vdot(p, p) for p in parts)), float(np.linalg.norm(core))
+
+    def smallest(self, state: Array) -> float:
+        """Return the smallest singular value."""
+        return float(self.core_svd(self.split(state)[1])[1].min())
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""

@@ -52,6 +52,9 @@ class _Layers:
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
         return float(np.linalg.norm(after - before)), float(np.linalg.norm(after))
 
+    def smallest(self, state: Array) -> float:
+        return np.inf
+
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
         scale = 1e-6 * float(np.linalg.norm(state))

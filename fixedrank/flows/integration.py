@@ -62,6 +62,10 @@ class System(Protocol):
         """Return how far the matrix, or the layers, moved, and their norm."""
         ...
 
+    def smallest(self, state: Array) -> float:
+        """Return what is kept to relative accuracy and may tend to zero."""
+        ...
+
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the lengths that a test for rest needs."""
         ...

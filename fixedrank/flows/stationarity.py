@@ -22,6 +22,8 @@ _SLOW = 100.0
 # How near a rest point has to be, in tolerances. At the limit of stability explicit methods tremble
 # by a few; RKC, which damps all directions in each step, comes as near as one likes.
 CLOSE, CLOSE_DAMPED = 10.0, 0.01
+# A singular value of fewer tolerances may be on its way to zero, and is followed there.
+_VANISHING = 1000.0
 # Up to this size a dense matrix of rates is cheaper.
 _DENSE = 40
 # The first look after so many evaluations; later ones may cost half of all that went before.
@@ -33,6 +35,10 @@ class Linearised(Protocol):
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
         """Return how far the matrix, or the layers, moved, and their norm."""
+        ...
+
+    def smallest(self, state: Array) -> float:
+        """Return what is kept to relative accuracy and may tend to zero."""
         ...
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
@@ -57,7 +63,7 @@ class RestTest:
             return None
         distance, norm = system.moved(before, after)
         tolerance = self.rtol * norm + self.atol
-        if distance > _SLOW * tolerance:
+        if distance > _SLOW * tolerance or system.smallest(after) < _VANISHING * tolerance:
             return None
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
