@@ -77,7 +77,7 @@ BENCHMARKS = (
         "stiff",
         "Integrators on stiff flows",
         "The cheapest run of each method within an error.",
-        in_quick=False,  # minutes, even of the smallest setting
+        in_quick=False,  # it takes minutes with its smallest setting
     ),
     Benchmark(
         "ensembles",
