@@ -123,8 +123,12 @@ def cases(m, n, k):
     tall, wide = sides
     tall.ambient, wide.ambient = left, right
     tall.second, wide.second = second_pair
-    grams = lambda side: side.gram(side.basis, side.normal)  # noqa: E731
-    own = lambda side: side.add(side.basis)  # noqa: E731
+
+    def grams(side):
+        side.gram(side.basis, side.normal)
+
+    def own(side):
+        side.add(side.basis)
 
     def low_rank(side):
         side.gram(side.ambient, side.basis)

@@ -105,7 +105,6 @@ class RKC(Stabilised):
     """
 
     error_order = 3
-
     fewest_stages, most_stages = 2, _MOST_STAGES
 
     @staticmethod

@@ -119,6 +119,8 @@ class _Stepper:
     ) -> Any:
         """Return a solver at a state, with a first step if the method takes one."""
         options, method = self.options | more, method or self.method
+        if method is not self.method:
+            options.pop("stiff", None)  # an option of AutoSwitching, not of the methods inside
         if step is not None and method is not RK4 and method in METHODS.values():
             options["first_step"] = min(step, end - t)
         rtol, atol = self.system.tolerances(state, self.rtol, self.atol)

@@ -81,7 +81,6 @@ class ROCK4(Stabilised):
     """
 
     error_order = 4
-
     fewest_stages, most_stages = 5, 500
 
     @staticmethod
@@ -116,5 +115,5 @@ class ROCK4(Stabilised):
             values.append(self.fun(start + time * h, stage))
         combine(state, 1.0, *((b * h, k) for b, k in zip(method.outer, values[1:], strict=True)))
         error = np.zeros_like(y)
-        combine(error, 0.0, *((d * h, k) for d, k in zip(method.estimate, values, strict=True)))
+        combine(error, 1.0, *((d * h, k) for d, k in zip(method.estimate, values, strict=True)))
         return state, error

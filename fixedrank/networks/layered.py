@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,14 +12,31 @@ from fixedrank._checks import Array
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_factors
 from fixedrank.networks.pymanopt_problem import pymanopt_problem
-from fixedrank.networks.second_order import SecondOrder
 
 
-class LayeredLoss(SecondOrder):
-    """The quadratic loss of a matrix, of layers, and on a manifold."""
+class LayeredLoss(ABC):
+    """What a loss of a matrix is for the layers of a network, and on a manifold.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (d_y, d_x), the shape of W.
+    """
+
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def gradient_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        """Return thin products of the gradient at W = left core right^T."""
+
+    @abstractmethod
+    def _thin_loss(self, left: Array, right: Array) -> float:
+        """Return the loss of W = left @ right.T."""
 
     def network_loss(self, factors: Sequence[Any]) -> float:
-        """Return L^N(W_1, ..., W_N), equation (2).
+        """Return the loss of W_N ... W_1: of a regression, L^N(W_1, ..., W_N), equation (2).
 
         Parameters
         ----------
@@ -33,7 +51,7 @@ class LayeredLoss(SecondOrder):
         Raises
         ------
         TypeError, ValueError
-            If shapes do not fit together or with the data, or entries are not finite.
+            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -45,10 +63,11 @@ class LayeredLoss(SecondOrder):
         return self._thin_loss(left[-1], right[-1].T)
 
     def network_gradient(self, factors: Sequence[Any]) -> list[Array]:
-        r"""Return the gradients of L^N with respect to W_1, ..., W_N.
+        r"""Return the gradients of that loss with respect to W_1, ..., W_N.
 
-        :math:`\nabla_{W_j} L^N = W_{j+1}^T \cdots W_N^T\, (WC - B)\, W_1^T \cdots W_{j-1}^T`,
-        multiplied through the narrowest layer: O(d_j d_{j-1} r) each, r the smallest width.
+        :math:`W_{j+1}^T \cdots W_N^T\, G\, W_1^T \cdots W_{j-1}^T` with the gradient G at the
+        product (of a regression, WC - B), multiplied through the narrowest layer: O(d_j d_{j-1} r)
+        each, r the smallest width.
 
         Parameters
         ----------
@@ -63,7 +82,7 @@ class LayeredLoss(SecondOrder):
         Raises
         ------
         TypeError, ValueError
-            If shapes do not fit together or with the data, or entries are not finite.
+            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -75,7 +94,7 @@ class LayeredLoss(SecondOrder):
         return network_gradient(self.gradient_products, self.checked_layers(factors))
 
     def checked_layers(self, factors: Sequence[Any]) -> list[Array]:
-        """Return the layers as arrays, checked to fit together and to the data.
+        """Return the layers as arrays, checked to fit together and to the problem.
 
         Parameters
         ----------
@@ -90,7 +109,7 @@ class LayeredLoss(SecondOrder):
         Raises
         ------
         TypeError, ValueError
-            If shapes do not fit together or with the data, or entries are not finite.
+            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -100,20 +119,21 @@ class LayeredLoss(SecondOrder):
         array([[1., 2.]])
         """
         layers = checked_factors(factors)
-        if (layers[-1].shape[0], layers[0].shape[1]) != self.shape:
+        found = (layers[-1].shape[0], layers[0].shape[1])
+        if found != self.shape:
             raise ValueError(
-                f"the layers map R^{layers[0].shape[1]} to R^{layers[-1].shape[0]}, but the data "
-                f"ask for R^{self.shape[1]} to R^{self.shape[0]}"
+                f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, but "
+                f"the problem asks for R^{self.shape[1]} to R^{self.shape[0]}, shape {self.shape}"
             )
         return layers
 
     def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
-        """Return min L^1 over a manifold of rank-k matrices as a pymanopt problem.
+        """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
 
         Parameters
         ----------
         manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
-            A manifold of d_y x d_x matrices with points (u, s, vt).
+            A manifold of matrices of this shape, with points (u, s, vt).
 
         Returns
         -------

@@ -11,6 +11,7 @@ import scipy.linalg
 from fixedrank._checks import Array
 from fixedrank.networks.data import squared_norm_of
 from fixedrank.networks.layered import LayeredLoss
+from fixedrank.networks.second_order import SecondOrder
 
 _BLOCK = 1 << 22
 _EPS = float(np.finfo(float).eps)
@@ -25,7 +26,7 @@ class Whitened(NamedTuple):
     tolerance: float
 
 
-class WhitenedLoss(LayeredLoss):
+class WhitenedLoss(SecondOrder, LayeredLoss):
     """A quadratic loss that knows C^{1/2} and Q, where the data are dense."""
 
     _whitened: Whitened | None

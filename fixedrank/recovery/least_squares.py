@@ -220,6 +220,10 @@ class LeastSquares:
 
     # Inside
 
+    def _thin_loss(self, left: Array, right: Array) -> float:
+        residuals = self._measurements.of_product(left, right) - self.values
+        return float(np.vdot(residuals, residuals)) / 2
+
     def _residuals(self, W: Any) -> Array:
         if is_triple(W):
             u, s, vt = self._point(W)

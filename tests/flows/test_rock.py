@@ -68,6 +68,18 @@ def test_fourth_order_for_equations_that_depend_on_time(interval, length):
     np.testing.assert_allclose(orders, 4, atol=0.35)
 
 
+def test_every_number_of_stages_makes_a_method():
+    """One step of each, of a nonlinear equation; for fourth order errors are some h^5."""
+    h, start = 0.02, np.array([1.0, 0.3])
+    exact = solve_ivp(pendulum, (0, h), start, "DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
+    solver = ROCK4(pendulum, 0, start, 1.0)
+    for stages in range(5, 501):
+        rate = 0.9999 * ROCK4._interval(stages) / h
+        assert solver._stages_for(h, rate) == stages
+        found = solver._taken(h, 0.0, start, pendulum(0, start), rate)
+        assert np.linalg.norm(found - exact) <= h**5 + 1e-16 * stages**2
+
+
 def test_exact_for_velocities_cubic_in_time():
     solution = solve_ivp(lambda t, y: [4 * t**3, 1.0], (1, 3), [1.0, 0.0], method=ROCK4)
     np.testing.assert_allclose(solution.y[:, -1], [81, 2], rtol=1e-12)
@@ -167,6 +179,17 @@ def test_changes_to_the_stiff_method_and_back():
 def test_begins_where_the_last_solver_was():
     assert not AutoSwitching(pendulum, 0, [1.0, 0.3], 1.0).stiff
     assert AutoSwitching(pendulum, 0, [1.0, 0.3], 1.0, stiff=True).stiff
+
+
+def test_the_option_of_the_default_method():
+    """Output times are reached by the methods inside, which do not know this option."""
+    problem = LinearRegression(np.eye(3), np.diag([3.0, 2.0, 1.0]))
+    start = FixedRank(3, 3, 1, depth=3).point(np.ones((3, 3)))
+    times = np.linspace(0, 1, 200)
+    found = [riemannian_flow(problem, start, 3, times, stiff=stiff) for stiff in (True, False)]
+    np.testing.assert_allclose(found[0].singular_values, found[1].singular_values, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"DOP853.*stiff"):
+        riemannian_flow(problem, start, 3, times, method="DOP853", stiff=True)
 
 
 def test_a_flow_takes_a_quarter_of_the_evaluations():
