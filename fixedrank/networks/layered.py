@@ -122,8 +122,9 @@ class LayeredLoss(ABC):
         found = (layers[-1].shape[0], layers[0].shape[1])
         if found != self.shape:
             raise ValueError(
-                f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, but "
-                f"the problem asks for R^{self.shape[1]} to R^{self.shape[0]}, shape {self.shape}"
+                f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, "
+                f"but the problem asks for R^{self.shape[1]} to R^{self.shape[0]}, "
+                f"shape {self.shape}"
             )
         return layers
 
