@@ -113,3 +113,5 @@ for name, trajectories in runs.items():
 # Stabilised methods have a price. Where a fast direction is driven by a slow one, their internal
 # stages follow it with a lower order than the method has, and the more stages, the more this
 # costs; the estimate of the error sees it, and the steps get shorter.
+# What a step leaves in the fast directions has died out a third of a step later, though. So the
+# last steps to a time of output are short, and the error there is often well below the tolerance.

@@ -53,7 +53,7 @@ class RKC(Stabilised):
     of an equation whose Jacobian has real negative eigenvalues; a classical explicit method gets
     s times less far. Gradient flows are of this kind near a limit and on plateaus, where stability,
     not accuracy, bounds the step. The rate rho is estimated by a power iteration. An output time
-    inside a step is reached by a shorter step of the method from its beginning.
+    inside a step is reached by shorter steps, which damp what a long one leaves in fast directions.
 
     A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, or to
     :func:`scipy.integrate.solve_ivp`. It is the method to take for long times where errors of 1e-3

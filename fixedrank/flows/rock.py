@@ -20,8 +20,9 @@ class ROCK4(Stabilised):
     It spends s >= 5 evaluations on a step of length up to 0.353 s^2 / rho, where rho is the largest
     rate of an equation whose Jacobian has real negative eigenvalues; a classical explicit method
     gets s times less far. Gradient flows are of this kind near a limit and on plateaus, where
-    stability, not accuracy, bounds the step. The rate rho is estimated by a power iteration. An
-    output time inside a step is reached by a shorter step of the method.
+    stability, not accuracy, bounds the step. The rate rho is estimated by a power iteration. What a
+    step leaves in the fast directions dies out in the next one, so that an output time is reached
+    by two shorter steps.
 
     A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, or to
     :func:`scipy.integrate.solve_ivp`. Where nothing is stiff DOP853 is better: see

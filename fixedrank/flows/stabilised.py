@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
@@ -14,6 +14,22 @@ from fixedrank._checks import Array
 
 # The estimate of the largest rate is enlarged by this, and renewed after so many steps.
 _MARGIN, _RENEW = 1.1, 20
+
+
+# What a step leaves in the fast directions has died out after the first part of its length. So the
+# way to a time of output is at least that long, and gone in two steps, the first the second part of
+# it, if it is longer than the third part of an ordinary step.
+_DAMPED, _FIRST, _SHORT = 0.3, 0.6, 0.7
+
+
+class _State(NamedTuple):
+    """A state, f there if it is known, the largest rate, and the length of an ordinary step."""
+
+    t: float
+    y: Array
+    f: Array | None
+    rate: float
+    step: float
 
 
 class Stabilised(OdeSolver):
@@ -57,6 +73,7 @@ class Stabilised(OdeSolver):
         self.rate = self._largest_rate()
         self.last: tuple[float, float] | None = None
         self.h_abs: float = self._first_step() if first_step is None else first_step
+        self.states: list[_State] = []  # where the last two steps began
 
     @staticmethod
     @abstractmethod
@@ -113,7 +130,7 @@ class Stabilised(OdeSolver):
         smallest = 10 * abs(np.nextafter(self.t, self.direction * math.inf) - self.t)
         while True:
             left = abs(self.t_bound - self.t)
-            h_abs = self._fitted(min(max(self.h_abs, smallest), self.max_step, left))
+            h_abs = self._next(min(max(self.h_abs, smallest), self.max_step), left)
             y, f, difference = self._attempt(self.direction * h_abs)
             error = self._error(difference, y)
             if error <= 1:
@@ -126,7 +143,7 @@ class Stabilised(OdeSolver):
                 self.rate = self._largest_rate()
         target = self.t_bound if h_abs == left else self.t + self.direction * h_abs
         self.h_abs = h_abs * self._growth(h_abs, max(error, 1e-12))
-        self.previous = (self.y, self.f, self.rate)
+        self.states = [*self.states[-1:], _State(self.t, self.y, self.f, self.rate, h_abs)]
         self.t, self.y = target, y
         self.f = self.fun(target, y) if f is None else f
         self.age += 1
@@ -134,6 +151,13 @@ class Stabilised(OdeSolver):
 
     def _stages_for(self, h: float, rate: float) -> int:
         return max(self.fewest_stages, math.ceil(self._stages(h * rate)))
+
+    def _next(self, h: float, left: float) -> float:
+        """Return the next step, from the allowed one, such that the last one is short."""
+        before = self.states[-1].step if self.states else h
+        if max(h, _SHORT * before) < left < (1 + _DAMPED) * h or _SHORT * before < left <= h:
+            h = _FIRST * left
+        return self._fitted(min(h, left))
 
     def _fitted(self, h: float) -> float:
         """Return a step up to h that makes the most of its stages."""
@@ -161,34 +185,45 @@ class Stabilised(OdeSolver):
 
 
 class _Substeps(DenseOutput):
-    """Reaches times inside a step by steps of the method, each from the one before.
+    """Reaches times inside a step by shorter steps of the method, from a state that is damped.
 
-    2026-11: a cubic through the ends of a step takes the slopes there, in which the errors of the
-    fast directions are enlarged by their rates.
+    The error of a stabilised method is mostly in the fast directions, and dies out in a part of the
+    next step. 2026-11: at d = 200, N = 10 it is 50 times smaller after two short steps than after
+    one; a cubic through the ends of a step takes the slopes there, in which the errors of the fast
+    directions are enlarged by their rates.
     """
 
     def __init__(self, solver: Stabilised) -> None:
         super().__init__(solver.t_old, solver.t)
-        self.solver, self.last = solver, solver.y
-        self.y, self.f, self.rate = solver.previous
+        self.solver, self.states = solver, solver.states
+        self.known = {self.t_old: self.states[-1].y}
+        if self.t == solver.t_bound:
+            self.known[self.t] = solver.y
 
     def _call_impl(self, t: Array) -> Array:
         times = np.atleast_1d(t)
-        values = np.empty((times.size, self.last.size))
-        time, y, f = self.t_old, self.y, self.f
-        forward = 1 if self.t >= self.t_old else -1
-        for index in np.argsort(forward * times, kind="stable"):
+        values = np.empty((times.size, self.states[-1].y.size))
+        before, state = self.states[0], self.states[-1]
+        for index in np.argsort(np.abs(times - self.t_old), kind="stable"):
             target = float(times[index])
-            if target == self.t:
-                values[index] = self.last
-                continue
-            if target != time:
-                if time != self.t_old:
-                    f = self.solver.fun(time, y)
-                y = self.solver._taken(target - time, time, y, f, self.rate)
-                time = target
-            values[index] = y
-        return values.T.reshape(self.last.shape + t.shape)
+            known = self.known.get(target)
+            if known is None:
+                if state is self.states[-1] and abs(target - state.t) < _DAMPED * before.step:
+                    state = before
+                state = self._advanced(state, target)
+                known = state.y
+            values[index] = known
+        return values.T.reshape(-1, *t.shape)
+
+    def _advanced(self, state: _State, target: float) -> _State:
+        """Return the state at a time, after one short step or two."""
+        way = target - state.t
+        ends = [state.t + _FIRST * way, target] if abs(way) > _SHORT * state.step else [target]
+        for end in ends:
+            f = self.solver.fun(state.t, state.y) if state.f is None else state.f
+            y = self.solver._taken(end - state.t, state.t, state.y, f, state.rate)
+            state = _State(end, y, None, state.rate, state.step)
+        return state
 
 
 def combine(target: Array, scale: float, *terms: tuple[float, Array]) -> None:

@@ -128,6 +128,29 @@ def test_many_output_times_inside_of_a_step(method):
     assert backwards.dense_output()(1.0).tolist() == [1.0, 0.3]
 
 
+@pytest.mark.parametrize("end", [4.0, 4.02, 4.05])
+def test_fast_directions_are_damped_before_an_output(end):
+    """A slow direction drives a fast one; at the times of output the error is a fraction."""
+
+    def velocity(t, y):
+        slow = np.sin(3 * t) - y[0] + 3 * np.cos(3 * t)
+        return np.array([slow, 1e4 * (y[0] ** 2 - y[1]) + 2 * y[0] * slow])
+
+    def error(t, y):
+        return abs(y[1] - np.sin(3 * t) ** 2)
+
+    solver = ROCK4(velocity, 0, np.zeros(2), end, rtol=1e-5, atol=1e-7)
+    steps, outputs = [], []
+    while solver.status == "running":
+        solver.step()
+        steps.append(error(solver.t, solver.y))
+        interpolant = solver.dense_output()
+        times = solver.t_old + np.array([0.01, 0.3, 0.6, 0.99]) * solver.step_size
+        outputs.extend(error(t, interpolant(t)) for t in times)
+    assert np.median(outputs) <= np.median(steps) / 4
+    assert steps[-1] <= np.median(steps[-20:]) / 4
+
+
 @pytest.mark.parametrize("method", [ROCK4, AutoSwitching])
 def test_nothing_moves(method):
     found = solve_ivp(lambda t, y: 0 * y, (0, 1e6), [1.0, 0.0], method=method)
@@ -192,7 +215,7 @@ def test_the_option_of_the_default_method():
         riemannian_flow(problem, start, 3, times, method="DOP853", stiff=True)
 
 
-def test_a_flow_takes_a_quarter_of_the_evaluations():
+def test_a_flow_takes_a_fifth_of_the_evaluations():
     """Appendix A at d = 20, r = 2, N = 10; DOP853 with small tolerances is the judge."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20, 60)) / np.sqrt(20)
@@ -202,8 +225,14 @@ def test_a_flow_takes_a_quarter_of_the_evaluations():
     start = FixedRank(20, 20, 2, depth=10).point(W)
     times = np.array([0.0, 0.5, 1.5, 5.0])
     exact = riemannian_flow(problem, start, 10, times, method="DOP853", rtol=1e-11, atol=1e-13)
-    loose = riemannian_flow(problem, start, 10, times, method="DOP853", rtol=1e-6, atol=1e-8)
-    found = riemannian_flow(problem, start, 10, times, rtol=1e-6, atol=1e-8)
-    for W, expected in zip(found.points, exact.points, strict=True):
-        assert np.linalg.norm(matrix(W) - matrix(expected)) <= 2e-6 * np.linalg.norm(expected.s)
-    assert found.evaluations < loose.evaluations / 4
+    explicit = riemannian_flow(problem, start, 10, times, method="DOP853", rtol=1e-6, atol=1e-8)
+    found = riemannian_flow(problem, start, 10, times, rtol=5e-7, atol=5e-9)
+
+    def error(trajectory):
+        return max(
+            np.linalg.norm(matrix(a) - matrix(b)) / np.linalg.norm(b.s)
+            for a, b in zip(trajectory.points, exact.points, strict=True)
+        )
+
+    assert error(found) <= error(explicit)
+    assert found.evaluations < explicit.evaluations / 5
