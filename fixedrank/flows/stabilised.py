@@ -16,9 +16,8 @@ from fixedrank._checks import Array
 _MARGIN, _RENEW = 1.1, 20
 
 
-# What a step leaves in the fast directions has died out after the first part of its length. So the
-# way to a time of output is at least that long, and gone in two steps, the first the second part of
-# it, if it is longer than the third part of an ordinary step.
+# Parts of a step: within _DAMPED of the next one, much of what it left in the fast directions dies
+# out; a way to an output time of more than _SHORT is gone in two steps, the first _FIRST of the way.
 _DAMPED, _FIRST, _SHORT = 0.3, 0.6, 0.7
 
 
@@ -187,10 +186,10 @@ class Stabilised(OdeSolver):
 class _Substeps(DenseOutput):
     """Reaches times inside a step by shorter steps of the method, from a state that is damped.
 
-    The error of a stabilised method is mostly in the fast directions, and dies out in a part of the
-    next step. 2026-11: at d = 200, N = 10 it is 50 times smaller after two short steps than after
-    one; a cubic through the ends of a step takes the slopes there, in which the errors of the fast
-    directions are enlarged by their rates.
+    The error of a stabilised method is mostly in the fast directions, and dies out during the next
+    step. 2026-11, at d = 200, N = 10, t = 1.5: a fourth of it is left after a fourth of the step, a
+    60th after all of it. A cubic through the ends of a step takes the slopes there, in which the
+    errors of the fast directions are enlarged by their rates.
     """
 
     def __init__(self, solver: Stabilised) -> None:
@@ -213,7 +212,7 @@ class _Substeps(DenseOutput):
                 state = self._advanced(state, target)
                 known = state.y
             values[index] = known
-        return values.T.reshape(-1, *t.shape)
+        return values.T.reshape(values.shape[1:] + t.shape)
 
     def _advanced(self, state: _State, target: float) -> _State:
         """Return the state at a time, after one short step or two."""
