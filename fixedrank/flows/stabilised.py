@@ -16,8 +16,8 @@ from fixedrank._checks import Array
 _MARGIN, _RENEW = 1.1, 20
 
 
-# Parts of a step: within _DAMPED of the next one, much of what it left in the fast directions dies
-# out; a way to an output time of more than _SHORT is gone in two steps, the first _FIRST of the way.
+# Parts of a step. Within _DAMPED of the next one much of what it left in the fast directions dies
+# out; a longer way than _SHORT to an output time is gone in two steps, the first of them _FIRST.
 _DAMPED, _FIRST, _SHORT = 0.3, 0.6, 0.7
 
 
