@@ -14,6 +14,7 @@ from timing import interleaved, main
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.principal import in_principal_axes
 
 RTOL = 1e-8
 
@@ -22,7 +23,7 @@ def evaluation(problem, rank, depth, rng=0):
     """Return a function that evaluates the velocity of flow (9), and the point where it does."""
     manifold = fixedrank.FixedRank(*problem.shape, rank, depth=depth)
     point = manifold.random_point(rng=rng)
-    system = RiemannianSystem(problem, problem.shape, depth, RTOL)
+    system = RiemannianSystem(in_principal_axes(problem)[0], problem.shape, depth, RTOL)
     state = system.state(point.u, np.diag(point.s), point.vt.T)
     return lambda: system.right_hand_side(0.0, state), point
 

@@ -14,6 +14,7 @@ from fixedrank.flows.integration import Restart, Stop, integrate, output_times
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
 from fixedrank.networks.layers import checked_factors
+from fixedrank.networks.principal import in_principal_axes
 
 
 class _Layers:
@@ -143,8 +144,10 @@ def factored_flow(
     found = (layers[-1].shape[0], layers[0].shape[1])
     if shape is not None and tuple(shape) != found:
         raise ValueError(f"the product of the layers has shape {found}, the problem has {shape}")
-    system = _Layers(problem, layers)
-    state = np.concatenate([layer.ravel() for layer in layers])
+    moving, axes = in_principal_axes(problem)
+    turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
+    system = _Layers(moving, turned)
+    state = np.concatenate([layer.ravel() for layer in turned])
     run = integrate(
         system,
         state,
@@ -155,7 +158,11 @@ def factored_flow(
         progress=progress,
         options=options,
     )
-    gradients = (network_gradient(system.products, factors) for factors in run.records)
+    gradients = [network_gradient(system.products, factors) for factors in run.records]
+    if axes is not None:
+        run.records[0] = [layer.copy() for layer in layers]
+        for record in run.records[1:]:
+            record[0] = record[0] @ axes.T
     trajectory = FactoredTrajectory(
         t=times[: len(run.records)],
         loss=np.array([problem.loss(product_factors(factors)) for factors in run.records]),

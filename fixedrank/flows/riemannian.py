@@ -12,6 +12,7 @@ from fixedrank.flows.integration import integrate, output_times
 from fixedrank.flows.trajectory import RiemannianTrajectory
 from fixedrank.geometry.operator import require_metric
 from fixedrank.geometry.points import checked_point
+from fixedrank.networks.principal import in_principal_axes
 
 
 def riemannian_flow(
@@ -89,9 +90,11 @@ def riemannian_flow(
     expected = getattr(problem, "shape", None)
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
-    system = RiemannianSystem(problem, shape, number, rtol)
+    moving, axes = in_principal_axes(problem)
+    system = RiemannianSystem(moving, shape, number, rtol)
     order = np.argsort(-start.s, kind="stable")
-    state = system.state(start.u[:, order], np.diag(start.s[order]), start.vt[order].T)
+    right = start.vt[order] if axes is None else start.vt[order] @ axes
+    state = system.state(start.u[:, order], np.diag(start.s[order]), right.T)
     run = integrate(
         system,
         state,
@@ -102,16 +105,19 @@ def riemannian_flow(
         progress=progress,
         options=options,
     )
+    points = run.records
+    if axes is not None:
+        points = [point._replace(vt=point.vt @ axes.T) for point in points]
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
         t=times[: len(run.records)],
-        loss=np.array([problem.loss(p) for p in run.records]),
+        loss=np.array([problem.loss(p) for p in points]),
         gradient_norm=np.array([system.gradient_norm(p) for p in run.records]),
         status=run.status + changes,
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
-        points=run.records,
+        points=points,
         depth=number,
         rank_changes=tuple(system.changes),
     )

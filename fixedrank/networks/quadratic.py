@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array, real_array
 from fixedrank.geometry.points import is_triple
+from fixedrank.networks.moments import in_factors
 from fixedrank.networks.regression_gradient import RegressionGradient
 
 
@@ -35,7 +37,6 @@ class QuadraticLoss:
 
     def _set_moments(self, C: Any, B: Any, squared_norm: float) -> None:
         self.C, self.B, self.squared_norm = C, B, squared_norm
-        self._B_transposed = B.T
         self.shape = (B.shape[0], B.shape[1])
 
     def loss(self, W: Any) -> float:
@@ -99,7 +100,7 @@ class QuadraticLoss:
                [ 0., -1.]])
         """
         if is_triple(W) or isinstance(self.C, LinearOperator) or isinstance(self.B, LinearOperator):
-            return RegressionGradient(*self._pair(W), self.C, self.B)
+            return RegressionGradient(*self._pair(W), self.C, self._thin_B[0])
         return np.asarray((self.C @ self._matrix(W).T).T - self.B)
 
     def gradient_products(
@@ -138,12 +139,19 @@ class QuadraticLoss:
         else:
             along, across = core.dot(right.T.dot(cv)), core.T.dot(left.T.dot(left))
         gv = left.dot(along)
-        gv -= self.B.dot(right)
+        B, B_transposed = self._thin_B
+        gv -= B.dot(right)
         gtu = cv.dot(across)
-        gtu -= self._B_transposed.dot(left)
+        gtu -= B_transposed.dot(left)
         return gv, gtu
 
     # Inside
+
+    @cached_property
+    def _thin_B(self) -> tuple[Any, Any]:
+        """B and its transpose in the form of which thin products are cheapest."""
+        B = in_factors(self.B)
+        return B, B.T
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T."""

@@ -18,8 +18,10 @@ _EPS = float(np.finfo(float).eps)
 
 
 class Whitened(NamedTuple):
-    """What the theory needs of the data beside C and B."""
+    """What the theory needs of the data beside C and B: C = axes diag(scales^2) axes^T."""
 
+    axes: Array
+    scales: Array
     root: Array
     Q: Array
     residual: float
@@ -44,6 +46,8 @@ class WhitenedLoss(SecondOrder, LayeredLoss):
         self._set_moments(C, B, squared_norm_of(labels))
         projected = labels @ right.T
         self._whitened = Whitened(
+            axes=left,
+            scales=s,
             root=(left * s) @ left.T,
             Q=projected @ left.T,
             residual=float(np.linalg.norm(labels - projected @ right)),
