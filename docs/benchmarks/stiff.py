@@ -53,7 +53,7 @@ SETTINGS = {
     ),
     "appendix A, d = 1000, r = 10, N = 20": (
         lambda: appendix_a(1000, 10, 20),
-        1.0,
+        5.0,
         ("auto",),
         TARGETS[1:2],
     ),
