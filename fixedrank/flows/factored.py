@@ -159,13 +159,13 @@ def factored_flow(
         options=options,
     )
     gradients = [network_gradient(system.products, factors) for factors in run.records]
+    records = run.records
     if axes is not None:
-        run.records[0] = [layer.copy() for layer in layers]
-        for record in run.records[1:]:
-            record[0] = record[0] @ axes.T
+        later = [[first @ axes.T, *rest] for first, *rest in records[1:]]
+        records = [[layer.copy() for layer in layers], *later]
     trajectory = FactoredTrajectory(
         t=times[: len(run.records)],
-        loss=np.array([problem.loss(product_factors(factors)) for factors in run.records]),
+        loss=np.array([problem.loss(product_factors(factors)) for factors in records]),
         gradient_norm=np.array(
             [np.sqrt(sum(np.vdot(g, g) for g in gradient)) for gradient in gradients]
         ),
@@ -173,7 +173,7 @@ def factored_flow(
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
-        factors=run.records,
+        factors=records,
     )
     return replace(trajectory, status=run.status + _fate(trajectory))
 
