@@ -13,9 +13,9 @@ from fixedrank.flows.rock import ROCK4
 
 # DOP853 is stable up to h rho = 6.39. At the first of these values of h rho, and at the second
 # where steps have to be tried again, it counts as limited by stability, if that happens so often.
-_LIMITED, _TREMBLING, _PATIENCE = 3.5, 2.5, 4
+_LIMITED, _TREMBLING, _PATIENCE = 3.5, 2.5, 5
 # A step of DOP853 with 12 evaluations, up to h rho = 6, beats one of ROCK4 with 5 below this.
-_EASY = 2.0
+_EASY = 2.5
 
 
 class AutoSwitching(OdeSolver):
