@@ -18,6 +18,7 @@ from fixedrank.flows import stationarity
 
 TARGETS = (1e-4, 1e-6, 1e-8)
 TRIALS, LONGEST = 6, 40.0
+LOOSER = (1.2, 1.5, 1.8, 2.2, 2.7)
 FRACTIONS = np.array([0.0, 0.02, 0.1, 0.3, 1.0])
 
 
@@ -72,27 +73,37 @@ def distance(points, expected):
 
 
 def cheapest(flow, reference, target):
-    """Return (evaluations, seconds, rtol, error) of the cheapest run that keeps to a target."""
-    rtol, low, high, best, spent = target / 10, 0.0, np.inf, None, 0.0
-    for _ in range(TRIALS):
+    """Return (evaluations, seconds, rtol, error) of the cheapest run that keeps to a target.
+
+    Errors do not grow steadily with rtol: where one is just too large, looser ones are tried too.
+    """
+    low, high, best, spent = 0.0, np.inf, None, 0.0
+
+    def attempt(rtol):
+        nonlocal best, spent
         begun = time.perf_counter()
         trajectory = flow(rtol)
         seconds = time.perf_counter() - begun
         spent += seconds
         error = distance(trajectory.points, reference) if trajectory.complete else np.inf
         if error <= target:
-            low = max(low, rtol)
             row = (trajectory.evaluations, seconds, rtol, error)
             best = min(best or row, row)
-        else:
-            high = min(high, rtol)
-        close = (low > 0 and high < 1.3 * low) or target / 1.3 <= error <= target
-        if close or spent > LONGEST:
+        return error
+
+    rtol = target / 10
+    for _ in range(TRIALS):
+        error = attempt(rtol)
+        low, high = (max(low, rtol), high) if error <= target else (low, min(high, rtol))
+        if (low > 0 and high < 1.3 * low) or target / 1.3 <= error <= target or spent > LONGEST:
             break
         guess = rtol * min(30.0, max(1 / 30, 0.8 * target / error))
         rtol = guess if low < guess < high else np.sqrt(low * high)
         if not 1e-13 < rtol < 0.1:
             break
+    for factor in LOOSER:
+        if best is not None and spent < LONGEST and factor * low < 0.1:
+            attempt(factor * low)
     return best
 
 
