@@ -58,16 +58,19 @@ def test_flows_are_the_same_in_any_coordinates(d, noise):
     start = FixedRank(d, d, 2, depth=3).random_point(rng=rng)
     layers = balanced_factors(start, [d, 2, 2, d], rng=rng)
     times = [0.0, 0.5, 3.0, 1e4, 2e4, 3e4]  # at rest for the last ones
-    with_axes, without = (riemannian_flow(p, start, 3, times) for p in (problem, moments))
+    accuracy = {"rtol": 1e-10, "atol": 1e-12}
+    with_axes, without = (
+        riemannian_flow(p, start, 3, times, **accuracy) for p in (problem, moments)
+    )
     for a, b in zip(with_axes.points, without.points, strict=True):
-        np.testing.assert_allclose(matrix(a), matrix(b), rtol=0, atol=1e-7)
+        np.testing.assert_allclose(matrix(a), matrix(b), rtol=0, atol=1e-8)
     np.testing.assert_allclose(with_axes.loss, without.loss, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(with_axes.gradient_norm, without.gradient_norm, rtol=1e-5, atol=1e-6)
-    layered = factored_flow(problem, layers, times)
-    reference = factored_flow(moments, layers, times)
+    layered = factored_flow(problem, layers, times, **accuracy)
+    reference = factored_flow(moments, layers, times, **accuracy)
     for a, b in zip(layered.factors, reference.factors, strict=True):
         for one, other in zip(a, b, strict=True):
-            np.testing.assert_allclose(one, other, rtol=0, atol=1e-7)
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
     np.testing.assert_allclose(layered.gradient_norm, reference.gradient_norm, rtol=1e-5, atol=1e-6)
 
 
