@@ -180,7 +180,8 @@ class LinearRegression(WhitenedLoss):
     def from_moments(cls, C: Any, B: Any, squared_norm: float) -> LinearRegression:
         r"""Return the problem with given C = X X^T and B = Y X^T, in any form.
 
-        The loss, the flows and the optimizers need the data through these alone.
+        The loss, the flows and the optimizers need the data through these alone. Both are kept,
+        not copied: do not change them later.
 
         Parameters
         ----------

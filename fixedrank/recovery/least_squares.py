@@ -32,7 +32,8 @@ class LeastSquares:
 
     def _set_up(self, measurements: Measurements, values: Array) -> None:
         self._measurements = measurements
-        self.shape, self.values = measurements.shape, values
+        # A copy, as the caller may change its array later.
+        self.shape, self.values = measurements.shape, values.copy()
 
     def loss(self, W: Any) -> float:
         r"""Return :math:`\frac12 \sum_i (\langle A_i, W \rangle - y_i)^2`.

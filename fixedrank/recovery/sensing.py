@@ -32,7 +32,7 @@ class MatrixSensing(RecoveryProblem):
         The matrices A_1, ..., A_p, as an array of shape (p, m, n); or as a tuple (L, R) of
         arrays of shapes (p, m) and (p, n) for A_i = l_i r_i^T with their rows l_i, r_i; or as a
         sparse array or a LinearOperator of shape (p, m n) whose rows are the A_i, row by row.
-        An operator needs ``rmatvec`` too.
+        An operator needs ``rmatvec`` too. Arrays are kept, not copied: do not change them later.
     values : array_like, shape (p,)
         The measured values y.
     shape : tuple of int, optional

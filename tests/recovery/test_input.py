@@ -149,6 +149,14 @@ def test_the_order_of_the_entries_does_not_matter(seed, large):
     np.testing.assert_array_equal(problem.cols, cols[order])
     np.testing.assert_array_equal(problem.values, values[order])
     sparse = scipy.sparse.coo_array((values, (rows, cols)), (m, n)).toarray()
-    # What the caller does to its arrays later is no matter of the problem.
-    rows[:], cols[:], values[:] = 0, 0, 0
     np.testing.assert_array_equal(-problem.gradient(np.zeros((m, n))).toarray(), sparse)
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [2, 0, 1]])
+def test_what_the_caller_does_to_its_arrays_later_is_no_matter_of_the_problem(rows):
+    rows, cols, values = np.array(rows), np.array([0, 1, 1]), np.array([1.0, 2.0, 3.0])
+    A = np.arange(18.0).reshape(3, 3, 2)
+    problems = MatrixCompletion(rows, cols, values, (3, 2)), MatrixSensing(A, values)
+    before = [problem.loss(np.ones((3, 2))) for problem in problems]
+    rows[:], cols[:], values[:] = 0, 0, 0
+    assert [problem.loss(np.ones((3, 2))) for problem in problems] == before
