@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import svds
 
 from fixedrank._checks import Array, positive_integer, require_finite
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.geometry.orthonormal import orthonormal_columns
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 
@@ -148,11 +148,11 @@ def truncate(point: Any, k: int) -> FixedRankPoint:
     return _descending(u, s, vt, k)
 
 
-class _NormalDescent(LinearOperator):
+class _NormalDescent(BlockOperator):
     """Minus the normal part, -(I - UU^T) G (I - VV^T)."""
 
     def __init__(self, gradient: Any, point: FixedRankPoint) -> None:
-        super().__init__(np.dtype(np.float64), gradient.shape)
+        super().__init__(gradient.shape)
         self.gradient, self.u, self.v = gradient, point.u, point.vt.T
 
     def _matmat(self, block: Array) -> Array:

@@ -157,7 +157,7 @@ def test_line_minimum(kind, direction, data):
         return
     # The least-squares solution of t <A_i, Z> = y_i - <A_i, W>, by another algorithm.
     target = y - measured(A, matrix(point))
-    expected = np.linalg.lstsq(along[:, None], target)[0][0]
+    expected = np.linalg.lstsq(along[:, None], target, rcond=None)[0][0]
     bound = 1e-10 * np.linalg.norm(target) / np.linalg.norm(along)
     assert t == pytest.approx(expected, rel=1e-8, abs=bound)
 
