@@ -158,7 +158,7 @@ def factored_flow(
         progress=progress,
         options=options,
     )
-    gradients = [network_gradient(system.products, factors) for factors in run.records]
+    gradients = (network_gradient(system.products, factors) for factors in run.records)
     records = run.records
     if axes is not None:
         later = [[first @ axes.T, *rest] for first, *rest in records[1:]]

@@ -51,6 +51,12 @@ class BlockOperator(LinearOperator):
     def __init__(self, shape: tuple[int, int]) -> None:
         super().__init__(np.dtype(np.float64), shape)
 
+    def dot(self, x: Any) -> Any:
+        """Return the product, of a block with less overhead than SciPy's."""
+        if type(x) is np.ndarray and x.ndim == 2 and x.shape[0] == self.shape[1]:
+            return self._matmat(x)
+        return super().dot(x)
+
     def _rmatvec(self, vector: Array) -> Array:
         return np.asarray(self._rmatmat(np.reshape(vector, (-1, 1))))
 

@@ -29,11 +29,6 @@ class MatrixProduct(BlockOperator):
         self.left, self.right = left, right
         self._left_transposed, self._right_transposed = left.T, right.T
 
-    def dot(self, block: Any) -> Any:
-        """Return the product, of an array with less overhead than SciPy's."""
-        of_array = isinstance(block, np.ndarray) and block.ndim == 2
-        return self._matmat(block) if of_array else super().dot(block)
-
     def _matmat(self, block: Array) -> Array:
         return np.asarray(self.left.dot(self._right_transposed.dot(block)))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import BlockOperator
 from fixedrank.networks.moments import MatrixProduct
@@ -20,10 +18,6 @@ class _Diagonal(BlockOperator):
     def __init__(self, values: Array) -> None:
         super().__init__((values.size, values.size))
         self.column = values[:, None]
-
-    def dot(self, block: Any) -> Any:
-        of_array = isinstance(block, np.ndarray) and block.ndim == 2
-        return self.column * block if of_array else super().dot(block)
 
     def _matmat(self, block: Array) -> Array:
         return self.column * block
@@ -49,6 +43,7 @@ class PrincipalRegression(QuadraticLoss):
 
     @cached_property
     def _thin_B(self) -> tuple[Any, Any]:
+        # The problem has looked for factors already.
         return self.B, self.B.T
 
     def loss(self, W: Any) -> float:
