@@ -24,10 +24,11 @@ from fixedrank.networks.initial import product_point
 from fixedrank.paper.settings import Instance, Setting
 
 # Raised whenever the numbers for a setting and a seed change, so that files of before are redone.
-_FORMAT = 1
+_FORMAT = 2
 # Tolerances of the integrator RKC; the second is divided by N for each layer. 2026-11: curves at
-# d = 6 and 8 are within 1e-3 of the distance at t = 0 of those at 1e-10, as the tests ask.
-BALANCED_RTOL, GAUSSIAN_RTOL = 1e-6, 1e-4
+# d = 6 and 8 are within 1e-3 of the distance at t = 0 of those at 1e-10, as the tests ask. With
+# 1e-4 for the second, the figures showed errors.
+BALANCED_RTOL, GAUSSIAN_RTOL = 1e-6, 1e-5
 
 
 @dataclass(frozen=True)
