@@ -17,7 +17,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import expit, exprel
 
-from fixedrank._checks import Array, finite_array, real_depth
+from fixedrank._checks import Array, finite_array, real_array, real_depth
 from fixedrank.flows.integration import output_times
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.layers import BALANCED, balancedness
@@ -69,7 +69,7 @@ def aligned_singular_value(start: float, b: float, c: float, depth: float, t: An
     array([0.1     , 1.227584, 3.      ])
     """
     number = real_depth(depth)
-    times = np.atleast_1d(finite_array("t", np.atleast_1d(np.asarray(t, dtype=np.float64)), 1))
+    times = np.atleast_1d(finite_array("t", np.atleast_1d(real_array("t", t)), 1))
     if not (0 < start < math.inf and 0 < c < math.inf and math.isfinite(b)):
         raise ValueError(f"start and c must be positive and finite, got {start}, {c}, b = {b}")
     if math.isinf(number):

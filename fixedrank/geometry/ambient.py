@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, number_of_axes, real_array
+from fixedrank._checks import Array, finite_array, number_of_axes, real_array
 from fixedrank.geometry.points import (
     FactorDirections,
     FixedRankPoint,
@@ -152,8 +152,13 @@ def _from_parts(parts: Any, point: FixedRankPoint | None) -> Any:
     if isinstance(parts, LowRank):
         return parts
     if isinstance(parts, FixedRankPoint):
-        u, s, vt = parts
-        return _low_rank((real_array("u", u) * real_array("s", s), real_array("vt", vt).T))
+        u, s, vt = (real_array(name, part) for name, part in zip("usv", parts, strict=True))
+        if (u.ndim, vt.ndim) != (2, 2) or not u.shape[1:] == s.shape == vt.shape[:1]:
+            raise ValueError(
+                "a point has shapes (m, k), (k,), (k, n), "
+                f"got {', '.join(str(part.shape) for part in (u, s, vt))}"
+            )
+        return LowRank(u * s, None, vt.T)
     if isinstance(parts, (FixedRankTangentVector, FactorDirections)):
         return _at_point(parts, point)
     if is_triple(parts):
@@ -182,6 +187,29 @@ def _at_point(vector: Any, point: FixedRankPoint | None) -> LowRank:
     u, s, vt = point
     du, ds, dvt = as_directions(point, vector)
     return LowRank(np.hstack((du * s + u * ds, u * s)), None, np.hstack((vt.T, dvt.T)))
+
+
+def dense_matrix(name: str, value: Any, shape: tuple[int, int], axes: str) -> Array:
+    """Return a finite m x n array, where a loss asks for one if it is given no point (u, s, vt).
+
+    Raises
+    ------
+    TypeError, ValueError
+        What it is instead, and what to do.
+    """
+    if isinstance(value, (FixedRankTangentVector, FactorDirections)):
+        _at_point(value, None)
+    in_factors = isinstance(value, (tuple, list)) and value and number_of_axes(value[0]) == 2
+    if in_factors or scipy.sparse.issparse(value) or isinstance(value, LinearOperator):
+        kind = "matrix in factors" if in_factors else type(value).__name__
+        raise TypeError(
+            f"{name} must be a point (u, s, vt) or an array of shape {shape}, got a {kind}; "
+            f"FixedRank(m, n, k, depth=N).point({name}) is a point"
+        )
+    matrix = finite_array(name, value, 2)
+    if matrix.shape != shape:
+        raise ValueError(f"{name} must have shape {axes} = {shape}, got {matrix.shape}")
+    return matrix
 
 
 def ambient_products(matrix: Any, u: Array, v: Array) -> tuple[Array, Array]:

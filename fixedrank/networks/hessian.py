@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array
+from fixedrank._checks import Array, finite_array, real_array
 from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.regression import LinearRegression
 
@@ -94,7 +94,7 @@ class NetworkHessian(LinearOperator):
         >>> fixedrank.NetworkHessian(problem, [[[1.0]], [[2.0]]]).split([5.0, 6.0])
         [array([[5.]]), array([[6.]])]
         """
-        flat = np.asarray(vector, dtype=np.float64).reshape(self._bounds[-1])
+        flat = real_array("the vector", vector).reshape(self._bounds[-1])
         return [
             flat[start:end].reshape(layer.shape)
             for layer, start, end in zip(self.layers, self._bounds, self._bounds[1:], strict=False)
