@@ -21,7 +21,7 @@ from fixedrank._checks import Array, finite_array, real_array, real_depth
 from fixedrank.flows.integration import output_times
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.layers import BALANCED, balancedness
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.networks.regression import LinearRegression, require_regression
 
 # How far a start may be from aligned, or data from white, relative to their sizes.
 _ALIGNED = 1e-10
@@ -307,6 +307,7 @@ def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any
 
 
 def _require_arrays(problem: LinearRegression) -> None:
+    require_regression(problem, "a closed form")
     if not (isinstance(problem.C, np.ndarray) and isinstance(problem.B, np.ndarray)):
         raise TypeError(
             "closed forms need C and B as arrays, but the problem holds them as "

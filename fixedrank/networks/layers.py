@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -17,8 +17,11 @@ BALANCED = 1e-10
 
 def checked_factors(factors: Sequence[Any]) -> list[Array]:
     """Return the factors W_1, ..., W_N as arrays whose shapes fit together."""
+    kind = type(factors).__name__
     if isinstance(factors, np.ndarray) and factors.ndim != 3:
         raise TypeError(f"factors must be a list [W_1, ..., W_N], got an array {factors.shape}")
+    if isinstance(factors, (str, Mapping)) or not isinstance(factors, Iterable):
+        raise TypeError(f"factors must be a list [W_1, ..., W_N] of matrices, got a {kind}")
     layers = [finite_array(f"W_{j}", factor, 2) for j, factor in enumerate(factors, start=1)]
     if not layers:
         raise ValueError("factors must be a list [W_1, ..., W_N] of at least one matrix, got none")
@@ -28,6 +31,18 @@ def checked_factors(factors: Sequence[Any]) -> list[Array]:
                 f"W_{j + 1} W_{j} is not defined: W_{j + 1} has shape {outer.shape}, "
                 f"W_{j} has shape {inner.shape} (factors come in the order W_1, ..., W_N)"
             )
+    return layers
+
+
+def checked_layers(problem: Any, factors: Sequence[Any]) -> list[Array]:
+    """Return the factors as arrays that fit together and to a problem, if this has a shape."""
+    layers = checked_factors(factors)
+    found, shape = (layers[-1].shape[0], layers[0].shape[1]), getattr(problem, "shape", None)
+    if shape is not None and tuple(shape) != found:
+        raise ValueError(
+            f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, "
+            f"but the problem asks for R^{shape[1]} to R^{shape[0]}, shape {tuple(shape)}"
+        )
     return layers
 
 

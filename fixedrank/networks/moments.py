@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, svds
 
 from fixedrank._checks import Array, finite_array
-from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transposed_times
+from fixedrank.geometry.ambient import (
+    BlockOperator,
+    as_ambient,
+    times,
+    to_array,
+    transposed_times,
+)
 from fixedrank.networks.data import digest_of, finite_matrix
 
 # Up to this, relative to all that enters them, two products count as equal.
@@ -106,6 +112,21 @@ def in_factors(matrix: Any) -> Any:
             return MatrixProduct(basis, right)
         basis = scipy.linalg.qr(right, mode="economic")[0]
     return matrix
+
+
+def spectral_norm(matrix: Any) -> float:
+    """Return the largest singular value of an array, a csr_array or a LinearOperator."""
+    if not isinstance(matrix, np.ndarray) and min(matrix.shape) <= _SMALL:
+        matrix = to_array(matrix) if matrix.shape[1] <= _SMALL else to_array(matrix.T)
+    if isinstance(matrix, np.ndarray):
+        return float(np.linalg.norm(matrix, 2))
+    generator = np.random.default_rng(0)
+    size = float(np.linalg.norm(times(matrix, generator.standard_normal((matrix.shape[1], 1)))))
+    if size == 0:
+        return 0.0
+    # Of a matrix of norm near 1, whatever the unit: squares neither underflow nor overflow.
+    found = svds(matrix * (1 / size), 1, return_singular_vectors=False, rng=generator)
+    return float(found[0]) * size
 
 
 def as_moment(name: str, matrix: Any) -> Any:

@@ -23,7 +23,17 @@ from fixedrank.networks.moments import (
     product_of_data,
     require_moments,
 )
+from fixedrank.networks.quadratic import QuadraticLoss
 from fixedrank.networks.whitened import Whitened, WhitenedLoss
+
+
+def require_regression(problem: Any, what: str) -> None:
+    """Raise a TypeError unless the problem is a quadratic loss held by C, B and ||Y||^2."""
+    if not isinstance(problem, QuadraticLoss):
+        raise TypeError(
+            f"{what} needs a LinearRegression(X, Y), as it is made of C = X X^T and B = Y X^T; "
+            f"a {type(problem).__name__} has none"
+        )
 
 
 class LinearRegression(WhitenedLoss):

@@ -70,9 +70,7 @@ class MatrixCompletion(RecoveryProblem):
 
     _measurements: Entries
 
-    def __init__(
-        self, rows: Any, cols: Any = None, values: Any = None, shape: Any = None
-    ) -> None:
+    def __init__(self, rows: Any, cols: Any = None, values: Any = None, shape: Any = None) -> None:
         if cols is None and values is None and shape is None:
             rows, cols, values, shape = _known_entries(rows)
         elif cols is None or values is None or shape is None:
