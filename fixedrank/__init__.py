@@ -43,6 +43,7 @@ from fixedrank.geometry import (
     FixedRankTangentVector,
     GeodesicNotFoundError,
     MatrixSum,
+    Product,
     RankLostError,
     integral_inner_product,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "MatrixSensing",
     "MatrixSum",
     "NetworkHessian",
+    "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
