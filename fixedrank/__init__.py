@@ -44,6 +44,7 @@ from fixedrank.geometry import (
     FixedRankTangentVector,
     GeodesicNotFoundError,
     MatrixSum,
+    Product,
     RankLostError,
     integral_inner_product,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "MatrixSensing",
     "MatrixSum",
     "NetworkHessian",
+    "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
