@@ -222,7 +222,7 @@ def gradient_descent(
     if isinstance(step_size, str):
         if step_size != "safe":
             raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
-        require_regression(problem, "a safe step size, in place of step_size=0.01, say,")
+        require_regression(problem, "step_size='safe', which stands for a number,")
         step = safe_step_size(problem, layers)
     else:
         step = float(step_size)

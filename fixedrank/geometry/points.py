@@ -194,7 +194,7 @@ def _shown(value: Any, parts: list[Array]) -> str:
 def _advice_on_point(value: Any, parts: list[Array]) -> str:
     """Return what to do with what is no point, as far as its form tells what it is."""
     if isinstance(value, FactorDirections):
-        return "; they are the way by which a point moves, not a point"
+        return "; they are a way of moving a point, not a point"
     form = tuple(part.ndim for part in parts)
     if form == (2, 2, 2):
         return "; manifold.tangent_to_matrix(point, Z) is the matrix of a tangent vector Z"
