@@ -197,25 +197,30 @@ def require_moments(C: Any, B: Any, squared_norm: float) -> None:
     cx, bx, bty = times(C, x), times(B, x), transposed_times(B, y)
     for name, image in (("C", cx), ("B", bx), ("the transpose of B", bty)):
         finite_array(f"the product of {name} with a vector", image, 2)
+    # In units of C and of B, in which no square of a small or a large moment leaves float64.
+    unit_c, unit_b = (float(np.abs(image).max()) or 1.0 for image in (cx, np.append(bx, bty)))
+    cx, bx, bty = cx / unit_c, bx / unit_b, bty / unit_b
     gram, size = x.T @ cx, float(np.linalg.norm(x) * np.linalg.norm(cx))
-    square, bound = float(np.vdot(bx, bx)), squared_norm * float(gram.trace())
     if abs(gram[0, 1] - gram[1, 0]) > _ROUND_OFF * size:
         raise ValueError(
-            f"C must be symmetric, but y^T C x = {gram[1, 0]:.6e} and x^T C y = {gram[0, 1]:.6e} "
-            "for some vectors x and y"
+            f"C must be symmetric, but y^T C x = {gram[1, 0] * unit_c:.6e} and "
+            f"x^T C y = {gram[0, 1] * unit_c:.6e} for some vectors x and y"
         )
     if gram.trace() < -_ROUND_OFF * size:
         raise ValueError(
-            f"C must be positive semidefinite, but x^T C x = {gram.trace():.3e} for some x"
+            f"C must be positive semidefinite, but x^T C x = {gram.trace() * unit_c:.3e} for some x"
         )
-    if square > bound + _ROUND_OFF * squared_norm * size:
+    ratio = squared_norm / unit_b * (unit_c / unit_b)
+    square, bound = float(np.vdot(bx, bx)), ratio * float(gram.trace())
+    if square > bound + _ROUND_OFF * ratio * size:
         raise ValueError(
             "C, B and squared_norm do not belong together: ||B x||^2 <= ||Y||^2 x^T C x for all x, "
-            f"but for some x the left side is {square:.3e} and the right one {bound:.3e}"
+            f"but for some x the left side is {square:.3e} and the right one {bound:.3e}, in units "
+            f"of {unit_b:.3e} squared"
         )
     ends = float(np.vdot(y, bx[:, 0])), float(np.vdot(bty, x[:, 0]))
     if abs(ends[0] - ends[1]) > _ROUND_OFF * np.linalg.norm(y) * np.linalg.norm(bx):
         raise ValueError(
-            f"rmatvec of B is not its transpose: y^T (B x) = {ends[0]:.6e} and "
-            f"(B^T y)^T x = {ends[1]:.6e} for some x and y"
+            f"rmatvec of B is not its transpose: y^T (B x) = {ends[0] * unit_b:.6e} and "
+            f"(B^T y)^T x = {ends[1] * unit_b:.6e} for some x and y"
         )

@@ -262,7 +262,7 @@ def test_a_tensor_that_is_to_be_differentiated_is_refused():
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use detach()")
 
     for call in (MANIFOLD.point, lambda A: MANIFOLD.projection(POINT, A)):
-        with pytest.raises(TypeError, match="the matrix must be an array .*detach"):
+        with pytest.raises(TypeError, match=r"the matrix must be an array .*detach"):
             call(Tensor())
 
 
