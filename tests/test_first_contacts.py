@@ -126,6 +126,27 @@ def test_points_do_not_add_or_scale(factor):
             call()
 
 
+@pytest.mark.parametrize("size", [3, 4])
+def test_pairs_do_not_add_or_scale(size):
+    """A pair of as many columns as there are rows would broadcast with a square matrix."""
+    A = np.random.default_rng(0).standard_normal((3, size, size))
+    L, R = A[:2]
+    problem = fixedrank.MatrixSensing((L, R), np.ones(size))
+    gradient = problem.gradient(A[2])
+    for call in (
+        lambda: gradient + 0.1 * A[2],
+        lambda: 0.1 * A[2] + gradient,
+        lambda: gradient - A[2],
+        lambda: 2 * gradient,
+    ):
+        with pytest.raises(TypeError, match=r"MatrixSum\(\(L, R\), c \* W\)"):
+            call()
+    left, right = gradient
+    np.testing.assert_allclose(
+        MatrixSum(gradient, 0.1 * A[2]).toarray(), left @ right.T + 0.1 * A[2], atol=1e-14
+    )
+
+
 def test_derivatives_and_points_where_a_tangent_vector_is_meant():
     for call, message in (
         (lambda: MANIFOLD.norm(POINT, POINT), "euclidean_to_riemannian_gradient"),

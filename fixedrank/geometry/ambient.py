@@ -9,6 +9,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array, number_of_axes, real_array
+from fixedrank.geometry.arithmetic import NoVector
 from fixedrank.geometry.points import (
     FactorDirections,
     FixedRankPoint,
@@ -48,6 +49,22 @@ class LowRank(NamedTuple):
     def before_middle(self, block: Array) -> Array:
         """Return middle.T @ block."""
         return block if self.middle is None else self.middle.T @ block
+
+
+class _Pair(NamedTuple):
+    left: Array
+    right: Array
+
+
+class LowRankPair(NoVector, _Pair):
+    """The pair (L, R) that stands for L R^T, as the gradients of some problems are given."""
+
+    __slots__ = ()
+
+    _not_a_vector = (
+        "a low-rank pair (L, R) does not add or scale: MatrixSum((L, R), c * W) is the matrix "
+        "L R^T + c W, with W an array, a pair (c * L, R) or of any other kind"
+    )
 
 
 class BlockOperator(LinearOperator):

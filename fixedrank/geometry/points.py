@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import Array, number_of_axes, real_array, require_finite
+from fixedrank.geometry.arithmetic import NoVector, Vector
 
 _ORTHONORMALITY_TOLERANCE = 1e-8
 
@@ -18,7 +19,7 @@ class _PointParts(NamedTuple):
     vt: Array
 
 
-class FixedRankPoint(_PointParts):
+class FixedRankPoint(NoVector, _PointParts):
     """A matrix W = U diag(s) V^T of rank k, held by its factors.
 
     Any tuple ``(u, s, vt)`` of three such arrays serves as well, wherever a point is asked for.
@@ -41,17 +42,11 @@ class FixedRankPoint(_PointParts):
 
     __slots__ = ()
 
-    __array_ufunc__ = None
-
-    def _refuse(self, other: Any) -> Any:
-        raise TypeError(
-            "points (u, s, vt) do not add or scale: matrices of rank k are no vector space. The "
-            "matrix G + c W is MatrixSum(G, (c * u * s, vt.T)); a step along a tangent vector is "
-            "manifold.retraction(point, Z)"
-        )
-
-    # Those of tuples would join and repeat them.
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _refuse
+    _not_a_vector = (
+        "points (u, s, vt) do not add or scale: matrices of rank k are no vector space. The matrix "
+        "G + c W is MatrixSum(G, (c * u * s, vt.T)); a step along a tangent vector is "
+        "manifold.retraction(point, Z)"
+    )
 
 
 class _TangentParts(NamedTuple):
@@ -60,49 +55,7 @@ class _TangentParts(NamedTuple):
     Vp: Array
 
 
-class _Vector(tuple[Array, ...]):
-    """Three arrays that add, subtract and scale like one."""
-
-    __slots__ = ()
-
-    # Without this, np.float64 * Z would turn Z into an object array.
-    __array_ufunc__ = None
-
-    def _with(self, other: Any) -> bool:
-        """Say whether `other` may be added: of the same type, or a plain triple."""
-        known = isinstance(other, (_Vector, FixedRankPoint))
-        return isinstance(other, type(self) if known else tuple) and len(other) == 3
-
-    def _of(self, parts: tuple[Array, Array, Array]) -> Self:
-        return tuple.__new__(type(self), parts)
-
-    def __add__(self, other: Any) -> Self:
-        if not self._with(other):
-            return NotImplemented
-        return self._of((self[0] + other[0], self[1] + other[1], self[2] + other[2]))
-
-    def __sub__(self, other: Any) -> Self:
-        if not self._with(other):
-            return NotImplemented
-        return self._of((self[0] - other[0], self[1] - other[1], self[2] - other[2]))
-
-    def __mul__(self, scalar: Any) -> Self:
-        if np.ndim(scalar) != 0:
-            return NotImplemented
-        return self._of((self[0] * scalar, self[1] * scalar, self[2] * scalar))
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, scalar: Any) -> Self:
-        if np.ndim(scalar) != 0:
-            return NotImplemented
-        return self._of((self[0] / scalar, self[1] / scalar, self[2] / scalar))
-
-    def __neg__(self) -> Self:
-        return self._of((-self[0], -self[1], -self[2]))
-
-
-class FixedRankTangentVector(_Vector, _TangentParts):
+class FixedRankTangentVector(Vector, _TangentParts):
     """A tangent vector Z = U M V^T + Up V^T + U Vp^T at W = U diag(s) V^T.
 
     It adds, subtracts, and scales like a vector. Any tuple ``(Up, M, Vp)`` of three
@@ -136,7 +89,7 @@ class _DirectionParts(NamedTuple):
     dvt: Array
 
 
-class FactorDirections(_Vector, _DirectionParts):
+class FactorDirections(Vector, _DirectionParts):
     """Directions (du, ds, dvt) along which the factors of W = U diag(s) V^T move.
 
     They move W by du diag(s) vt + u diag(ds) vt + u diag(s) dvt, and have the shapes of the point,
