@@ -210,7 +210,5 @@ def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) 
         distance_to_limit=away[:count],
         limit=limit,
     )
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank compare")
     figure = comparison.plot()
     figure.savefig(folder / "compare.png", dpi=150)
-    pyplot.close(figure)

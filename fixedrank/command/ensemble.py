@@ -77,7 +77,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the subcommand."""
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank ensemble")
+    import_extra("matplotlib", "plot", "fixedrank ensemble")
     experiment = _experiment(options)
     if options.runs < 1:
         raise ValueError(f"--runs must be at least 1, got {options.runs}")
@@ -106,7 +106,6 @@ def run(options: argparse.Namespace) -> int:
     ensemble.to_csv(folder / "runs.csv")
     figure = plot_ensemble(ensemble)
     figure.savefig(folder / "ensemble.png", dpi=150)
-    pyplot.close(figure)
     print(f"{time.perf_counter() - began:.1f} s; table and picture in {folder}")
     return 0 if ensemble.limits == {"global minimum": len(ensemble)} else 1
 

@@ -123,13 +123,11 @@ def _chosen(options: argparse.Namespace) -> dict[int, Figure]:
 
 def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> list[str]:
     """Write a figure as PNG, PDF and CSV, and return the names of the files."""
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank figures")
     name = f"figure-{figure.number}"
     picture = draw(figure, curves)
     picture.savefig(folder / f"{name}.png", dpi=150)
     # Without the date, the same numbers make the same file.
     picture.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    pyplot.close(picture)
     with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["panel", "case", "start", "d", "r", "N", "t", figure.quantity])

@@ -114,8 +114,14 @@ class FlowComparison:
             "smaller tolerances, or a smaller fixed step, tell integration error from more."
         )
 
-    def plot(self) -> Any:
+    def plot(self, figure: Any = None) -> Any:
         """Draw losses, singular values, gap and balancedness.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+            An empty figure to draw on. The new one that is made if it is left out does not belong
+            to pyplot, which would keep it: for ``pyplot.show()`` give ``pyplot.figure()``.
 
         Returns
         -------
@@ -127,7 +133,7 @@ class FlowComparison:
         ModuleNotFoundError
             If matplotlib is not installed.
         """
-        return plot_comparison(self)
+        return plot_comparison(self, figure)
 
 
 def compare_flows(
