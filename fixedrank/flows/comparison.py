@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._progress import Shown
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -144,7 +145,7 @@ def compare_flows(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    progress: bool = False,
+    progress: Shown = False,
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
@@ -165,8 +166,9 @@ def compare_flows(
         The integrator, the same for both flows.
     rtol, atol : float
         Tolerances of the local error, relative and absolute.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
