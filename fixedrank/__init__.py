@@ -8,8 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
-from importlib import metadata as _metadata
-
+from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
     Experiment,
@@ -136,7 +135,4 @@ __all__ = [
     "two_layer_solution",
 ]
 
-try:
-    __version__ = _metadata.version("fixedrank")
-except _metadata.PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0+unknown"
+__version__ = _version()

@@ -174,10 +174,17 @@ def test_a_loss_of_something_else(problem, value, message):
             ask(value)
 
 
-@pytest.mark.parametrize("factors", [None, 3.0, "layers", {"W": np.eye(2)}])
+@pytest.mark.parametrize(
+    "factors", [None, 3.0, "layers", {"W": np.eye(2)}, W, scipy.sparse.csr_array(W), POINT]
+)
 def test_factors_that_are_no_list(factors):
     with pytest.raises(TypeError, match=r"factors must be a list \[W_1, \.\.\., W_N\]"):
         fixedrank.product(factors)
+
+
+def test_a_point_where_layers_are_meant():
+    with pytest.raises(TypeError, match=r"balanced_factors\(point, widths\)"):
+        fixedrank.factored_flow(PROBLEM, POINT, [0, 1])
 
 
 def test_a_named_point_in_another_shape():

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._progress import Shown
 from fixedrank.flows.integration import Restart, Stop, integrate, output_times
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
@@ -84,7 +85,7 @@ def factored_flow(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    progress: bool = False,
+    progress: Shown = False,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -105,8 +106,9 @@ def factored_flow(
     rtol, atol : float
         Tolerances of the local error, relative and absolute, as in scipy.integrate.solve_ivp;
         they are meant for the product, each of the N layers is held to rtol / N, atol / (10 N).
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     **options
         Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 

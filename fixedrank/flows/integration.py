@@ -13,7 +13,7 @@ from scipy.integrate import DOP853, RK23, RK45
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, real_array, require_finite
-from fixedrank._optional import import_extra
+from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.solvers import METHODS, RK4, solver_class
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest
@@ -203,7 +203,7 @@ def integrate(
     method: Any,
     rtol: float,
     atol: float,
-    progress: bool,
+    progress: Shown,
     options: dict[str, Any],
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
@@ -213,7 +213,7 @@ def integrate(
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
     run = Run(records=[system.record(state)])
     reached, end = float(times[0]), float(times[-1])
-    bar = _Bar(times) if progress else None
+    bar = _Bar(times, progress) if progress else None
     try:
         solver = stepper.start(reached, state, end)
         while not run.status:
@@ -261,22 +261,22 @@ def integrate(
 
 
 class _Bar:
-    """A progress bar over t that shows the loss, a few times a second."""
+    """Progress over t that shows the loss, a few times a second."""
 
-    def __init__(self, times: Array) -> None:
-        tqdm = import_extra("tqdm", "progress", "progress=True")
-        self.start = float(times[0])
-        self.bar = tqdm.tqdm(
-            total=float(times[-1] - times[0]),
+    def __init__(self, times: Array, shown: Shown) -> None:
+        self.start, self.told = float(times[0]), -math.inf
+        self.progress = Progress(
+            float(times[-1] - times[0]),
+            shown,
+            "progress=True",
             bar_format="{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]",
         )
-        self.shown = -math.inf
 
     def show(self, t: float, system: System, state: Array) -> None:
-        if time.monotonic() - self.shown > 0.2:
-            self.bar.set_postfix_str(f"loss {system.loss(state):.4e}", refresh=False)
-            self.bar.update(t - self.start - self.bar.n)
-            self.shown = time.monotonic()
+        if time.monotonic() - self.told > 0.2:
+            about = f"loss {system.loss(state):.4e}"
+            self.progress.add(t - self.start - self.progress.done, about)
+            self.told = time.monotonic()
 
     def close(self) -> None:
-        self.bar.close()
+        self.progress.close()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import real_depth
+from fixedrank._progress import Shown
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.integration import integrate, output_times
 from fixedrank.flows.trajectory import RiemannianTrajectory
@@ -24,7 +25,7 @@ def riemannian_flow(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    progress: bool = False,
+    progress: Shown = False,
     **options: Any,
 ) -> RiemannianTrajectory:
     r"""Integrate the Riemannian gradient flow (9), :math:`\dot W = -\nabla^g L^1(W)` on M_k.
@@ -48,8 +49,9 @@ def riemannian_flow(
     rtol, atol : float
         Tolerances of the local error, relative and absolute. Small singular values are kept to
         `rtol` relative, as the layers of a network keep them.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     **options
         Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 

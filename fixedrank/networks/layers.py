@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fixedrank._checks import Array, finite_array, positive_integer
+from fixedrank.geometry.points import is_triple
 from fixedrank.networks.gradients import narrow_partial_products
 
 # Layers count as balanced up to this, relative to the square of the largest of their norms.
@@ -17,10 +18,16 @@ BALANCED = 1e-10
 
 def checked_factors(factors: Sequence[Any]) -> list[Array]:
     """Return the factors W_1, ..., W_N as arrays whose shapes fit together."""
-    kind = type(factors).__name__
     if isinstance(factors, np.ndarray) and factors.ndim != 3:
         raise TypeError(f"factors must be a list [W_1, ..., W_N], got an array {factors.shape}")
-    if isinstance(factors, (str, Mapping)) or not isinstance(factors, Iterable):
+    if is_triple(factors):
+        raise TypeError(
+            "factors must be a list [W_1, ..., W_N], got a point (u, s, vt); "
+            "balanced_factors(point, widths) are layers with this product"
+        )
+    several = isinstance(factors, Iterable) and not isinstance(factors, (str, Mapping))
+    if not several or len(getattr(factors, "shape", ())) == 2:
+        kind = type(factors).__name__
         raise TypeError(f"factors must be a list [W_1, ..., W_N] of matrices, got a {kind}")
     layers = [finite_array(f"W_{j}", factor, 2) for j, factor in enumerate(factors, start=1)]
     if not layers:

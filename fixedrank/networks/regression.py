@@ -223,7 +223,10 @@ class LinearRegression(WhitenedLoss):
         >>> abs(problem.loss(point)) < 1e-10
         True
         """
-        number = float(real_array("squared_norm", squared_norm))
+        given = real_array("squared_norm", squared_norm)
+        if given.size != 1:
+            raise TypeError(f"squared_norm must be a number, but has shape {given.shape}")
+        number = float(given.item())
         moments = as_moment("C", C), as_moment("B", B)
         require_moments(*moments, number)
         problem = cls.__new__(cls)

@@ -1,5 +1,6 @@
 """Processes of a pool end with their parent, however it ends, and quietly."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -40,10 +41,8 @@ def started(tmp_path):
         start_new_session=True,
     )
     yield process
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()
 
 
@@ -81,10 +80,12 @@ def test_an_interrupt_while_the_processes_start(started):
     assert not errors
 
 
-def test_an_error_in_the_body_does_not_wait_for_work():
-    class Unwanted(Exception):
-        pass
-
-    with pytest.raises(Unwanted), process_pool(1) as pool:
+def fail_beside_work():
+    with process_pool(1) as pool:
         pool.submit(time.sleep, 300)
-        raise Unwanted
+        raise ArithmeticError("of the body")
+
+
+def test_an_error_in_the_body_does_not_wait_for_work():
+    with pytest.raises(ArithmeticError, match="of the body"):
+        fail_beside_work()
