@@ -180,9 +180,9 @@ def _from_parts(parts: Any, point: FixedRankPoint | None) -> Any:
         return _at_point(parts, point)
     if is_triple(parts):
         raise TypeError(
-            "a triple of arrays with "
-            f"{', '.join(str(number_of_axes(part)) for part in parts)} axes can be a point, "
-            "directions of its factors, or derivatives of a cost(u, s, vt): "
+            "a triple of arrays of shapes "
+            f"{', '.join(str(np.shape(part)) for part in parts)} can be a point, directions of its "
+            "factors, or derivatives of a cost(u, s, vt): "
             "FixedRankPoint(*triple) is the matrix of the first, FactorDirections(*triple) of the "
             "second, and manifold.euclidean_to_riemannian_gradient(point, triple) takes the third"
         )

@@ -16,7 +16,7 @@ from fixedrank.networks.gradients import narrow_partial_products
 BALANCED = 1e-10
 
 
-def checked_factors(factors: Sequence[Any]) -> list[Array]:
+def checked_factors(factors: Any) -> list[Array]:
     """Return the factors W_1, ..., W_N as arrays whose shapes fit together."""
     if isinstance(factors, np.ndarray) and factors.ndim != 3:
         raise TypeError(f"factors must be a list [W_1, ..., W_N], got an array {factors.shape}")

@@ -31,7 +31,7 @@ class Derivatives(Metric):
         euclidean_gradient : tuple (du, ds, dvt) or ambient matrix
             The derivatives of a cost(u, s, vt), arrays of shapes (m, k), (k,), (k, n), as
             automatic differentiation gives them; or the m x n matrix G itself, of any kind that
-            :meth:`point` takes, of which only products with m x k and n x k blocks are formed.
+            :meth:`projection` takes, of which only products with m x k and n x k blocks are formed.
 
         Returns
         -------
