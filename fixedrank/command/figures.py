@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     folder = writable(options.out)
     kept = writable(str(folder / "experiments"))
     settings = unique_settings(list(figures.values()))
-    say(f"{len(settings)} experiments, seed {options.seed}")
+    say(f"{len(settings)} experiments to T = {settings[0].end:g}, seed {options.seed}")
     began, started = time.perf_counter(), datetime.now(UTC)
     try:
         curves = compute_all(
@@ -150,11 +150,11 @@ def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> li
 
 def _table(found: Sequence[Finding]) -> str:
     """Return the findings as text, a statement of the paper once above all that concern it."""
-    lines, statement = [], ""
+    lines, statement = ["yes: as the paper says; NO: not so; ?: T came first"], ""
     for finding in found:
         if finding.statement != statement:
             statement = finding.statement
-            lines.append(f"\n{statement}")
+            lines.append(f"\n{statement}: yes if {finding.criterion}")
         verdict = "?" if finding.holds is None else "yes" if finding.holds else "NO"
         measured = finding.measured.replace("; ", f"\n{'':39}")
         lines.append(f"  {verdict:3} {finding.where:32} {measured}")
