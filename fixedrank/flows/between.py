@@ -1,9 +1,9 @@
 """States between the ends of a step of a stabilised method.
 
 The error of such a method is mostly in the fast directions, and dies out during the next step.
-2026-11, at d = 200, N = 10, t = 1.5: a fourth of it is left after a fourth of the step, a 60th after
-all of it. So a time inside a step is reached by shorter steps of the method, of which the first
-begins where the error is damped. A cubic through the ends of a step would take the slopes there,
+2026-11, at d = 200, N = 10, t = 1.5: a fourth of it is left after a fourth of the step, a 60th
+after all of it. So a time inside a step is reached by shorter steps of the method, the first of
+them from where the error is damped. A cubic through the ends of a step would take the slopes there,
 in which the errors of the fast directions are enlarged by their rates.
 """
 
@@ -65,7 +65,7 @@ def reached(solver: Stabilised, begun: list[State], times: Array) -> Array:
 
 
 class Damped(BetweenSteps):
-    """A polynomial through damped states in the last step, and close to its ends the states there."""
+    """A polynomial through damped states in the last step, and at its ends the states there."""
 
     def __init__(self, solver: Stabilised, begun: list[State]) -> None:
         last = begun[-1]

@@ -38,9 +38,9 @@ _PARAMETERS = np.array(
     ]
 )
 # Abscissae of the second and third of the last four stages, within the interval left to them, and
-# where to look for the matrix and the weights of the stages. 2026-11: the fewest evaluations of flows
-# at equal error, of those with moderate coefficients. The fourth stage lies at 1.01 to 1.024 of the
-# step, and beyond its end whenever the second abscissa is positive;
+# where to look for the matrix and the weights of the stages. 2026-11: the fewest evaluations of
+# flows at equal error, of those with moderate coefficients. The fourth stage lies at 1.014 to 1.024
+# of the step, as it lies beyond the end wherever the second abscissa is above some 0.06;
 _ABSCISSAE = (0.15, 0.5)
 _GUESS = np.array([1 / 3, -1 / 3, 1, 1, -1, 1, 1 / 8, 3 / 8, 3 / 8, 1 / 8])  # the 3/8 rule
 # these lie within the step (the fourth at 0.95), and make three times the error in fast directions.
