@@ -7,6 +7,7 @@ from typing import Any
 from fixedrank.geometry import connection, geodesics, logarithm, retraction
 from fixedrank.geometry.manifold.derivatives import Derivatives
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.tangency import require_tangent
 
 _SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
@@ -130,9 +131,9 @@ class Motion(Derivatives):
         >>> np.round(manifold.exp(point, Z).s, 9)  # s^(1/3) is linear in time: (1 + 1)^3
         array([8.])
         """
-        return geodesics.exponential(
-            self._point(point), self._tangent(tangent_vector), self.depth, _tolerance(rtol)
-        )
+        start = self.check_point(point)
+        vector = self._velocity(start, tangent_vector)
+        return geodesics.exponential(start, vector, self.depth, _tolerance(rtol))
 
     def parallel_transport(
         self, point: Any, direction: Any, tangent_vector: Any, *, rtol: float = 1e-10
@@ -173,10 +174,11 @@ class Motion(Derivatives):
         >>> round(manifold.norm(end, moved), 9)
         1.0
         """
+        start = self.check_point(point)
         return geodesics.parallel_transport(
-            self._point(point),
-            self._tangent(direction),
-            self._tangent(tangent_vector),
+            start,
+            self._velocity(start, direction, "the direction"),
+            self._velocity(start, tangent_vector),
             self.depth,
             _tolerance(rtol),
         )
@@ -220,7 +222,7 @@ class Motion(Derivatives):
         array([[3.]])
         """
         return logarithm.logarithm(
-            self._point(point_a), self._point(point_b), self.depth, _tolerance(rtol)
+            self.check_point(point_a), self.check_point(point_b), self.depth, _tolerance(rtol)
         )
 
     def dist(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> float:
@@ -255,8 +257,8 @@ class Motion(Derivatives):
         >>> round(manifold.dist(a, b) ** 2, 6)
         3.0
         """
-        a, b = sorted((self._point(point_a), self._point(point_b)), key=lambda p: tuple(p.s))
-        return self.norm(a, self.log(a, b, rtol=rtol))
+        a, b = sorted(map(self.check_point, (point_a, point_b)), key=lambda p: tuple(p.s))
+        return logarithm.distance(a, b, self.depth, _tolerance(rtol))
 
     def pair_mean(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> FixedRankPoint:
         """Return the midpoint of a geodesic between two points.
@@ -289,6 +291,11 @@ class Motion(Derivatives):
         array([8.])
         """
         return self.exp(point_a, self.log(point_a, point_b, rtol=rtol) / 2, rtol=rtol)
+
+    def _velocity(
+        self, point: FixedRankPoint, vector: Any, name: str = "the tangent vector"
+    ) -> FixedRankTangentVector:
+        return require_tangent(point, self._tangent(vector), name)
 
 
 def _tolerance(rtol: float) -> float:
