@@ -75,9 +75,10 @@ class Line(NamedTuple):
     @classmethod
     def along(cls, s: Array, vector: FixedRankTangentVector, exponent: int, depth: float) -> Line:
         """Return the line of 2^exponent times a vector, where s and the vector are about one."""
-        radial = radial_part(s, vector, depth)
-        rest = with_ray(s, vector, -radial, depth)
-        across = math.sqrt(inner_product(s, rest, rest, depth) / squared_radius(s, depth))
+        with np.errstate(all="ignore"):
+            radial = radial_part(s, vector, depth)
+            rest = with_ray(s, vector, -radial, depth)
+            across = math.sqrt(inner_product(s, rest, rest, depth) / squared_radius(s, depth))
         return cls.of(radial, across, exponent, depth)
 
     @classmethod
@@ -85,8 +86,8 @@ class Line(NamedTuple):
         """Return the line with 2^exponent times a velocity, in radii."""
         if not math.isfinite(radial + across):
             raise OverflowError(
-                "the tangent vector is too long beside the small singular values; take a shorter "
-                "vector"
+                "the length of the tangent vector is beyond floating point, beside singular "
+                "values that are so small or so far apart"
             )
         shift = max(exponent, 0)
         unit = math.ldexp(1.0, max(exponent - shift, -2000))

@@ -35,7 +35,7 @@ _ROUND_OFF = 1e-14
 # is zero: it is found by interpolation between steps.
 _TOUCH = 1e-9
 # Evaluations of the rates: 100 to 3000 are usual, 10^4 where singular values are far apart.
-_EVALUATIONS = 30_000
+_EVALUATIONS = 20_000
 # The error of a solution is some times that of a step.
 _SAFETY = 0.1
 

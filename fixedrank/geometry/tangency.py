@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import numpy as np
 
-from fixedrank._checks import Array
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector, checked_tangent
 
 # Of the largest entry of the vector: what is left of orthogonality after some thousand operations
@@ -23,21 +25,16 @@ def require_tangent(
         Which condition fails, by how much, and what to do about it.
     """
     size = max(float(np.abs(part).max(initial=0.0)) for part in vector)
-    if not np.isfinite(size):
+    if not math.isfinite(size):
         checked_tangent(point, vector, name)
+    # Below the least normal number all digits are lost.
+    allowed = _TOLERANCE * size + sys.float_info.min
     for part, basis, block in (("u^T Up", point.u, vector.Up), ("vt Vp", point.vt.T, vector.Vp)):
-        overlap = _overlap(basis, block, size)
-        if overlap > _TOLERANCE:
+        overlap = float(np.abs(basis.T @ block).max())
+        if overlap > allowed:
             raise ValueError(
                 f"{name} is not tangent: {part} must be zero, but has entries up to {overlap:.3e} "
-                f"times the largest one of the vector (tolerance {_TOLERANCE:.0e}); "
-                "to_tangent_space(point, vector) makes it tangent"
+                f"where the largest one of the vector is {size:.3e} (tolerance {_TOLERANCE:.0e} of "
+                "it); to_tangent_space(point, vector) makes it tangent"
             )
     return vector
-
-
-def _overlap(basis: Array, block: Array, size: float) -> float:
-    """Return the largest entry of basis^T block / size."""
-    if size == 0:
-        return 0.0
-    return float(np.abs(basis.T @ (block / size)).max())
