@@ -18,6 +18,8 @@ from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 _LN_2 = math.log(2)
 # Beyond this the exponential is far outside of floating point, whatever it is multiplied by.
 _FAR = 1e5
+# A factor of this size is formed at once.
+_USUAL, _LEAST = 900, 1e-30
 
 
 class Binary(NamedTuple):
@@ -83,8 +85,11 @@ def scaled_vector(vector: FixedRankTangentVector, factor: Binary) -> FixedRankTa
     OverflowError
         If the product is beyond floating point.
     """
-    result = FixedRankTangentVector(*(factor.times(part) for part in vector))
-    if not all(np.isfinite(part).all() for part in result):
+    if abs(factor.exponent) < _USUAL and _LEAST < abs(factor.mantissa) < 1 / _LEAST:
+        result = vector * float(factor)
+    else:
+        result = FixedRankTangentVector(*(factor.times(part) for part in vector))
+    if not all(math.isfinite(part.max() - part.min()) for part in result):
         raise OverflowError(
             "the entries of the tangent vector are beyond floating point: about "
             f"2^{factor.exponent}"

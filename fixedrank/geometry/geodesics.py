@@ -252,8 +252,8 @@ def _turns(s: Array, middle: Array) -> tuple[Array, Array]:
     """Return rotation rates of the frames that keep the core near the diagonal, smooth at ties.
 
     Those of the singular vectors, (s_j M_ij + s_i M_ji) / (s_j^2 - s_i^2) for U, are infinite at
-    ties. Times ((s_j^2 - s_i^2) / (s_j^2 + s_i^2))^2 they are not, and nearly the same where the two
-    are far apart: a core that is graded stays graded, and no large entry hides a small one.
+    ties. Times ((s_j^2 - s_i^2) / (s_j^2 + s_i^2))^2 they are not, and nearly the same where the
+    two are far apart: a core that is graded stays graded, and no large entry hides a small one.
     """
     larger = np.maximum(s[:, None], s)
     rows, columns = s[:, None] / larger, s / larger

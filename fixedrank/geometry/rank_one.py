@@ -23,13 +23,14 @@ from fixedrank.geometry.binary import (
     Binary,
     log_ratio,
     scaled_vector,
-    unscaled,
     unscaled_vector,
 )
 from fixedrank.geometry.cones import Line, rank_lost
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 _ROUND_OFF = 1e-14
+# Squares of this and of its inverse are far inside of floating point.
+_SQUARABLE = 1e-130
 
 
 class ApexError(ArithmeticError):
@@ -40,10 +41,12 @@ def exponential(
     point: FixedRankPoint, vector: FixedRankTangentVector, depth: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
-    start, exponent = unscaled(point)
-    direction, size = unscaled_vector(vector)
-    s = float(start.s[0])
-    sizes = float(np.linalg.norm(direction.Up)), float(np.linalg.norm(direction.Vp))
+    s, exponent = _size(point)
+    direction, size = vector, 0
+    sizes = _lengths(direction)
+    if not _SQUARABLE < max(*sizes, abs(float(vector.M[0, 0]))) < 1 / _SQUARABLE:
+        direction, size = unscaled_vector(vector)
+        sizes = _lengths(direction)
     speed = math.hypot(*sizes)
     line = Line.of(
         float(direction.M[0, 0]) / (depth * s),
@@ -63,7 +66,7 @@ def exponential(
         )
     )
     return FixedRankPoint(
-        u / np.linalg.norm(u), line.grown(start.s, exponent), (v / np.linalg.norm(v)).T
+        u / np.linalg.norm(u), line.grown(np.array([s]), exponent), (v / np.linalg.norm(v)).T
     )
 
 
@@ -143,6 +146,11 @@ def _difference(first: float, second: float, sector: _Sector) -> tuple[float, fl
         radial = second - first
     radial -= 2 * second * math.sin(sector.angle / 2) ** 2
     return radial, second * math.sin(sector.angle)
+
+
+def _lengths(vector: FixedRankTangentVector) -> tuple[float, float]:
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.linalg.norm(vector.Up)), float(np.linalg.norm(vector.Vp))
 
 
 def _size(point: FixedRankPoint) -> Binary:

@@ -1,4 +1,4 @@
-"""Whether three arrays (Up, M, Vp) are a tangent vector."""
+"""Whether three arrays are a point (u, s, vt), or a tangent vector (Up, M, Vp), at little cost."""
 
 from __future__ import annotations
 
@@ -7,11 +7,37 @@ import sys
 
 import numpy as np
 
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector, checked_tangent
+from fixedrank._checks import Array
+from fixedrank.geometry.points import (
+    FixedRankPoint,
+    FixedRankTangentVector,
+    checked_point,
+    checked_tangent,
+)
 
 # Of the largest entry of the vector: what is left of orthogonality after some thousand operations
 # is far below, and what is not a tangent vector by mistake far above.
 _TOLERANCE = 1e-8
+
+
+def require_point(point: FixedRankPoint) -> FixedRankPoint:
+    """Return the point, if its parts are finite, s positive, and the frames orthonormal.
+
+    Raises
+    ------
+    ValueError
+        Which condition fails, and by how much.
+    """
+    u, s, vt = point
+    # NaN fails as well.
+    if s.min() > 0 and s.max() < math.inf and _orthonormal(u.T @ u) and _orthonormal(vt @ vt.T):
+        return point
+    return checked_point(point)
+
+
+def _orthonormal(gram: Array) -> bool:
+    gram.flat[:: len(gram) + 1] -= 1
+    return bool(np.abs(gram).max() <= _TOLERANCE)
 
 
 def require_tangent(
@@ -24,9 +50,10 @@ def require_tangent(
     ValueError
         Which condition fails, by how much, and what to do about it.
     """
-    size = max(float(np.abs(part).max(initial=0.0)) for part in vector)
-    if not math.isfinite(size):
+    sizes = [float(np.abs(part).max()) for part in vector]
+    if not math.isfinite(sum(sizes)):
         checked_tangent(point, vector, name)
+    size = max(sizes)
     # Below the least normal number all digits are lost.
     allowed = _TOLERANCE * size + sys.float_info.min
     for part, basis, block in (("u^T Up", point.u, vector.Up), ("vt Vp", point.vt.T, vector.Vp)):
