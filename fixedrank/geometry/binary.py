@@ -36,6 +36,8 @@ class Binary(NamedTuple):
 
     def times(self, array: Array) -> Array:
         """Return the product with an array, without underflow or overflow on the way."""
+        if abs(self.exponent) < _USUAL and _LEAST < abs(self.mantissa) < 1 / _LEAST:
+            return array * math.ldexp(self.mantissa, self.exponent)
         mantissa, exponent = math.frexp(self.mantissa)
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(_ldexp(array * mantissa, self.exponent + exponent))
@@ -85,11 +87,8 @@ def scaled_vector(vector: FixedRankTangentVector, factor: Binary) -> FixedRankTa
     OverflowError
         If the product is beyond floating point.
     """
-    if abs(factor.exponent) < _USUAL and _LEAST < abs(factor.mantissa) < 1 / _LEAST:
-        result = vector * float(factor)
-    else:
-        result = FixedRankTangentVector(*(factor.times(part) for part in vector))
-    if not all(math.isfinite(part.max() - part.min()) for part in result):
+    result = FixedRankTangentVector(*(factor.times(part) for part in vector))
+    if not all(np.isfinite(part).all() for part in result):
         raise OverflowError(
             "the entries of the tangent vector are beyond floating point: about "
             f"2^{factor.exponent}"

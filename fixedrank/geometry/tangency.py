@@ -21,7 +21,7 @@ _TOLERANCE = 1e-8
 
 
 def require_point(point: FixedRankPoint) -> FixedRankPoint:
-    """Return the point, if its parts are finite, s positive, and the frames orthonormal.
+    """Return the point, its s known to be finite, if s is positive and the frames orthonormal.
 
     Raises
     ------
@@ -29,13 +29,15 @@ def require_point(point: FixedRankPoint) -> FixedRankPoint:
         Which condition fails, and by how much.
     """
     u, s, vt = point
-    # NaN fails as well.
-    if s.min() > 0 and s.max() < math.inf and _orthonormal(u.T @ u) and _orthonormal(vt @ vt.T):
+    # NaN in the frames fails as well.
+    if min(s.tolist()) > 0 and _orthonormal(u.T @ u) and _orthonormal(vt @ vt.T):
         return point
     return checked_point(point)
 
 
 def _orthonormal(gram: Array) -> bool:
+    if gram.size == 1:
+        return abs(gram.item() - 1) <= _TOLERANCE
     gram.flat[:: len(gram) + 1] -= 1
     return bool(np.abs(gram).max() <= _TOLERANCE)
 
