@@ -34,6 +34,10 @@ class Binary(NamedTuple):
         except OverflowError:
             return math.inf
 
+    def shifted(self, exponent: int) -> Binary:
+        """Return the number times 2^exponent."""
+        return Binary(self.mantissa, self.exponent + exponent)
+
     def times(self, array: Array) -> Array:
         """Return the product with an array, without underflow or overflow on the way."""
         if abs(self.exponent) < _USUAL and _LEAST < abs(self.mantissa) < 1 / _LEAST:

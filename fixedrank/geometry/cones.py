@@ -145,12 +145,17 @@ class Line(NamedTuple):
         ray = math.expm1(-growth) if abs(growth) < 1 else self.start / length - 1
         return with_ray(s, vector * (self.unit / length), ray, self.depth)
 
-    def time(self, t: float) -> float:
-        """Return when the line is on the ray on which its chord is at time t."""
+    def seen(self, t: float, exponent: int = 0) -> tuple[float, float]:
+        """Return when the line is on the ray on which its chord is at time t, and how far along.
+
+        The second number is the quotient of the matrices there, times 2^exponent.
+        """
         if math.isinf(self.depth):
-            return t
+            return t, float(exponential(self.growth * t).shifted(exponent))
         quotient = self.start / self.length
-        return quotient * t / (1 + (quotient - 1) * t)
+        between = 1 + (quotient - 1) * t
+        factor = exponential(-self.depth * math.log(between)).shifted(exponent)
+        return quotient * t / between, float(factor)
 
     def grown(self, s: Array, exponent: int) -> Array:
         """Return the singular values at the end, from those of the chord over 2^exponent.
@@ -161,7 +166,7 @@ class Line(NamedTuple):
             If the largest or the smallest is beyond floating point.
         """
         factor = self.dilation()
-        result = factor._replace(exponent=factor.exponent + exponent).times(s)
+        result = factor.shifted(exponent).times(s)
         if not np.isfinite(result).all():
             raise OverflowError(
                 "the singular values at the end of the geodesic are beyond floating point: the "
@@ -169,7 +174,7 @@ class Line(NamedTuple):
             )
         if result.min() < sys.float_info.min:
             start = math.ldexp(float(s.max()), exponent)
-            raise rank_lost(self.time(1.0), result, _ROUND_OFF * start)
+            raise rank_lost(self.seen(1.0)[0], result, _ROUND_OFF * start)
         return result
 
 

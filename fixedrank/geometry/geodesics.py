@@ -14,6 +14,7 @@ frames turn so that it stays graded.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -81,7 +82,8 @@ def exponential(
     line = _line(start, direction, size - exponent, depth)
     frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
     chord = frame.vector(line.chord(start.s, direction))
-    end = frame.lift_point(follow(frame.point(start), [chord], depth, rtol, line.time)[0])
+    seen = functools.partial(line.seen, exponent=exponent)
+    end = frame.lift_point(follow(frame.point(start), [chord], depth, rtol, seen)[0])
     return end._replace(s=line.grown(end.s, exponent))
 
 
@@ -99,15 +101,13 @@ def parallel_transport(
     line = _line(start, direct, size - exponent, depth)
     frame = Frame([start.u, direct.Up, carried.Up], [start.vt.T, direct.Vp, carried.Vp])
     chord = frame.vector(line.chord(start.s, direct))
-    end, _, moved = follow(
-        frame.point(start), [chord, frame.vector(carried)], depth, rtol, line.time
-    )
+    seen = functools.partial(line.seen, exponent=exponent)
+    end, _, moved = follow(frame.point(start), [chord, frame.vector(carried)], depth, rtol, seen)
     # The two ends agree to the tolerance, but the factors of the same matrix may differ.
     factors = exponential(point, direction, depth, rtol)
     result = transport(frame.lift_point(end), factors, frame.lift_vector(moved))
     # Along the ray to the end of the geodesic lengths stay the same.
-    factor = line.dilation(lost=1)
-    return scaled_vector(result, factor._replace(exponent=factor.exponent + unit))
+    return scaled_vector(result, line.dilation(lost=1).shifted(unit))
 
 
 def _line(
@@ -124,15 +124,15 @@ def follow(
     vectors: list[FixedRankTangentVector],
     depth: float,
     rtol: float,
-    shown: Callable[[float], float] = float,
+    seen: Callable[[float], tuple[float, float]] = lambda t: (t, 1.0),
 ) -> tuple[Any, ...]:
     """Return the end of the geodesic along the first vector, and all vectors transported there.
 
     Raises
     ------
     RankLostError
-        If the geodesic leaves the manifold before time 1, with the time in the message, as
-        `shown` gives it.
+        If the geodesic leaves the manifold before time 1, with the time in the message. `seen`
+        gives it from the time here, and the unit of the singular values at that time.
     TooManyStepsError
         If the equation is too hard to solve to this tolerance.
     """
@@ -165,8 +165,8 @@ def follow(
             raise TooManyStepsError(
                 f"the geodesic from singular values between {point.s.min():.3g} and "
                 f"{largest:.3g} turns too fast to be followed: it comes as far as t = "
-                f"{shown(time):.3g} of 1 within {_EVALUATIONS} evaluations; take a shorter vector, "
-                "or a larger rtol"
+                f"{seen(time)[0]:.3g} of 1 within {_EVALUATIONS} evaluations; take a shorter "
+                "vector, or a larger rtol"
             )
         return result
 
@@ -203,7 +203,8 @@ def follow(
     if ends:
         time, state = min(ends, key=lambda end: float(end[0]))
         s = small_svd(split(state)[1])[1] * largest
-        raise cones.rank_lost(shown(float(time)), s, _TOUCH * largest)
+        time, unit = seen(float(time))
+        raise cones.rank_lost(time, s * unit, _TOUCH * largest * unit)
     parts = split(solution.y[:, -1])
     return _factored(parts, largest, units)
 

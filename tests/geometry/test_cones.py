@@ -1,6 +1,7 @@
 """M_k is a cone: r^2 along geodesics, its Hessian, flat planes, and bounds of the distance."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -159,3 +160,19 @@ def test_bounds_of_the_distance(depth, shape):
     # Chords are shorter than arcs, here by some 1e-5.
     length = sum(np.linalg.norm(q - p) for p, q in itertools.pairwise(path))
     assert distance <= np.sqrt(depth) * length * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_long_way_out_of_the_manifold(depth):
+    """Of two singular values with constant vectors, one root grows and one falls to zero."""
+    manifold = FixedRank(5, 4, 2, depth=depth)
+    a = manifold.random_point(rng=0)._replace(s=np.array([2.0, 1.0]))
+    # s_1^(1/N) (1 + 50 t) and s_2^(1/N) (1 - 4 t): zero at t = 1/4, where s_1 is 2 (13.5)^N.
+    rates = depth * np.diag([50.0, -4.0]) * a.s
+    with pytest.raises(RankLostError) as error:
+        manifold.exp(a, (np.zeros((5, 2)), rates, np.zeros((4, 2))))
+    time = float(re.search(r"t = (\S+) of 1", str(error.value)).group(1))
+    assert time == pytest.approx(0.25, abs=1e-4)
+    # A singular value right to 1e-10 is zero at a time that is right to its root.
+    uncertain = 100 * 1e-10 ** (1 / depth)
+    assert error.value.singular_values[0] == pytest.approx(2 * 13.5**depth, rel=uncertain)
