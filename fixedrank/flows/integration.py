@@ -16,6 +16,7 @@ from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.solvers import METHODS, RK4, solver_class
+from fixedrank.flows.stabilised import Stabilised
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest
 from fixedrank.flows.switching import AutoSwitching
 
@@ -184,6 +185,8 @@ class _Stepper:
             return [self._side_step(t, solver, type(stepped), before) for t in times.tolist()]
         if times.size == 1 and times[0] == solver.t:
             return [np.asarray(solver.y)]
+        if isinstance(stepped, Stabilised):
+            return list(stepped.reach(times).T)
         return list(solver.dense_output()(times).T)
 
     def _side_step(self, t: float, solver: Any, method: Any, before: Array) -> Array:
