@@ -37,6 +37,7 @@ from fixedrank.flows import (
 )
 from fixedrank.geometry import (
     DepthOperator,
+    FactorDirections,
     FixedRank,
     FixedRankPoint,
     FixedRankTangentVector,
@@ -88,6 +89,7 @@ __all__ = [
     "Ensemble",
     "ExactStartLineSearcher",
     "Experiment",
+    "FactorDirections",
     "FactoredTrajectory",
     "FactorsClassification",
     "FixedRank",

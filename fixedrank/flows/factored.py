@@ -14,7 +14,7 @@ from fixedrank._progress import Shown
 from fixedrank.flows.integration import Restart, Stop, integrate, output_times
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
-from fixedrank.networks.layers import checked_factors
+from fixedrank.networks.layers import checked_layers
 from fixedrank.networks.principal import in_principal_axes
 
 
@@ -141,11 +141,7 @@ def factored_flow(
     array([1.      , 2.985201, 3.      ])
     """
     times = output_times(t)
-    layers = checked_factors(factors)
-    shape = getattr(problem, "shape", None)
-    found = (layers[-1].shape[0], layers[0].shape[1])
-    if shape is not None and tuple(shape) != found:
-        raise ValueError(f"the product of the layers has shape {found}, the problem has {shape}")
+    layers = checked_layers(problem, factors)
     moving, axes = in_principal_axes(problem)
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     system = _Layers(moving, turned)

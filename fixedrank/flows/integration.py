@@ -12,7 +12,7 @@ import numpy as np
 from scipy.integrate import DOP853, RK23, RK45
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array
+from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.solvers import METHODS, RK4, solver_class
@@ -85,7 +85,13 @@ class Run:
 
 def output_times(t: Any) -> Array:
     """Return the output times, checked: finite and strictly increasing, at least two."""
-    times = finite_array("t", t, 1)
+    times = real_array("t", t)
+    if times.ndim != 1:
+        raise ValueError(
+            "t must have 1 axes: it holds the times at which the flow is wanted, the first that of "
+            f"the initial value, such as np.linspace(0, 1, 11); got {t!r}"
+        )
+    require_finite("t", times)
     if times.size < 2 or not (np.diff(times) > 0).all():
         raise ValueError(
             "t must hold at least two strictly increasing times, the first that of the "

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, real_depth
+from fixedrank._checks import Array, real_array, real_depth
 from fixedrank.geometry import tangent
 from fixedrank.geometry.points import (
+    FactorDirections,
     FixedRankPoint,
     FixedRankTangentVector,
     checked_point,
@@ -199,7 +200,7 @@ class DepthOperator:
         """
 
         def matvec(flat: Array) -> Array:
-            vector = tangent.project(self.point, np.asarray(flat, dtype=float).reshape(self.shape))
+            vector = tangent.project(self.point, real_array("a vector", flat).reshape(self.shape))
             image = FixedRankTangentVector(
                 vector.Up * self._normal, vector.M * self._tangential, vector.Vp * self._normal
             )
@@ -209,7 +210,8 @@ class DepthOperator:
         return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=np.float64)
 
     def _tangent(self, value: Any) -> FixedRankTangentVector:
-        if isinstance(value, (tuple, list)) and len(value) != 2:
+        plain = isinstance(value, (tuple, list)) and len(value) == 3
+        if plain and not isinstance(value, (FixedRankPoint, FactorDirections)):
             return checked_tangent(self.point, value)
         vector = tangent.project(self.point, value)
         return checked_tangent(self.point, vector, "the projection of Z")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import svds
 
 from fixedrank._checks import Array, RankLostError, require_finite
 from fixedrank.geometry.ambient import LowRank, as_ambient
 from fixedrank.geometry.orthonormal import joint_basis, small_svd
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.points import FixedRankPoint, is_factor_derivative
 
 _EPS = float(np.finfo(float).eps)
 
@@ -38,8 +38,9 @@ def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
 
 def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
     """Return the best rank-k approximation of an m x n matrix as a point."""
-    if not isinstance(matrix, (LinearOperator, tuple)) and not scipy.sparse.issparse(matrix):
-        matrix = np.asarray(matrix) if np.ndim(matrix) == 2 else matrix
+    if is_factor_derivative(matrix):
+        # A point by its shapes; its factors may be orthonormal to float32 only.
+        matrix = FixedRankPoint(*matrix)
     known = as_ambient(matrix, (m, n))
     if isinstance(known, LowRank):
         for part in known:

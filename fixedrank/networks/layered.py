@@ -10,7 +10,7 @@ import pymanopt
 
 from fixedrank._checks import Array
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
-from fixedrank.networks.layers import checked_factors
+from fixedrank.networks.layers import checked_layers
 from fixedrank.networks.pymanopt_problem import pymanopt_problem
 
 
@@ -118,15 +118,7 @@ class LayeredLoss(ABC):
         >>> problem.checked_layers([[[1, 2]], [[3], [4]]])[0]
         array([[1., 2.]])
         """
-        layers = checked_factors(factors)
-        found = (layers[-1].shape[0], layers[0].shape[1])
-        if found != self.shape:
-            raise ValueError(
-                f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, "
-                f"but the problem asks for R^{self.shape[1]} to R^{self.shape[0]}, "
-                f"shape {self.shape}"
-            )
-        return layers
+        return checked_layers(self, factors)
 
     def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
         """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.

@@ -10,6 +10,7 @@ import pymanopt
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import ambient_products
 from fixedrank.geometry.manifold import FixedRank
+from fixedrank.geometry.points import is_triple
 
 
 class _Problem(pymanopt.Problem):
@@ -57,8 +58,13 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         )
 
     @pymanopt.function.numpy(manifold)
-    def cost(u: Array, s: Array, vt: Array) -> float:
-        return float(problem.loss((u, s, vt)))
+    def cost(*point: Any) -> float:
+        if not is_triple(point):
+            raise TypeError(
+                "a point is a tuple (u, s, vt); the point of a matrix W, for initial_point, is "
+                "manifold.point(W)"
+            )
+        return float(problem.loss(point))
 
     @pymanopt.function.numpy(manifold)
     def euclidean_gradient(u: Array, s: Array, vt: Array) -> Any:

@@ -78,7 +78,7 @@ def rank_increase(
             f"a {m}x{n} matrix has at most the rank {min(m, n)}: from k = {k} the rank can "
             f"increase by {min(m, n) - k}, not by {by}"
         )
-    descent = _NormalDescent(as_ambient(problem.gradient(start), (m, n)), start)
+    descent = _NormalDescent(as_ambient(problem.gradient(start), (m, n), start), start)
     left, sizes, right = descent.leading_triples(by)
 
     def moved(t: float) -> FixedRankPoint:

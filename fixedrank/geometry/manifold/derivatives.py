@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fixedrank.geometry import connection, curvature, hessians, tangent
+from fixedrank.geometry.ambient import as_ambient
 from fixedrank.geometry.gradients import from_factor_derivative
 from fixedrank.geometry.manifold.metric import Metric
 from fixedrank.geometry.manifold.tangents import finite
-from fixedrank.geometry.points import FixedRankTangentVector, is_triple
+from fixedrank.geometry.points import FixedRankTangentVector, is_factor_derivative
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 
 # Tangent vectors of length 1 that differ by less span no plane.
@@ -30,7 +31,7 @@ class Derivatives(Metric):
         euclidean_gradient : tuple (du, ds, dvt) or ambient matrix
             The derivatives of a cost(u, s, vt), arrays of shapes (m, k), (k,), (k, n), as
             automatic differentiation gives them; or the m x n matrix G itself, of any kind that
-            :meth:`point` takes, of which only products with m x k and n x k blocks are formed.
+            :meth:`projection` takes, of which only products with m x k and n x k blocks are formed.
 
         Returns
         -------
@@ -54,7 +55,7 @@ class Derivatives(Metric):
         array([[6.]])
         """
         checked = self._point(point)
-        if is_triple(euclidean_gradient):
+        if is_factor_derivative(euclidean_gradient):
             return from_factor_derivative(checked, euclidean_gradient, self.depth)
         normal = None if self.depth == 1 else normal_weights(checked.s, self.depth)
         gradient = tangent.project(checked, euclidean_gradient, normal)
@@ -126,11 +127,16 @@ class Derivatives(Metric):
         array([[11.]])
         """
         checked, vector = self._point(point), self._tangent(tangent_vector)
-        triples = is_triple(euclidean_gradient), is_triple(euclidean_hessian)
+        triples = is_factor_derivative(euclidean_gradient), is_factor_derivative(euclidean_hessian)
         if triples[0] != triples[1]:
             raise TypeError(
                 "gradient and Hessian must both be triples of derivatives with respect to "
                 "(u, s, vt), or both m x n matrices; one of them is a triple and the other is not"
+            )
+        if not triples[0]:
+            euclidean_gradient, euclidean_hessian = (
+                as_ambient(G, (self.m, self.n), checked)
+                for G in (euclidean_gradient, euclidean_hessian)
             )
         convert = hessians.from_factor_derivatives if triples[0] else hessians.from_ambient
         return finite(
