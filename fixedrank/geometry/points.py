@@ -130,7 +130,8 @@ def as_point(value: Any, m: int, n: int, k: int) -> FixedRankPoint:
             f"a point of {m}x{n} matrices of rank {k} has shapes {(m, k)}, {(k,)}, {(k, n)}, "
             f"got {', '.join(str(part.shape) for part in parts)}"
         )
-    if not math.isfinite(s.dot(s)):
+    # By vdot, which does not warn where the squares overflow.
+    if not math.isfinite(np.vdot(s, s)):
         require_finite("s", s)
     return FixedRankPoint(u, s, vt)
 
