@@ -126,6 +126,20 @@ class _Float64(BlockOperator):
         return real_array("the product with a LinearOperator", _transposed(self.operator, block))
 
 
+class ScaledMatrix(BlockOperator):
+    """A matrix that `as_ambient` returned, times 2^e."""
+
+    def __init__(self, matrix: Any, exponent: int) -> None:
+        super().__init__(matrix.shape)
+        self.matrix, self.exponent = matrix, exponent
+
+    def _matmat(self, block: Array) -> Array:
+        return np.ldexp(times(self.matrix, block), self.exponent)
+
+    def _rmatmat(self, block: Array) -> Array:
+        return np.ldexp(transposed_times(self.matrix, block), self.exponent)
+
+
 def as_ambient(matrix: Any, shape: tuple[int, int], point: FixedRankPoint | None = None) -> Any:
     """Return a matrix as an array, a sparse array, a LinearOperator or a LowRank, of float64.
 

@@ -18,11 +18,12 @@ import numpy as np
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import (
-    kept_tangential_weights,
     normal_weights,
     tangential_weights,
+    weight_tables,
 )
 from fixedrank.geometry.tangent import without_range
+from fixedrank.geometry.units import power, unit_values
 
 _EPS = float(np.finfo(float).eps)
 # Up to this, relative to the gradient, two expressions of it count as equal.
@@ -31,11 +32,20 @@ _AGREEMENT = 1e-9
 
 def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, depth: float) -> float:
     """Return the length of the Riemannian gradient, sqrt(<A(G), G>), from G V and G^T U."""
-    u, s, vt = point
+    u, _, vt = point
+    s, of_point = unit_values(point.s)
+    largest = float(max(np.abs(gv).max(), np.abs(gtu).max()))
+    if not 0 < largest < math.inf:
+        return largest
+    of_gradient = math.frexp(largest)[1]
+    gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
     middle = u.T @ gv
     normal = np.square(gv - u @ middle).sum(0) + np.square(gtu - vt.T @ middle.T).sum(0)
     square = (tangential_weights(s, depth) * middle**2).sum()
-    return math.sqrt(square + (normal_weights(s, depth) * normal).sum())
+    length = math.sqrt(square + (normal_weights(s, depth) * normal).sum())
+    factor, exponent = power(of_point, 1, -1, depth)
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(length * factor, exponent + of_gradient))
 
 
 def from_factor_derivative(
@@ -58,7 +68,7 @@ def from_factor_derivative(
     if not np.vdot(by_left, by_left) <= 1e-24 * np.vdot(ds, ds) < math.inf:
         core = _reconciled(point, (du, ds, dvt), left, right)
     core.flat[:: s.size + 1] = ds
-    core *= kept_tangential_weights(s, depth)
+    core *= weight_tables(s, depth).tangential
     normal = None if depth == 2 else normal_weights(s, depth, shift=1)
     return FixedRankTangentVector(
         without_range(u, du, left, normal), core, without_range(vt.T, dvt.T, right.T, normal)

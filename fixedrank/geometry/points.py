@@ -196,7 +196,8 @@ def as_point(value: Any, m: int, n: int, k: int) -> FixedRankPoint:
             f"a point of {m}x{n} matrices of rank {k} has shapes {(m, k)}, {(k,)}, {(k, n)}, got "
             f"{_shown(value, parts)}{_advice_on_point(value, parts)}"
         )
-    if not math.isfinite(sum(s.tolist())):  # overflows without a warning
+    # By vdot, which does not warn where the squares overflow.
+    if not math.isfinite(np.vdot(s, s)):
         require_finite("s", s)
     if not (u is value[0] and vt is value[2]):
         for name, part in (("u", u), ("vt", vt)):

@@ -139,6 +139,15 @@ class LayeredLoss(ABC):
         ValueError
             If the manifold has matrices of another shape.
 
+        Notes
+        -----
+        pymanopt's optimizers stop by absolute numbers: a gradient below ``min_gradient_norm=1e-6``,
+        a step below ``min_step_size=1e-10``, and trust regions count with costs of about one. With
+        values in units of 1e-20 they stop where they start, with values of 1e15 trust regions
+        reject every step. Make the problem in units of its data: of ``values / c``, and the
+        solution is W times c, ``(u, c * s, vt)``; of ``X / a`` and ``Y / b``, and it is W times
+        b / a. For c take the largest absolute value. Line searchers take the same problem.
+
         Examples
         --------
         >>> import numpy as np, fixedrank, pymanopt

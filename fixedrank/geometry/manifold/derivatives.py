@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from fixedrank.geometry import connection, curvature, hessians, tangent
+import numpy as np
+
+from fixedrank.geometry import connection, curvature, hessians, rescaled, tangent
 from fixedrank.geometry.ambient import as_ambient
 from fixedrank.geometry.gradients import from_factor_derivative
 from fixedrank.geometry.manifold.metric import Metric
-from fixedrank.geometry.manifold.tangents import finite
 from fixedrank.geometry.points import FixedRankTangentVector, is_factor_derivative
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.spectrum import weight_tables
+from fixedrank.geometry.units import (
+    moderate,
+    ordinary,
+    power,
+    restored_number,
+    unit_point,
+    unit_vector,
+)
 
 # Tangent vectors of length 1 that differ by less span no plane.
 _DEPENDENT = 1e-12
@@ -45,6 +54,8 @@ class Derivatives(Metric):
         TypeError, ValueError
             If shapes are wrong or values not finite; or where a cost that is not a function of
             the product alone leaves the gradient undetermined (tied singular values).
+        OverflowError
+            If the result is beyond the range of floating point.
 
         Examples
         --------
@@ -55,14 +66,20 @@ class Derivatives(Metric):
         array([[6.]])
         """
         checked = self._point(point)
+        if not moderate(checked.s):
+            return rescaled.gradient(checked, euclidean_gradient, self.depth)
         if is_factor_derivative(euclidean_gradient):
             return from_factor_derivative(checked, euclidean_gradient, self.depth)
-        normal = None if self.depth == 1 else normal_weights(checked.s, self.depth)
-        gradient = tangent.project(checked, euclidean_gradient, normal)
-        if self.depth != 1:
-            core = gradient.M * tangential_weights(checked.s, self.depth)
-            gradient = FixedRankTangentVector(gradient.Up, core, gradient.Vp)
-        return finite(gradient, "the Euclidean gradient")
+        tables = None if self.depth == 1 else weight_tables(checked.s, self.depth)
+        with np.errstate(over="ignore", invalid="ignore"):
+            normal = None if tables is None else tables.normal
+            gradient = tangent.project(checked, euclidean_gradient, normal)
+            if tables is not None:
+                core = gradient.M * tables.tangential
+                gradient = FixedRankTangentVector(gradient.Up, core, gradient.Vp)
+            if ordinary(gradient):
+                return gradient
+        return rescaled.gradient(checked, euclidean_gradient, self.depth)
 
     def euclidean_to_riemannian_hessian(
         self, point: Any, euclidean_gradient: Any, euclidean_hessian: Any, tangent_vector: Any
@@ -97,6 +114,8 @@ class Derivatives(Metric):
             If shapes are wrong or values not finite; if one of the derivatives is a triple and
             the other a matrix; or where a cost that is not a function of the product (u * s) @ vt
             alone leaves the Hessian undetermined.
+        OverflowError
+            If the result is beyond the range of floating point.
 
         Notes
         -----
@@ -138,11 +157,14 @@ class Derivatives(Metric):
                 as_ambient(G, (self.m, self.n), checked)
                 for G in (euclidean_gradient, euclidean_hessian)
             )
-        convert = hessians.from_factor_derivatives if triples[0] else hessians.from_ambient
-        return finite(
-            convert(checked, euclidean_gradient, euclidean_hessian, vector, self.depth),
-            "a Euclidean derivative",
-        )
+        arguments = checked, euclidean_gradient, euclidean_hessian, vector, self.depth
+        if moderate(checked.s):
+            convert = hessians.from_factor_derivatives if triples[0] else hessians.from_ambient
+            with np.errstate(over="ignore", invalid="ignore"):
+                result = convert(*arguments)
+                if ordinary(result):
+                    return result
+        return rescaled.hessian(*arguments)
 
     def christoffel(
         self, point: Any, tangent_vector_a: Any, tangent_vector_b: Any
@@ -169,6 +191,8 @@ class Derivatives(Metric):
         ------
         TypeError, ValueError
             If parts have wrong shapes, are complex or not finite.
+        OverflowError
+            If the result is beyond the range of floating point.
 
         Notes
         -----
@@ -189,9 +213,7 @@ class Derivatives(Metric):
         """
         checked = self._point(point)
         a, b = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
-        return finite(
-            connection.christoffel(checked, a, b, self.depth), "the point or a tangent vector"
-        )
+        return connection.christoffel(checked, a, b, self.depth)
 
     def sectional_curvature(
         self, point: Any, tangent_vector_a: Any, tangent_vector_b: Any
@@ -214,8 +236,10 @@ class Derivatives(Metric):
         Raises
         ------
         TypeError, ValueError
-            If parts have wrong shapes, are complex or not finite; if the two vectors are linearly
-            dependent to round-off.
+            If parts have wrong shapes, are complex or not finite; if one of the vectors is zero,
+            or the two are linearly dependent to round-off.
+        OverflowError
+            If the result is beyond the range of floating point.
 
         Examples
         --------
@@ -226,8 +250,13 @@ class Derivatives(Metric):
         >>> abs(manifold.sectional_curvature(point, a, b)) < 1e-12
         True
         """
-        checked = self._point(point)
-        a, b = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
+        # In units of their own: only the curvature itself must fit into floating point.
+        checked, of_point = unit_point(self._point(point))
+        vectors = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
+        (a, _), (b, _) = (unit_vector(vector) for vector in vectors)
+        for name, vector in (("first", a), ("second", b)):
+            if not any(part.any() for part in vector):
+                raise ValueError(f"the {name} tangent vector is zero, so the two span no plane")
         # Orthonormalised first: the curvature of the plane does not change, round-off does.
         a = a / self.norm(checked, a)
         b = b / self.norm(checked, b)
@@ -238,4 +267,6 @@ class Derivatives(Metric):
                 "the two tangent vectors span no plane: after both are brought to length 1, the "
                 f"part of the second that is orthogonal to the first has length {length:.2e}"
             )
-        return curvature.curvature_form(checked, a, rest / length, self.depth)
+        value = curvature.curvature_form(checked, a, rest / length, self.depth)
+        factor, exponent = power(of_point, 0, -2, self.depth)
+        return restored_number("the curvature", value * factor, exponent)

@@ -8,6 +8,7 @@ from fixedrank.geometry import connection, geodesics, logarithm, retraction
 from fixedrank.geometry.manifold.derivatives import Derivatives
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.tangency import require_point, require_tangent
+from fixedrank.geometry.units import restored
 
 _SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
@@ -72,6 +73,8 @@ class Motion(Derivatives):
             If the rank at the end of the step is below k to round-off.
         TypeError, ValueError
             If parts have wrong shapes, are complex or not finite.
+        OverflowError
+            If the step is beyond the range of floating point.
 
         References
         ----------
@@ -90,7 +93,10 @@ class Motion(Derivatives):
         (array([5.0625]), array([5.0625]))
         """
         checked, vector = self._point(point), self._tangent(tangent_vector)
-        bent = connection.christoffel(checked, vector, vector, self.depth)
+        bent, exponent = connection.scaled_christoffel(checked, vector, vector, self.depth)
+        if exponent != 0:
+            # Beside W and Z the term may well be too small for floating point.
+            bent = restored("the Christoffel term", bent, exponent, may_vanish=True)
         return retraction.retract(checked, vector - bent / 2)
 
     def exp(self, point: Any, tangent_vector: Any, *, rtol: float = 1e-10) -> FixedRankPoint:
