@@ -18,7 +18,7 @@ KINDS = {
     "operator": aslinearoperator,
     "sum": lambda matrix: MatrixSum(matrix, (np.zeros((M, 1)), np.zeros((N, 1)))),
 }
-UNITS = [1e-300, 1e-170, 1e-20, 1e-12, 1.0, 1e15, 1e160, 1e290]
+UNITS = [1e-300, 1e-170, 1e-20, 1e-12, 1e-3, 1.0, 1e3, 1e15, 1e160, 1e290]
 
 
 @pytest.mark.parametrize("kind", KINDS)
