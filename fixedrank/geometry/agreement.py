@@ -59,6 +59,12 @@ def agreement(eps: float) -> float:
     return 0.1 * float(np.sqrt(eps))
 
 
+def measured(firsts: tuple[Array, Array, Array], scale: float) -> float:
+    """Return the relative mismatch of two expressions of U^T G V, as far as it may be noise."""
+    mismatch = float(np.abs(firsts[0] - firsts[1]).max())
+    return mismatch / scale if mismatch <= _MEASURED * scale and scale > 0 else 0.0
+
+
 def lengths(block: Array) -> Array:
     """Return the Euclidean lengths of the columns, whose squares may be no numbers."""
     largest = float(max(block.max(), -block.min()))
@@ -126,3 +132,45 @@ def off_diagonal(
             "write the cost in terms of (u * s) @ vt, or give its gradient as an m x n matrix"
         )
     return np.asarray(np.where(with_gap, by_gap, product))
+
+
+def slopes_beyond_product(
+    firsts: tuple[Array, Array, Array],
+    seconds: tuple[Array, Array, Array],
+    first_tolerance: float,
+    second_tolerance: Array,
+) -> Array | None:
+    """Return ds - diag(U^T G V) for a function of the product and of s; None for the first only.
+
+    Of the two triples each holds the core by du, by dvt, and its diagonal by ds: of G, and of
+    D^2 f [Z]. A cost of another kind is refused.
+    """
+    _require_equal("first", *firsts[:2], first_tolerance)
+    _require_equal("second", *seconds[:2], second_tolerance)
+    slopes = np.asarray(firsts[2] - firsts[0].diagonal())
+    change = np.abs(seconds[2] - seconds[0].diagonal())
+    if (np.abs(slopes) <= first_tolerance).all() and (
+        change <= second_tolerance.diagonal()
+    ).all():
+        return None
+    return slopes
+
+
+def _require_equal(
+    which: str, by_left: Array, by_right: Array, tolerance: float | Array
+) -> None:
+    """Raise unless two expressions agree, as they do for functions of the product and of s."""
+    difference = np.abs(by_left - by_right)
+    excess = difference - tolerance
+    if not excess.max() <= 0:
+        i, j = np.unravel_index(np.argmax(excess), excess.shape)
+        raise ValueError(
+            f"the {which} derivatives with respect to u and vt disagree by "
+            f"{difference[i, j]:.2e} in entry ({i}, {j}), where round-off of "
+            f"{np.broadcast_to(tolerance, excess.shape)[i, j]:.2e} may be expected: either the "
+            "cost is not a function of the product (u * s) @ vt and of s alone (it uses, say, that "
+            "u has orthonormal columns), and then they do not determine its Hessian; or gradient, "
+            "Hessian and tangent vector do not belong together. Write the cost in terms of "
+            "(u * s) @ vt, and of s where it is a symmetric function of the singular values; or "
+            "give gradient and Hessian as m x n matrices"
+        )
