@@ -118,8 +118,9 @@ def off_diagonal(
         by_gap = (a + b) / gap / 2 + (a - b) / (column + s) / 2
     eps = precision(given)
     of_noise = correction > _CORRECTED * largest
-    with_gap = (mismatch > _ROUNDED * eps * scale * amplified) & ~of_noise
     noise = float(rest[of_noise].max(initial=0.0))
+    threshold = scale * np.minimum(_ROUNDED * eps * amplified, agreement(eps))
+    with_gap = (mismatch > threshold) & (_ROUNDED * eps * amplified < 1) & ~of_noise
     np.fill_diagonal(with_gap, False)
     undetermined = ~with_gap & (mismatch > max(agreement(eps) * scale, _SAMPLES * noise))
     if undetermined.any():
