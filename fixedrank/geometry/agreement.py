@@ -59,9 +59,9 @@ def agreement(eps: float) -> float:
     return 0.1 * float(np.sqrt(eps))
 
 
-def measured(firsts: tuple[Array, Array, Array], scale: float) -> float:
-    """Return the relative mismatch of two expressions of U^T G V, as far as it may be noise."""
-    mismatch = float(np.abs(firsts[0] - firsts[1]).max())
+def measured(expressions: tuple[Array, Array, Array], scale: float) -> float:
+    """Return the relative mismatch of what du and dvt tell of one core, as far as it is noise."""
+    mismatch = float(np.abs(expressions[0] - expressions[1]).max())
     return mismatch / scale if mismatch <= _MEASURED * scale and scale > 0 else 0.0
 
 
@@ -150,16 +150,12 @@ def slopes_beyond_product(
     _require_equal("second", *seconds[:2], second_tolerance)
     slopes = np.asarray(firsts[2] - firsts[0].diagonal())
     change = np.abs(seconds[2] - seconds[0].diagonal())
-    if (np.abs(slopes) <= first_tolerance).all() and (
-        change <= second_tolerance.diagonal()
-    ).all():
+    if (np.abs(slopes) <= first_tolerance).all() and (change <= second_tolerance.diagonal()).all():
         return None
     return slopes
 
 
-def _require_equal(
-    which: str, by_left: Array, by_right: Array, tolerance: float | Array
-) -> None:
+def _require_equal(which: str, by_left: Array, by_right: Array, tolerance: float | Array) -> None:
     """Raise unless two expressions agree, as they do for functions of the product and of s."""
     difference = np.abs(by_left - by_right)
     excess = difference - tolerance

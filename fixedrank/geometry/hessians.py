@@ -149,7 +149,7 @@ def from_factor_derivatives(
     ):
         eps = precision(gradient, hessian)
         tolerances = _tolerances(
-            point, ((du, ds, dvt), (hu, hs, hvt)), firsts, (a, moved, b), vector, eps
+            s, (du, dvt.T, hu, hvt.T), (firsts, seconds), (a, moved, b), vector, eps
         )
         slopes = slopes_beyond_product(firsts, seconds, *tolerances)
     h_core = np.where(larger_right, h_by_left, h_by_right)
@@ -234,9 +234,9 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
     column = s[:, None]
     quotient = core / np.maximum(column, s)
     quotient.flat[:: s.size + 1] = 0
-    to_left, moved = column < s, core.diagonal().copy()
-    if np.count_nonzero(np.abs(column - s) <= TIED * s) > s.size:
-        to_left |= np.tril(column == s)
+    to_left, moved = column < s * (1 - TIED), core.diagonal().copy()
+    if 2 * np.count_nonzero(to_left) < s.size * (s.size - 1):
+        to_left = (column < s) | np.tril(column == s)
         extra = parting(s, core)
         quotient.flat[:: s.size + 1] = -extra / s
         moved += extra
@@ -244,30 +244,32 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
 
 
 def _tolerances(
-    point: FixedRankPoint,
-    derivatives: tuple[Any, Any],
-    firsts: tuple[Array, Array, Array],
+    s: Array,
+    blocks: tuple[Array, Array, Array, Array],
+    expressions: tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]],
     turns: tuple[Array, Array, Array],
     vector: FixedRankTangentVector,
     eps: float,
 ) -> tuple[float, Array]:
-    """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V."""
-    s = point.s
-    (du, _, dvt), (hu, _, hvt) = derivatives
+    """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V.
+
+    The blocks are du, dvt^T, hu and hvt^T.
+    """
     (a, moved, b), (up, _, vp) = turns, vector
-    of_du, of_dvt, right, left = (lengths(block) / s for block in (du, dvt.T, hu, hvt.T))
+    of_du, of_dvt, right, left = (lengths(block) / s for block in blocks)
     g = float(max(of_du.max(), of_dvt.max()))
-    eps = max(eps, measured(firsts, g))
-    share = agreement(eps)
     # By how much, for G of size 1, the derivatives of vt and u differ from D^2 f [Z].
     stretch = np.abs(moved)
     of_left = lengths(a) + (lengths(up) + stretch) / s
     of_right = lengths(b.T) + (lengths(vp) + stretch) / s
     h = max(0.0, float((left - g * of_left).max()), float((right - g * of_right).max()))
+    # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
     largest = max(float(max(part.max(), -part.min())) for part in vector)
-    if largest > 0:
-        # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
-        g += eps ** (2 / 3) / share * float(s.max()) * h / largest
+    cancelled = float(s.max()) * h / largest if largest > 0 else 0.0
+    eps = max(eps, measured(expressions[0], max(g, cancelled)))
+    eps = max(eps, measured(expressions[1], float(max(left.max(), right.max()))))
+    share = agreement(eps)
+    g += eps ** (2 / 3) / share * cancelled
     entering = np.add.outer(left + g * of_left, right + g * of_right)
     # Entries that vanish have the round-off of the largest ones.
     return share * g, np.asarray(share * entering + eps**0.75 * entering.max())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 
@@ -25,7 +26,7 @@ TIED = math.sqrt(float(np.finfo(float).eps))
 _PARTED = 0.1
 
 
-def ties(s: Array, width: float) -> list[Array]:
+def ties(s: Array, width: float) -> list[NDArray[np.intp]]:
     """Return the indices of each group of singular values with relative gaps up to the width."""
     order = np.argsort(s)
     ascending = s[order]
@@ -46,7 +47,7 @@ def parting(s: Array, core: Array) -> Array:
     return result
 
 
-def _turning(core: Array, group: Array) -> float:
+def _turning(core: Array, group: NDArray[np.intp]) -> float:
     """Return the largest off-diagonal entry of M + M^T in a group, with its sign."""
     inner = core[np.ix_(group, group)]
     inner = inner + inner.T
@@ -96,7 +97,7 @@ def second_derivative(
     return np.asarray(result)
 
 
-def _require_symmetric(s: Array, group: Array, step: Array, allowed: Array) -> None:
+def _require_symmetric(s: Array, group: NDArray[np.intp], step: Array, allowed: Array) -> None:
     excess = np.abs(step) - allowed
     if excess.max() > 0:
         i, j = np.unravel_index(np.argmax(excess), excess.shape)
