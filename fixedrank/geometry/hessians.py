@@ -148,9 +148,7 @@ def from_factor_derivatives(
         and (differences(*seconds) <= _AGREEMENT * np.add.outer(small[3], small[2])).all()
     ):
         eps = precision(gradient, hessian)
-        tolerances = _tolerances(
-            s, (du, dvt.T, hu, hvt.T), (firsts, seconds), (a, moved, b), vector, eps
-        )
+        tolerances = _tolerances(s, (du, dvt.T, hu, hvt.T), firsts, (a, moved, b), vector, eps)
         slopes = slopes_beyond_product(firsts, seconds, *tolerances)
     h_core = np.where(larger_right, h_by_left, h_by_right)
     if slopes is None:
@@ -246,7 +244,7 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
 def _tolerances(
     s: Array,
     blocks: tuple[Array, Array, Array, Array],
-    expressions: tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]],
+    firsts: tuple[Array, Array, Array],
     turns: tuple[Array, Array, Array],
     vector: FixedRankTangentVector,
     eps: float,
@@ -266,8 +264,7 @@ def _tolerances(
     # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
     largest = max(float(max(part.max(), -part.min())) for part in vector)
     cancelled = float(s.max()) * h / largest if largest > 0 else 0.0
-    eps = max(eps, measured(expressions[0], max(g, cancelled)))
-    eps = max(eps, measured(expressions[1], float(max(left.max(), right.max()))))
+    eps = max(eps, measured(firsts, g))
     share = agreement(eps)
     g += eps ** (2 / 3) / share * cancelled
     entering = np.add.outer(left + g * of_left, right + g * of_right)
