@@ -17,7 +17,7 @@ other:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,15 +63,18 @@ def agreement(eps: float) -> float:
     return 0.1 * float(np.sqrt(eps))
 
 
-def measured(firsts: tuple[Array, Array, Array], scale: float) -> float:
+def measured(firsts: tuple[Array, Array, Array], scale: Array) -> float:
     """Return the relative mismatch of three expressions of U^T G V, as far as it may be noise.
 
-    Noise is in all entries: what few of them have is none, so the lowest quarter counts.
+    Noise is in all entries: what few of them have is none, so the lowest quarter counts. The
+    scale is that of each entry.
     """
     by_left, by_right, diagonal = firsts
-    mismatch = np.abs(np.append(by_left - by_right, by_left.diagonal() - diagonal))
-    typical = float(np.quantile(mismatch, 0.25))
-    return typical / scale if typical <= _MEASURED * scale and scale > 0 else 0.0
+    mismatch = np.append(by_left - by_right, by_left.diagonal() - diagonal)
+    scale = np.append(scale, scale.diagonal())
+    shares = np.divide(np.abs(mismatch), scale, out=np.zeros_like(scale), where=scale > 0)
+    typical = float(np.quantile(shares, 0.25))
+    return typical if typical <= _MEASURED else 0.0
 
 
 def lengths(block: Array) -> Array:
@@ -144,24 +147,33 @@ def off_diagonal(
     return np.asarray(np.where(with_gap, by_gap, product))
 
 
+class Tolerances(NamedTuple):
+    """What may be round-off: in entries of U^T G V, by all and by what they show, and of D^2 f."""
+
+    first: float
+    shown: float
+    second: Array
+
+
 def slopes_beyond_product(
     firsts: tuple[Array, Array, Array],
     seconds: tuple[Array, Array, Array],
-    first_tolerance: float,
-    second_tolerance: Array,
+    tolerances: Tolerances,
 ) -> Array | None:
     """Return ds - diag(U^T G V) for a function of the product and of s; None for the first only.
 
     Of the two triples each holds the core by du, by dvt, and its diagonal by ds: of G, and of
     D^2 f [Z]. A cost of another kind is refused.
     """
-    _require_equal("first", *firsts[:2], first_tolerance)
-    _require_equal("second", *seconds[:2], second_tolerance)
     slopes = np.asarray(firsts[2] - firsts[0].diagonal())
     change = np.abs(seconds[2] - seconds[0].diagonal())
-    if (np.abs(slopes) <= first_tolerance).all() and (change <= second_tolerance.diagonal()).all():
-        return None
-    return slopes
+    of_product = (np.abs(slopes) <= tolerances.first).all() and (
+        change <= tolerances.second.diagonal()
+    ).all()
+    # Slopes in s are no round-off, so that the gradient shows its scale.
+    _require_equal("first", *firsts[:2], tolerances.first if of_product else tolerances.shown)
+    _require_equal("second", *seconds[:2], tolerances.second)
+    return None if of_product else slopes
 
 
 def _require_equal(which: str, by_left: Array, by_right: Array, tolerance: float | Array) -> None:

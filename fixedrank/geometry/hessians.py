@@ -19,6 +19,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry.agreement import (
+    Tolerances,
     agreement,
     differences,
     lengths,
@@ -149,14 +150,14 @@ def from_factor_derivatives(
     ):
         eps = precision(gradient, hessian)
         tolerances = _tolerances(s, (du, dvt.T, hu, hvt.T), firsts, (a, moved, b), vector, eps)
-        slopes = slopes_beyond_product(firsts, seconds, *tolerances)
+        slopes = slopes_beyond_product(firsts, seconds, tolerances)
     h_core = np.where(larger_right, h_by_left, h_by_right)
     if slopes is None:
         h_core.flat[:: s.size + 1] = diagonal
     else:
         change = diagonal - h_core.diagonal()
         h_core += second_derivative(
-            s, vector.M, moved, slopes, change, math.sqrt(eps), tolerances[0]
+            s, vector.M, moved, slopes, change, math.sqrt(eps), tolerances.shown
         )
         hu, hvt = hu + vector.Up * slopes, hvt + (vector.Vp * slopes).T
     g_core.flat[:: s.size + 1] = ds
@@ -248,7 +249,7 @@ def _tolerances(
     turns: tuple[Array, Array, Array],
     vector: FixedRankTangentVector,
     eps: float,
-) -> tuple[float, Array]:
+) -> Tolerances:
     """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V.
 
     The blocks are du, dvt^T, hu and hvt^T.
@@ -264,12 +265,13 @@ def _tolerances(
     # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
     largest = max(float(max(part.max(), -part.min())) for part in vector)
     cancelled = float(s.max()) * h / largest if largest > 0 else 0.0
-    eps = max(eps, measured(firsts, g))
-    share = agreement(eps)
-    g += eps ** (2 / 3) / share * cancelled
+    eps = max(eps, measured(firsts, np.add.outer(of_dvt, of_du)))
+    share, shown = agreement(eps), g
+    g += eps**0.75 / share * cancelled
     entering = np.add.outer(left + g * of_left, right + g * of_right)
     # Entries that vanish have the round-off of the largest ones.
-    return share * g, np.asarray(share * entering + eps**0.75 * entering.max())
+    second = np.asarray(share * entering + eps**0.75 * entering.max())
+    return Tolerances(share * g, math.sqrt(eps) * shown, second)
 
 
 def _lengths(block: Array) -> Array:
