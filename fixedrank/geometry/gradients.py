@@ -3,9 +3,9 @@ r"""From derivatives with respect to the factors (u, s, vt) to the Riemannian gr
 Automatic differentiation of cost(u, s, vt) yields du, ds, dvt. For a cost that depends on the
 product W = U diag(s) V^T only, with Euclidean gradient G and M = U^T G V: du = G V S,
 ds = diag(M), dvt = S U^T G. So M = (U^T du) S^{-1} = S^{-1} (dvt V), without any quotient by
-s_i^2 - s_j^2. A cost that uses U^T U = I or V^T V = I may agree with one of W on M_k though its
-factor derivatives are not of that form; then ds and the skew parts of U^T du and V^T dv
-determine M, as long as the singular values differ.
+s_i^2 - s_j^2. A term h(s) adds its slopes to ds alone, as it should. A cost that uses U^T U = I or
+V^T V = I may agree with one of W on M_k though its factor derivatives are not of that form; then
+ds and the skew parts of U^T du and V^T dv determine M, as long as the singular values differ.
 """
 
 from __future__ import annotations

@@ -275,4 +275,5 @@ def _tolerances(
 
 
 def _lengths(block: Array) -> Array:
+    """Return lengths of columns in one pass; squares may underflow, and a closer look follows."""
     return np.asarray(np.sqrt(column_products(block, block)))
