@@ -22,9 +22,10 @@ from fixedrank.flows.switching import AutoSwitching
 
 @dataclass(frozen=True)
 class Restart:
-    """Go on from another state (another frame, another rank)."""
+    """Go on from another state (another frame, another rank), with a step of at most so much."""
 
     state: Array
+    step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class System(Protocol):
         """Return the velocity."""
         ...
 
-    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, Any]:
+    def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         """Return the tolerances of the state: relative, and absolute for all or each entry."""
         ...
 
@@ -97,11 +98,11 @@ class _Stepper:
     """Solvers of one method for one system."""
 
     def __init__(
-        self, system: System, method: Any, rtol: float, atol: float, options: dict[str, Any]
+        self, system: System, method: Any, rtol: float, atol: float | None, options: dict[str, Any]
     ) -> None:
         if not 1e-13 <= rtol < 1:
             raise ValueError(f"rtol must lie in [1e-13, 1), got {rtol}")
-        if not 0 < atol < math.inf:
+        if atol is not None and not 0 < atol < math.inf:
             raise ValueError(f"atol must be positive and finite, got {atol}")
         self.system, self.method = system, solver_class(method)
         self.rtol, self.atol, self.options = rtol, atol, options
@@ -136,9 +137,10 @@ class _Stepper:
             text = " ".join(str(warning).split())
             raise ValueError(f"method {method.__name__}: {text}") from warning
 
-    def restart(self, solver: Any, state: Array, end: float) -> Any:
+    def restart(self, solver: Any, state: Array, end: float, most: float | None) -> Any:
         """Return a solver at another state that goes on as the last one did."""
         step = float(getattr(solver, "h_abs", solver.step_size))
+        step = step if most is None else min(step, most)
         options = {"stiff": solver.stiff} if isinstance(solver, AutoSwitching) else {}
         return self.start(float(solver.t), state, end, step=step, **options)
 
@@ -196,7 +198,7 @@ def integrate(
     *,
     method: Any,
     rtol: float,
-    atol: float,
+    atol: float | None,
     progress: bool,
     options: dict[str, Any],
 ) -> Run:
@@ -204,7 +206,7 @@ def integrate(
     stepper = _Stepper(system, method, rtol, atol, options)
     if not np.isfinite(stepper.velocity(float(times[0]), state)).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
-    rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
+    rest = RestTest(rtol, atol or 0.0, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
     run = Run(records=[system.record(state)])
     reached, end = float(times[0]), float(times[-1])
     bar = _Bar(times) if progress else None
@@ -228,7 +230,7 @@ def integrate(
                 break
             verdict = system.inspect(reached, solver.y)
             if isinstance(verdict, Restart):
-                solver = stepper.restart(solver, verdict.state, end)
+                solver = stepper.restart(solver, verdict.state, end, verdict.step)
                 continue
             if verdict is None and np.array_equal(before, solver.y):
                 verdict = Stop(f"stationary from t = {reached:.6g} on: nothing moves", rest=True)
