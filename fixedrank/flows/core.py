@@ -32,7 +32,8 @@ from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
 from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.orthonormal import GRADED, graded_svd
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.retraction import retract
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.gradients import thin_gradient
 
@@ -295,6 +296,15 @@ class RiemannianSystem:
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""
         return linearise(self.products, self.point(state), self.depth)
+
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
+        point = self.point(state)
+        (m, n), k = self.shape, self.k
+        up, core, vp = np.split(-displacement, (m * k, m * k + k * k))
+        parts = (up.reshape(m, k), core.reshape(k, k), vp.reshape(n, k))
+        u, s, vt = retract(point, FixedRankTangentVector(*parts))
+        return np.concatenate((u.ravel(), vt.T.ravel(), np.diag(s / self.unit).ravel()))
 
     def record(self, state: Array) -> FixedRankPoint:
         """Return the point that is kept at an output time."""

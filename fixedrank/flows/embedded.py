@@ -107,6 +107,10 @@ class EmbeddedSystem:
         operator = LinearOperator((state.size, state.size), matvec=hessian, dtype=np.float64)
         return operator, -self.right_hand_side(0.0, state), np.full(state.size, self.unit)
 
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        """Return the state less a small displacement of W."""
+        return state - displacement / self.unit
+
     def record(self, state: Array) -> FixedRankPoint:
         """Return W in factors, with as many singular values as it has; they may be zero."""
         u, s, vt = np.linalg.svd(state.reshape(self.shape), full_matrices=False)

@@ -11,6 +11,8 @@ from fixedrank._checks import Array
 # A matrix that has fallen by this factor is zero beside what it was; and one as small as this
 # has no room for its relative accuracy.
 DECAYED, SMALLEST = 1e-150, 4 * float(np.finfo(float).tiny)
+# Rates up to 2 to this power, and down to its inverse, divided by tolerances, can be squared.
+_SQUARED = 300.0
 
 
 def binary_scale(size: float) -> float:
@@ -24,3 +26,15 @@ def length(array: Array) -> float:
     if not 0 < largest < math.inf:
         return largest
     return largest * float(np.linalg.norm(np.ravel(array) / largest))
+
+
+def pace(velocity: Array, state: Array) -> float:
+    """Return the unit of time, a power of two, in which a solver can square the rates of a flow.
+
+    It is 1 where it can do so anyway.
+    """
+    size, speed = length(state), length(velocity)
+    if not (0 < size < math.inf and 0 < speed < math.inf):
+        return 1.0
+    rate = math.log2(speed) - math.log2(size)
+    return 2.0 ** -int(math.copysign(max(abs(rate) - _SQUARED, 0), rate))
