@@ -38,7 +38,8 @@ class FlowComparison:
     tolerance : float
         The relative gap up to which the flows count as one: 100 rtol.
     absolute_tolerance : float
-        What a gap may have beside that, for small W: 100 atol.
+        What a gap may have beside that, for small W: 100 atol, or if none was given 1e-4 of the
+        relative one, of the largest W.
 
     Examples
     --------

@@ -274,7 +274,7 @@ class RiemannianSystem:
             f"crosses, so it goes on in M_{kept}"
         )
 
-    def _reframe(self, state: Array, rank: int, step: float | None = None) -> Restart:
+    def _reframe(self, state: Array, rank: int, step: float = math.inf) -> Restart:
         """Return the same matrix, cut to `rank`, with orthonormal U, V and diagonal core."""
         u, s, vt = self.point(state)
         return Restart(self.state(u[:, :rank], np.diag(s[:rank]), vt[:rank].T), step)

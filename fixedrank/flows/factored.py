@@ -10,11 +10,20 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.flows.integration import Restart, Stop, integrate, output_times
+from fixedrank.flows.first_step import reach_of_zero
+from fixedrank.flows.integration import integrate, output_times
+from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
 from fixedrank.networks.layers import checked_factors
 from fixedrank.networks.principal import in_principal_axes
+
+
+# The absolute tolerance beside the relative one, in sizes of each layer.
+_ABSOLUTE = 0.01
+# A layer that has changed by so much is held to a tolerance of its new size; one that is zero to
+# that of so small a part of the others.
+_CHANGE, _LITTLE = 10.0, 1e-8
 
 
 class _Layers:
@@ -25,6 +34,7 @@ class _Layers:
         self.products = thin_gradient(problem)
         self.shapes = [layer.shape for layer in layers]
         self.bounds = np.cumsum([0, *(layer.size for layer in layers)]).tolist()
+        self.scale: Array | None = None
 
     def layers(self, state: Array) -> list[Array]:
         return [
@@ -41,14 +51,34 @@ class _Layers:
             np.negative(gradient, out=target)
         return velocity
 
-    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, float]:
+    def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.
         # 2026-11: with rtol and atol / N the gap to flow (9) was up to 2e-8 at 1e-10.
         depth = len(self.shapes)
-        return max(rtol / depth, 1e-13), atol / (10 * depth)
+        relative, share = max(rtol / depth, 1e-13), 1 / (10 * depth)
+        if atol is not None:
+            return relative, share * atol
+        self.scale = self.norms(state)
+        sizes = np.repeat(self._sizes(state), np.diff(self.bounds))
+        return relative, share * _ABSOLUTE * rtol * sizes
+
+    def norms(self, state: Array) -> Array:
+        return np.array([np.linalg.norm(layer) for layer in self.layers(state)])
+
+    def _sizes(self, state: Array) -> Array:
+        """Return the sizes to which the layers are kept: their norms, where they are not zero."""
+        norms = self.norms(state)
+        if not norms.any():
+            norms = norms + reach_of_zero(self.right_hand_side, state)
+        return np.where(norms > 0, norms, _LITTLE * norms.max())
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
-        return None
+        if self.scale is None:
+            return None
+        # What is small beside a layer that has grown need not be kept as it was.
+        norms = self.norms(state)
+        changed = (norms > _CHANGE * self.scale) | (self.scale > _CHANGE * norms)
+        return Restart(state) if changed.any() else None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
         return float(np.linalg.norm(after - before)), float(np.linalg.norm(after))
@@ -58,7 +88,8 @@ class _Layers:
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
-        scale = 1e-6 * float(np.linalg.norm(state))
+        # Where all layers are zero what matters is linear: nothing cancels, however small.
+        scale = 1e-6 * float(np.linalg.norm(state)) or 1e-100
 
         def hessian(direction: Array) -> Array:
             step = scale / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
@@ -68,6 +99,9 @@ class _Layers:
 
         operator = LinearOperator((state.size, state.size), matvec=hessian, dtype=np.float64)
         return operator, -self.right_hand_side(0.0, state), np.ones(state.size)
+
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        return state - displacement
 
     def record(self, state: Array) -> list[Array]:
         return [layer.copy() for layer in self.layers(state)]
@@ -83,7 +117,7 @@ def factored_flow(
     *,
     method: Any = "auto",
     rtol: float = 1e-8,
-    atol: float = 1e-10,
+    atol: float | None = None,
     progress: bool = False,
     **options: Any,
 ) -> FactoredTrajectory:
@@ -102,9 +136,12 @@ def factored_flow(
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
         "LSODA" of SciPy.
-    rtol, atol : float
-        Tolerances of the local error, relative and absolute, as in scipy.integrate.solve_ivp;
-        they are meant for the product, each of the N layers is held to rtol / N, atol / (10 N).
+    rtol : float
+        Relative tolerance of the local error, as in scipy.integrate.solve_ivp; it is meant for the
+        product, each of the N layers is held to rtol / N.
+    atol : float, optional
+        Absolute tolerance, for the entries of the layers atol / (10 N); if left out, rtol / 100
+        times the norm of each layer, so that it has the units of the layers.
     progress : bool
         Whether to show a bar over t with the loss (needs tqdm).
     **options

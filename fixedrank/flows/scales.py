@@ -12,7 +12,7 @@ from fixedrank._checks import Array
 # has no room for its relative accuracy.
 DECAYED, SMALLEST = 1e-150, 4 * float(np.finfo(float).tiny)
 # Rates up to 2 to this power, and down to its inverse, divided by tolerances, can be squared.
-_SQUARED = 300.0
+_SQUARED = 300
 
 
 def binary_scale(size: float) -> float:
@@ -28,13 +28,12 @@ def length(array: Array) -> float:
     return largest * float(np.linalg.norm(np.ravel(array) / largest))
 
 
-def pace(velocity: Array, state: Array) -> float:
-    """Return the unit of time, a power of two, in which a solver can square the rates of a flow.
+def pace(step: float) -> float:
+    """Return a unit of time, a power of two, in which rates that go with a step can be squared.
 
-    It is 1 where it can do so anyway.
+    It is 1 where they can be squared anyway.
     """
-    size, speed = length(state), length(velocity)
-    if not (0 < size < math.inf and 0 < speed < math.inf):
+    if not 0 < step < math.inf:
         return 1.0
-    rate = math.log2(speed) - math.log2(size)
-    return 2.0 ** -int(math.copysign(max(abs(rate) - _SQUARED, 0), rate))
+    order = math.frexp(step)[1]
+    return math.ldexp(1.0, order - max(-_SQUARED, min(order, _SQUARED)))
