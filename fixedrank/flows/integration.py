@@ -98,7 +98,7 @@ def integrate(
                 break
             verdict = system.inspect(reached, solver.y)
             if isinstance(verdict, Restart):
-                stepper.restart(verdict.state, float(solver.t), stepper.next_step())
+                stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
                 continue
             found = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
             if found is not None:

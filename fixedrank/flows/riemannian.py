@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.integrate import DOP853, RK23, RK45
 
 from fixedrank._checks import real_depth
+from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.core import RiemannianSystem
+from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
+from fixedrank.flows.rock import ROCK4
+from fixedrank.flows.solvers import solver_class
+from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import RiemannianTrajectory
 from fixedrank.geometry.operator import require_metric
-from fixedrank.geometry.points import checked_point
+from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.principal import in_principal_axes
+
+# Explicit methods that take a shorter step where the velocity is NaN.
+_TRYING_AGAIN = (AutoSwitching, ROCK4, RKC, DOP853, RK45, RK23)
 
 
 def riemannian_flow(
@@ -23,7 +32,7 @@ def riemannian_flow(
     *,
     method: Any = "auto",
     rtol: float = 1e-8,
-    atol: float = 1e-10,
+    atol: float | None = None,
     progress: bool = False,
     **options: Any,
 ) -> RiemannianTrajectory:
@@ -91,10 +100,24 @@ def riemannian_flow(
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
     moving, axes = in_principal_axes(problem)
-    system = RiemannianSystem(moving, shape, number, rtol)
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
-    state = system.state(start.u[:, order], np.diag(start.s[order]), right.T)
+    start = FixedRankPoint(start.u[:, order], start.s[order], right)
+    system: RiemannianSystem | EmbeddedSystem
+    if number == 1 and start.s.size == min(shape):
+        system = EmbeddedSystem(moving, start, float(times[0]))
+        state = system.start
+    else:
+        system = RiemannianSystem(
+            moving,
+            shape,
+            number,
+            rtol,
+            start=float(times[0]),
+            end=float(times[-1]),
+            guarded=solver_class(method) in _TRYING_AGAIN,
+        )
+        state = system.state(start.u, np.diag(start.s), start.vt.T)
     run = integrate(
         system,
         state,

@@ -3,6 +3,7 @@
 The flows are autonomous, so a solver may count the time from where it was started. A flow that
 leaves its start at t = 1e15 then takes steps of 0.1 as well as one that leaves it at once: before
 steps become small beside the time of the solver the next one takes over, and the clock adds up.
+Where rates are so large or so small that a solver could not square them, it has a unit of time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fixedrank._checks import Array
 from fixedrank.flows.clock import Clock
 from fixedrank.flows.first_step import first_step
 from fixedrank.flows.methods import check_options, order_of, takes
+from fixedrank.flows.scales import pace
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.system import System
 
@@ -75,18 +77,18 @@ class Stepper:
         self.clock, self.end = Clock(start), end
         self.shortest = _EPS * max(abs(start), abs(end))
         self.solver: Any = None
-        self.before = np.zeros(0)
+        self.before, self.unit = np.zeros(0), 1.0
         self.undefined = self.spent = self.stuck = 0
 
     @property
     def reached(self) -> float:
         """The time that is reached."""
-        return self.clock.after(float(self.solver.t))
+        return self.clock.after(self.unit * float(self.solver.t))
 
     @property
     def left(self) -> float:
         """The time that is left."""
-        return float(self.solver.t_bound - self.solver.t)
+        return self.unit * float(self.solver.t_bound - self.solver.t)
 
     def begin(self, state: Array, slope: Array) -> None:
         """Start at a state where the velocity is known and is not zero."""
@@ -101,8 +103,14 @@ class Stepper:
             options["first_step"] = min(step, left)
         self._open(state, left, options)
 
-    def restart(self, state: Array, duration: float, step: float) -> None:
-        """Go on at another state from some time after the start of the solver, as it did."""
+    def restart(
+        self, state: Array, duration: float, step: float, longest: float = math.inf
+    ) -> None:
+        """Go on at another state from some time after the start of the solver, as it did.
+
+        The duration and the next step are in the solver's time, the longest step is in the flow's.
+        """
+        duration, step = self.unit * duration, min(self.unit * step, longest)
         options = {name: x for name, x in self.options.items() if name != "first_step"}
         self.clock.advance(duration)
         # One in the last digit too far is nothing to an autonomous flow, but a solver needs a way.
@@ -115,15 +123,21 @@ class Stepper:
 
     def _open(self, state: Array, left: float, options: dict[str, Any]) -> None:
         rtol, atol = self.system.tolerances(state, self.rtol, self.atol)
+        self.unit = pace(options["first_step"]) if "first_step" in options else 1.0
+        if self.unit != 1:
+            for name in ("first_step", "max_step"):
+                options.update({name: options[name] / self.unit} if name in options else {})
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self.solver = self.method(
-                self.velocity, 0.0, state, left, rtol=rtol, atol=atol, **options
+                self.velocity, 0.0, state, left / self.unit, rtol=rtol, atol=atol, **options
             )
 
     def velocity(self, t: float, state: Array) -> Array:
         """Return the right-hand side, and notice where it is not finite."""
         self.spent += 1
         result = self.system.right_hand_side(t, state)
+        if self.unit != 1:
+            result *= self.unit
         if not math.isfinite(result.sum()):
             self.undefined += 1
             if self.undefined > _UNDEFINED:
@@ -168,7 +182,7 @@ class Stepper:
 
     def due(self, times: Array) -> Array:
         """Return those of the times that the last step has reached, in the time of the solver."""
-        solver, ahead = self.solver, self.clock.until(times)
+        solver, ahead = self.solver, self.clock.until(times) / self.unit
         if solver.status != "finished":
             ahead = ahead[: int(np.searchsorted(ahead, solver.t, side="right"))]
         return np.clip(ahead, solver.t_old, solver.t)

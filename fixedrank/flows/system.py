@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,9 +13,10 @@ from fixedrank._checks import Array
 
 @dataclass(frozen=True)
 class Restart:
-    """Go on from another state (another frame, another rank, another scale)."""
+    """Go on from another state (another frame, rank or scale), with a step of at most so much."""
 
     state: Array
+    step: float = math.inf
 
 
 @dataclass(frozen=True)
