@@ -18,7 +18,6 @@ from fixedrank.networks.gradients import network_gradient, thin_gradient
 from fixedrank.networks.layers import checked_factors
 from fixedrank.networks.principal import in_principal_axes
 
-
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
 # A layer that has changed by so much is held to a tolerance of its new size; one that is zero to

@@ -163,7 +163,7 @@ def test_one_layer_from_zero(unit):
 def test_a_layer_of_zeros(scale):
     # The layer that is exactly zero takes its tolerance from the other.
     X, Y, point = case()
-    u, s, vt = point
+    u, s, _ = point
     start = [np.zeros((2, 3)), np.asarray(u) * s]
     other = [start[0], scale * start[1]]
     flow = factored_flow(LinearRegression(X, Y), start, [0.0, 0.5, 2.0])
