@@ -104,7 +104,7 @@ class RKC(Stabilised):
     True
     """
 
-    error_order = 3
+    error_order = parts_between = 3
     fewest_stages, most_stages = 2, _MOST_STAGES
 
     @staticmethod
@@ -117,7 +117,7 @@ class RKC(Stabilised):
 
     def _attempt(self, h: float) -> tuple[Array, Array, Array]:
         y = self._taken(h, self.t, self.y, self.f, self.rate)
-        f = self.fun(self.t + h, y)
+        f = self.fun(self.t + h, y).copy()
         return y, f, 0.8 * (self.y - y) + 0.4 * h * (self.f + f)
 
     def _taken(self, h: float, start: float, y: Array, f: Array, rate: float) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank.flows.first_step import reach_of_zero
-from fixedrank.flows.integration import integrate, output_times
+from fixedrank.flows.integration import each_once, integrate, output_times
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
@@ -195,47 +195,49 @@ def factored_flow(
         progress=progress,
         options=options,
     )
-    gradients = (network_gradient(system.products, factors) for factors in run.records)
+    gradient_norms = each_once(partial(_gradient_norm, system), run.records)
     records = run.records
     if axes is not None:
-        later = [[first @ axes.T, *rest] for first, *rest in records[1:]]
+        later = each_once(lambda factors: [factors[0] @ axes.T, *factors[1:]], records[1:])
         records = [[layer.copy() for layer in layers], *later]
-    trajectory = FactoredTrajectory(
+    points = each_once(product_factors, records)
+    return FactoredTrajectory(
         t=times[: len(run.records)],
-        loss=np.array([problem.loss(product_factors(factors)) for factors in records]),
-        gradient_norm=np.array(
-            [np.sqrt(sum(np.vdot(g, g) for g in gradient)) for gradient in gradients]
-        ),
-        status=run.status,
+        loss=np.array(each_once(problem.loss, points)),
+        gradient_norm=np.array(gradient_norms),
+        status=run.status + _fate(times, points, shape=found, deep=len(layers) > 1),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
         factors=records,
     )
-    return replace(trajectory, status=run.status + _fate(trajectory))
 
 
-def _fate(trajectory: FactoredTrajectory) -> str:
+def _gradient_norm(system: _Layers, factors: Sequence[Array]) -> float:
+    gradient = network_gradient(system.products, factors)
+    return float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
+
+
+def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool) -> str:
     """Say where errors decided the fate of a singular value of the product, if they did.
 
     The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
     so by two numbers that tend to zero together and whose difference errors make grow.
     """
-    values = trajectory.singular_values
-    small = values <= max(trajectory.shape) * np.finfo(float).eps * values[:, :1]
+    values = np.array([point.s for point in points])
+    small = values <= max(shape) * np.finfo(float).eps * values[:, :1]
     lost = (small & ~small[0]).any(axis=1)
     if lost.any():
         return (
-            f"; at t = {trajectory.t[lost.argmax()]:.6g} a singular value of the product was "
+            f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
             "round-off of the largest: from there on errors, not the flow, decide where it goes"
         )
-    rows, columns = trajectory.shape
-    if rows == columns == values.shape[1] and len(trajectory.factors[0]) > 1:
-        signs = np.array([_sign(point.u) * _sign(point.vt) for point in trajectory.points])
+    if shape[0] == shape[1] == values.shape[1] and deep:
+        signs = np.array(each_once(lambda point: _sign(point.u) * _sign(point.vt), points))
         crossed = signs != signs[0]
         if crossed.any() and not small[0].any():
             return (
-                f"; before t = {trajectory.t[crossed.argmax()]:.6g} the determinant of the product "
+                f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
                 "changed its sign, which it never does in the exact flow: a singular value had "
                 "decayed so far that errors carried it across zero"
             )

@@ -56,12 +56,10 @@ def states_inside(solver: Any, times: Array, rtol: float) -> list[Array]:
         return found + [np.asarray(solver.y)] * (times.size - inside.size)
     if times.size == 1 and times[0] == solver.t:
         return [np.asarray(solver.y)]
-    dense = solver.dense_output()
-    if isinstance(stepped, Stabilised) and times.size > 2 * _DEGREE:
-        found = _through_nodes(dense, solver, times, rtol)
-        if found is not None:
-            return list(found)
-    return list(dense(times).T)
+    if not isinstance(stepped, Stabilised):
+        return list(solver.dense_output()(times).T)
+    found = _through_nodes(stepped, times, rtol) if times.size > 2 * _DEGREE else None
+    return list(stepped.reach(times).T if found is None else found)
 
 
 def _by_steps(step: Any, times: Array, rtol: float, halvings: int) -> list[Array]:
@@ -156,7 +154,7 @@ def _derivative() -> tuple[Array, Array, Array]:
     return nodes, powers.T @ slopes, powers.T @ values
 
 
-def _through_nodes(dense: Any, solver: Any, times: Array, rtol: float) -> Array | None:
+def _through_nodes(step: Stabilised, times: Array, rtol: float) -> Array | None:
     """Return the states on a polynomial through a few states in the step, if it is good."""
     first, last = float(times[0]), float(times[-1])
     nodes = first + (last - first) * (1 - np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)) / 2
@@ -164,9 +162,9 @@ def _through_nodes(dense: Any, solver: Any, times: Array, rtol: float) -> Array 
     # The asked time nearest to a third: between two nodes.
     judge = float(times[np.abs(times - first - (last - first) / 3).argmin()])
     order = np.argsort([*nodes, judge], kind="stable")
-    exact = np.empty((nodes.size + 1, solver.y.size))
-    exact[order] = dense(np.append(nodes, judge)[order]).T
+    exact = np.empty((nodes.size + 1, step.y.size))
+    exact[order] = step.reach(np.append(nodes, judge)[order]).T
     polynomial = BarycentricInterpolator(nodes, exact[:-1])
-    scale = _scale(getattr(solver, "stepped", solver), rtol)
+    scale = _scale(step, rtol)
     miss = np.linalg.norm((polynomial(judge) - exact[-1]) / scale) / math.sqrt(scale.size)
     return np.asarray(polynomial(times)) if miss < _MISS else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
 
-__all__ = ["Restart", "Run", "Stop", "System", "integrate", "output_times"]
+__all__ = ["Restart", "Run", "Stop", "System", "each_once", "integrate", "output_times"]
 
 
 @dataclass
@@ -42,6 +43,15 @@ def output_times(t: Any) -> Array:
     if not np.isfinite(times[-1] - times[0]):
         raise ValueError(f"t spans more than floating point holds: {times[0]} to {times[-1]}")
     return times
+
+
+def each_once(function: Callable[[Any], Any], records: Sequence[Any]) -> list[Any]:
+    """Apply a function to each record, once to one that is repeated."""
+    results: list[Any] = []
+    for i, record in enumerate(records):
+        repeated = i > 0 and record is records[i - 1]
+        results.append(results[-1] if repeated else function(record))
+    return results
 
 
 def integrate(
@@ -76,11 +86,12 @@ def integrate(
             if failure is not None:
                 run.status = f"step size collapsed at t = {reached:.6g}: {failure}"
                 break
-            solver, reached = stepper.solver, stepper.reached
+            solver = stepper.solver
             run.steps += 1
             due = stepper.due(times[len(run.records) :])
             if due.size:
                 run.records.extend(system.record(y) for y in states_inside(solver, due, rtol))
+            reached = stepper.reached
             if bar is not None:
                 bar.show(reached, system, solver.y)
             if solver.status == "finished":

@@ -81,7 +81,7 @@ class ROCK4(Stabilised):
     True
     """
 
-    error_order = 4
+    error_order = parts_between = 4
     fewest_stages, most_stages = 5, 500
 
     @staticmethod
@@ -101,7 +101,10 @@ class ROCK4(Stabilised):
 
     def _step(self, h: float, start: float, y: Array, f: Array, rate: float) -> tuple[Array, Array]:
         """Return the state one step later, and an estimate of its error."""
-        method = coefficients(self._stages_for(abs(h), rate))
+        stages = self._stages_for(abs(h), rate)
+        method = coefficients(stages)
+        if self.direction * (start + method.abscissae[-1] * h - self.t_bound) > 0:
+            method = coefficients(stages, within=True)
         older, state = y.copy(), y.copy()
         value = f
         for index, (mu, nu, time) in enumerate(method.steps):
@@ -109,11 +112,11 @@ class ROCK4(Stabilised):
                 value = self.fun(start + time * h, state)
             combine(older, 1 - nu, (nu, state), (mu * h, value))
             older, state = state, older
-        values = [value, self.fun(start + method.abscissae[0] * h, state)]
+        values = [value.copy(), self.fun(start + method.abscissae[0] * h, state).copy()]
         for time, row in zip(method.abscissae[1:], method.inner, strict=True):
             stage = state.copy()
             combine(stage, 1.0, *((a * h, k) for a, k in zip(row, values[1:], strict=True)))
-            values.append(self.fun(start + time * h, stage))
+            values.append(self.fun(start + time * h, stage).copy())
         combine(state, 1.0, *((b * h, k) for b, k in zip(method.outer, values[1:], strict=True)))
         error = np.zeros_like(y)
         combine(error, 1.0, *((d * h, k) for d, k in zip(method.estimate, values, strict=True)))

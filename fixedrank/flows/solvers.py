@@ -11,6 +11,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from fixedrank._checks import Array
 from fixedrank.flows.chebyshev import RKC
+from fixedrank.flows.contract import NOT_FINITE, BetweenSteps, velocity_within, warn_of_unused
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.switching import AutoSwitching
 
@@ -64,16 +65,20 @@ class RK4(OdeSolver):
         vectorized: bool = False,
         rtol: Any = None,
         atol: Any = None,
+        **unused: Any,
     ) -> None:
+        warn_of_unused(unused)
         if step is None or not (math.isfinite(step) and step > 0):
             raise ValueError(f"RK4 needs a fixed step size: step=h with h > 0, got step={step!r}")
-        super().__init__(fun, t0, y0, t_bound, vectorized)
+        velocity = velocity_within(fun, t0, t_bound)
+        super().__init__(velocity, t0, y0, t_bound, vectorized, support_complex=True)
         self.t: float
         self.y: Array
         self.step_length = float(step)
         self.start = t0
         self.count = 0
-        self.f: Array = self.fun(self.t, self.y)
+        # What f returns may be written over at its next call: what is kept is a copy.
+        self.f: Array = self.fun(self.t, self.y).copy()
 
     def _step_impl(self) -> tuple[bool, str | None]:
         # Multiples of the step from the start: no drift of the grid over many steps.
@@ -81,14 +86,18 @@ class RK4(OdeSolver):
         target = self.start + self.direction * self.count * self.step_length
         if self.direction * (target - self.t_bound) > -1e-9 * self.step_length:
             target = self.t_bound
+        if target == self.t:
+            return False, self.TOO_SMALL_STEP
         h = target - self.t
         y, f = self.y, self.f
-        k2 = self.fun(self.t + h / 2, y + h / 2 * f)
-        k3 = self.fun(self.t + h / 2, y + h / 2 * k2)
+        if not np.isfinite(f).all():
+            return False, NOT_FINITE.format(self.t)
+        k2 = self.fun(self.t + h / 2, y + h / 2 * f).copy()
+        k3 = self.fun(self.t + h / 2, y + h / 2 * k2).copy()
         k4 = self.fun(target, y + h * k3)
         with np.errstate(over="ignore", invalid="ignore"):
             y_new = y + h / 6 * (f + 2 * (k2 + k3) + k4)
-        f_new = self.fun(target, y_new)
+        f_new = self.fun(target, y_new).copy()
         if not (np.isfinite(y_new).all() and np.isfinite(f_new).all()):
             return False, f"the fixed step {self.step_length:.3g} is too long for this flow"
         self.previous = (y, f)
@@ -99,17 +108,17 @@ class RK4(OdeSolver):
         return _Hermite(self.t_old, self.t, *self.previous, self.y, self.f)
 
 
-class _Hermite(DenseOutput):
+class _Hermite(BetweenSteps):
     def __init__(self, t_old: float, t: float, *values: Array) -> None:
-        super().__init__(t_old, t)
         y_old, f_old, y, f = values
+        super().__init__(t_old, t, y_old, y)
         forward = t > t_old
         nodes = [t_old, t] if forward else [t, t_old]
         pairs = [(y_old, y), (f_old, f)] if forward else [(y, y_old), (f, f_old)]
         self.spline = CubicHermiteSpline(nodes, pairs[0], pairs[1])
 
-    def _call_impl(self, t: Array) -> Array:
-        return np.asarray(self.spline(t).T)
+    def _inside(self, times: Array) -> Array:
+        return np.asarray(self.spline(times).T)
 
 
 METHODS: dict[str, type[OdeSolver]] = {

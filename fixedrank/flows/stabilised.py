@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.linalg.blas import daxpy, dscal
 
 from fixedrank._checks import Array
+from fixedrank.flows.between import DAMPED, FIRST, SHORT, Damped, State, reached
+from fixedrank.flows.contract import (
+    NOT_FINITE,
+    checked_steps,
+    checked_tolerances,
+    length,
+    velocity_within,
+    warn_of_unused,
+)
 
 # The estimate of the largest rate is enlarged by this, and renewed after so many steps.
 _MARGIN, _RENEW = 1.1, 20
-
-
-# Parts of a step. Within _DAMPED of the next one much of what it left in the fast directions dies
-# out; a longer way than _SHORT to an output time is gone in two steps, the first of them _FIRST.
-_DAMPED, _FIRST, _SHORT = 0.3, 0.6, 0.7
-
-
-class _State(NamedTuple):
-    """A state, f there if it is known, the largest rate, and the length of an ordinary step."""
-
-    t: float
-    y: Array
-    f: Array | None
-    rate: float
-    step: float
+# Errors are in units of the tolerances: far below the 1e-4 from which on a step grows tenfold.
+_NO_ERROR = 1e-12
 
 
 class Stabilised(OdeSolver):
@@ -39,8 +35,10 @@ class Stabilised(OdeSolver):
     stages a step needs, how it takes one, and what it estimates for the error.
     """
 
-    # The estimated error is of this order in the step size; how few stages make a step, how many.
+    # The estimated error is of this order in the step size, and a polynomial between the ends of a
+    # step of this degree; how few stages make a step, how many.
     error_order: int
+    parts_between: int
     fewest_stages: int
     most_stages: int
 
@@ -55,24 +53,24 @@ class Stabilised(OdeSolver):
         first_step: float | None = None,
         max_step: float = math.inf,
         vectorized: bool = False,
+        **unused: Any,
     ) -> None:
-        super().__init__(fun, t0, y0, t_bound, vectorized)
-        for name, value in (("rtol", rtol), ("max_step", max_step), ("first_step", first_step)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive, got {value}")
-        if not (np.asarray(atol) > 0).all():
-            raise ValueError(f"atol must be positive, got {atol}")
+        warn_of_unused(unused)
+        super().__init__(velocity_within(fun, t0, t_bound), t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
-        self.rtol, self.atol, self.max_step = rtol, atol, max_step
-        self.f: Array = self.fun(self.t, self.y)
+        self.rtol, self.atol = checked_tolerances(rtol, atol, self.n)
+        self.max_step = max_step
+        checked_steps(first_step, max_step, abs(t_bound - t0))
+        # What f returns may be written over at its next call: what is kept is a copy.
+        self.f: Array = self.fun(self.t, self.y).copy()
         self.direction_of_rate: Array = self.f
         self.age = 0
         self.rate = 0.0
         self.rate = self._largest_rate()
         self.last: tuple[float, float] | None = None
         self.h_abs: float = self._first_step() if first_step is None else first_step
-        self.states: list[_State] = []  # where the last two steps began
+        self.states: list[State] = []  # where the last two steps began
 
     @staticmethod
     @abstractmethod
@@ -95,16 +93,20 @@ class Stabilised(OdeSolver):
     def _largest_rate(self) -> float:
         """Return an upper estimate of the largest rate at the state, by a power iteration."""
         self.age = 0
+        if not self.n:
+            return 0.0
         vector = self.direction_of_rate
-        length = math.sqrt(np.finfo(float).eps) * max(float(np.linalg.norm(self.y)), 1e-8)
+        # A state is known to the tolerance: near zero that is its scale.
+        size = max(length(self.y), length(np.broadcast_to(self.atol, self.n)))
+        distance = math.sqrt(np.finfo(float).eps) * size
         estimate = self.rate / _MARGIN
         for _ in range(30):
-            norm = float(np.linalg.norm(vector))
+            norm = length(vector)
             if not 0 < norm < math.inf:
                 # Nothing moves here: any direction is as good.
-                vector, norm = np.ones_like(self.y), math.sqrt(self.y.size)
-            vector = self.fun(self.t, self.y + (length / norm) * vector) - self.f
-            before, estimate = estimate, float(np.linalg.norm(vector)) / length
+                vector, norm = np.ones_like(self.y), math.sqrt(self.n)
+            vector = self.fun(self.t, self.y + (distance / norm) * vector) - self.f
+            before, estimate = estimate, length(vector) / distance
             if abs(estimate - before) <= 0.01 * estimate:
                 break
         self.direction_of_rate = vector
@@ -117,34 +119,40 @@ class Stabilised(OdeSolver):
     def _first_step(self) -> float:
         whole = abs(self.t_bound - self.t)
         h = min(whole, self.max_step, 1 / self.rate if self.rate > 0 else whole)
-        if h == 0:
-            return 0.0
+        if h == 0 or not self.n:
+            return h
         y = self.y + self.direction * h * self.f
         change = self._error(h * (self.fun(self.t + self.direction * h, y) - self.f), y)
-        return min(whole, 0.1 * h / math.sqrt(change)) if math.sqrt(change) > 0 else h
+        return min(whole, 0.1 * h / math.sqrt(change)) if 0 < change < math.inf else h
 
     def _step_impl(self) -> tuple[bool, str | None]:
         if self.age >= _RENEW:
             self.rate = self._largest_rate()
         smallest = 10 * abs(np.nextafter(self.t, self.direction * math.inf) - self.t)
+        left = abs(self.t_bound - self.t)
         while True:
-            left = abs(self.t_bound - self.t)
+            if not math.isfinite(self.rate):
+                return False, NOT_FINITE.format(self.t)
             h_abs = self._next(min(max(self.h_abs, smallest), self.max_step), left)
+            target = self.t_bound if h_abs == left else self.t + self.direction * h_abs
+            if target == self.t:
+                return False, self.TOO_SMALL_STEP
             y, f, difference = self._attempt(self.direction * h_abs)
             error = self._error(difference, y)
             if error <= 1:
-                break
+                f = self.fun(target, y).copy() if f is None else f
+                if np.isfinite(f).all():
+                    break
+                error = math.inf
             if h_abs <= smallest:
                 return False, self.TOO_SMALL_STEP
             shrink = 0.8 * error ** (-1 / self.error_order) if error < math.inf else 0.1
             self.h_abs = h_abs * max(0.1, shrink)
             if self.age > 0:
                 self.rate = self._largest_rate()
-        target = self.t_bound if h_abs == left else self.t + self.direction * h_abs
-        self.h_abs = h_abs * self._growth(h_abs, max(error, 1e-12))
-        self.states = [*self.states[-1:], _State(self.t, self.y, self.f, self.rate, h_abs)]
-        self.t, self.y = target, y
-        self.f = self.fun(target, y) if f is None else f
+        self.h_abs = h_abs * self._growth(h_abs, max(error, _NO_ERROR))
+        self.states = [*self.states[-1:], State(self.t, self.y, self.f, self.rate, h_abs)]
+        self.t, self.y, self.f = target, y, f
         self.age += 1
         return True, None
 
@@ -154,8 +162,8 @@ class Stabilised(OdeSolver):
     def _next(self, h: float, left: float) -> float:
         """Return the next step, from the allowed one, such that the last one is short."""
         before = self.states[-1].step if self.states else h
-        if max(h, _SHORT * before) < left < (1 + _DAMPED) * h or _SHORT * before < left <= h:
-            h = _FIRST * left
+        if max(h, SHORT * before) < left < (1 + DAMPED) * h or SHORT * before < left <= h:
+            h = FIRST * left
         return self._fitted(min(h, left))
 
     def _fitted(self, h: float) -> float:
@@ -179,50 +187,16 @@ class Stabilised(OdeSolver):
         self.last = (h, error)
         return min(10.0, max(0.1, factor))
 
+    def reach(self, times: Array) -> Array:
+        """Return the states at times within the last step, a column each.
+
+        Cheaper than `dense_output` for a time or two, and dearer for many. Each is as good as the
+        end of a step; where they lie depends on the other times asked for.
+        """
+        return reached(self, self.states, times)
+
     def _dense_output_impl(self) -> DenseOutput:
-        return _Substeps(self)
-
-
-class _Substeps(DenseOutput):
-    """Reaches times inside a step by shorter steps of the method, from a state that is damped.
-
-    The error of a stabilised method is mostly in the fast directions, and dies out during the next
-    step. 2026-11, at d = 200, N = 10, t = 1.5: a fourth of it is left after a fourth of the step, a
-    60th after all of it. A cubic through the ends of a step takes the slopes there, in which the
-    errors of the fast directions are enlarged by their rates.
-    """
-
-    def __init__(self, solver: Stabilised) -> None:
-        super().__init__(solver.t_old, solver.t)
-        self.solver, self.states = solver, solver.states
-        self.known = {self.t_old: self.states[-1].y}
-        if self.t == solver.t_bound:
-            self.known[self.t] = solver.y
-
-    def _call_impl(self, t: Array) -> Array:
-        times = np.atleast_1d(t)
-        values = np.empty((times.size, self.states[-1].y.size))
-        before, state = self.states[0], self.states[-1]
-        for index in np.argsort(np.abs(times - self.t_old), kind="stable"):
-            target = float(times[index])
-            known = self.known.get(target)
-            if known is None:
-                if state is self.states[-1] and abs(target - state.t) < _DAMPED * before.step:
-                    state = before
-                state = self._advanced(state, target)
-                known = state.y
-            values[index] = known
-        return values.T.reshape(values.shape[1:] + t.shape)
-
-    def _advanced(self, state: _State, target: float) -> _State:
-        """Return the state at a time, after one short step or two."""
-        way = target - state.t
-        ends = [state.t + _FIRST * way, target] if abs(way) > _SHORT * state.step else [target]
-        for end in ends:
-            f = self.solver.fun(state.t, state.y) if state.f is None else state.f
-            y = self.solver._taken(end - state.t, state.t, state.y, f, state.rate)
-            state = _State(end, y, None, state.rate, state.step)
-        return state
+        return Damped(self, self.states)
 
 
 def combine(target: Array, scale: float, *terms: tuple[float, Array]) -> None:

@@ -28,8 +28,10 @@ _LONG = 1e4
 # A step that meets so many values that are not finite has collapsed: steps of 12 evaluations have
 # been cut by more than 1e20 then.
 _UNDEFINED = 400
-# So many steps in a row that leave the time as it is, to the last digit, lead nowhere.
-_STUCK = 20_000
+# So many steps in a row of fewer than _TINY units in the last digit of the time lead nowhere; one
+# that met values that are not finite counts as many.
+_STUCK, _AT_A_WALL, _TINY = 50_000, 2500, 1000.0
+_NOT_FINITE = "the gradient has NaN or infinite values, or the step leads to some"
 
 
 class _CollapsedError(Exception):
@@ -144,7 +146,7 @@ class Stepper:
 
     def advance(self) -> str | None:
         """Take a step; return why it failed, if it did."""
-        self.undefined, earlier = 0, self.reached
+        self.undefined = 0
         self.before, began = self.solver.y, float(self.solver.t)
         message = self._step()
         if message is not None and began > 0 and takes(self.method, "first_step"):
@@ -152,9 +154,14 @@ class Stepper:
             self.undefined = 0
             self.restart(self.before, began, _EPS * began)
             message = self._step()
-        self.stuck = self.stuck + 1 if self.reached == earlier else 0
-        if message is None and self.stuck > _STUCK:
-            return f"{_STUCK} steps did not change the time"
+        if message is not None:
+            return message
+        self.stuck += _AT_A_WALL if self.undefined else 1
+        if self.solver.t - self.solver.t_old > _TINY * _EPS * abs(self.reached):
+            self.stuck = 0
+        if self.stuck > _STUCK:
+            message = "the steps are too short to change the time"
+            message += f": {_NOT_FINITE}" if self.undefined else ""
         return message
 
     def _step(self) -> str | None:
@@ -171,8 +178,7 @@ class Stepper:
             solver.status = "failed"
         if solver.status != "failed" and np.isfinite(solver.y.sum()):
             return None
-        nan = "the gradient has NaN or infinite values, or the step leads to some"
-        return "; ".join(str(part) for part in (message, self.undefined and nan) if part)
+        return "; ".join(str(part) for part in (message, self.undefined and _NOT_FINITE) if part)
 
     def due(self, times: Array) -> Array:
         """Return those of the times that the last step has reached, in the time of the solver."""

@@ -9,6 +9,15 @@ import numpy as np
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
 
 from fixedrank._checks import Array
+from fixedrank.flows.contract import (
+    NOT_FINITE,
+    BetweenSteps,
+    checked_steps,
+    checked_tolerances,
+    length,
+    velocity_within,
+    warn_of_unused,
+)
 from fixedrank.flows.rock import ROCK4
 
 # DOP853 is stable up to h rho = 6.39. At the first of these values of h rho, and at the second
@@ -88,16 +97,49 @@ class AutoSwitching(OdeSolver):
         max_step: float = math.inf,
         vectorized: bool = False,
         stiff: bool = False,
+        **unused: Any,
     ) -> None:
-        super().__init__(fun, t0, y0, t_bound, vectorized)
+        warn_of_unused(unused)
+        super().__init__(velocity_within(fun, t0, t_bound), t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
+        rtol, atol = checked_tolerances(rtol, atol, self.n)
+        whole = abs(t_bound - t0)
+        checked_steps(first_step, max_step, whole)
         self.options = {"rtol": rtol, "atol": atol, "max_step": max_step}
-        self.inner: Any = self._method(ROCK4 if stiff else DOP853, first_step)
+        choose = first_step is None and not stiff and whole > 0 and self.n > 0
+        step = whole if choose else first_step
+        self.inner: Any = self._method(ROCK4 if stiff else DOP853, step)
+        if choose:
+            self.inner.h_abs = self._first_step(min(whole, max_step))
         self.count, self.patience = 0, _PATIENCE
 
     def _method(self, method: type[OdeSolver], step: float | None) -> OdeSolver:
-        return method(self.fun, self.t, self.y, self.t_bound, first_step=step, **self.options)
+        def kept(t: float, y: Array) -> Array:
+            # What f returns may be written over at its next call.
+            return self.fun(t, y).copy()
+
+        return method(kept, self.t, self.y, self.t_bound, first_step=step, **self.options)
+
+    def _first_step(self, longest: float) -> float:
+        """Return a first step of DOP853, by Hairer's rule without its absolute times.
+
+        The rule asks how the state and f change in a unit of time. Here this is the time in which
+        the state, if it is not below the tolerance, moves by its own size.
+        """
+        f = self.inner.f
+        scale = self.options["atol"] + self.options["rtol"] * np.abs(self.y)
+        size, speed = max(length(self.y / scale), math.sqrt(self.n)), length(f / scale)
+        if not math.isfinite(speed):
+            return longest
+        unit = min(size / speed, 100 * longest) if speed > 0 else longest
+        trial = 0.01 * unit
+        later = self.fun(self.t + self.direction * trial, self.y + self.direction * trial * f)
+        curvature = length((later - f) / scale) / trial * unit**2
+        change = max(speed * unit, curvature) / math.sqrt(self.n)
+        if not 0 < change < math.inf:
+            return longest if change == 0 else trial
+        return float(min(longest, unit, unit * (0.01 / change) ** (1 / 8)))
 
     @property
     def stiff(self) -> bool:
@@ -110,11 +152,13 @@ class AutoSwitching(OdeSolver):
         return float(self.inner.h_abs)
 
     def _step_impl(self) -> tuple[bool, str | None]:
+        if self.t_old is None and not np.isfinite(self.inner.f).all():
+            return False, NOT_FINITE.format(self.t)
         before = self.inner.nfev
         message = self.inner.step()
         if self.inner.status == "failed":
             return False, message
-        self.stepped = self.inner
+        self.stepped, self.y_old = self.inner, self.y
         self.t, self.y = self.inner.t, self.inner.y
         if self.inner.status == "running":
             self._reconsider(tried_again=self.inner.nfev - before > DOP853.n_stages)
@@ -144,4 +188,15 @@ class AutoSwitching(OdeSolver):
         return abs(h) * float(np.linalg.norm(solver.K[-1] - solver.K[last])) / distance
 
     def _dense_output_impl(self) -> DenseOutput:
-        return self.stepped.dense_output()
+        return _WithEnds(self.stepped.dense_output(), self.y_old, self.y)
+
+
+class _WithEnds(BetweenSteps):
+    """What DOP853 says between the ends of a step; at them it is rounded."""
+
+    def __init__(self, inside: DenseOutput, y_old: Array, y: Array) -> None:
+        super().__init__(inside.t_old, inside.t, y_old, y)
+        self.inside = inside
+
+    def _inside(self, times: Array) -> Array:
+        return np.asarray(self.inside(times))

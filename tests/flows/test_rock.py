@@ -49,17 +49,20 @@ def test_fourth_order_at_zero(stages):
     np.testing.assert_array_less(np.abs(values - np.exp(-z)), 0.01 * z**5 + 1e-16 * stages**2)
 
 
+@pytest.mark.parametrize("within", [False, True])
 @pytest.mark.parametrize("length", [1.0, 30.0, 300.0])
 @pytest.mark.parametrize("interval", [(0.0, 2.0), (0.5, 0.0)])
-def test_fourth_order_for_equations_that_depend_on_time(interval, length):
+def test_fourth_order_for_equations_that_depend_on_time(interval, length, within):
+    """With the usual stages, and those of steps that end where f does."""
     start = [1.0, 0.3]
     exact = solve_ivp(pendulum, interval, start, "DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
 
     def error(h):
-        solver = ROCK4(pendulum, interval[0], np.array(start), interval[1])
+        solver = ROCK4(pendulum, interval[0], np.array(start), 2 * interval[1] - interval[0])
         h = np.copysign(h, interval[1] - interval[0])
         y, t = solver.y, interval[0]
         for _ in range(round(abs((interval[1] - interval[0]) / h))):
+            solver.t_bound = t + (h if within else 2 * h)
             y = solver._taken(h, t, y, pendulum(t, y), length / abs(h))
             t += h
         return np.linalg.norm(y - exact)
@@ -74,6 +77,7 @@ def test_every_number_of_stages_makes_a_method():
     exact = solve_ivp(pendulum, (0, h), start, "DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
     solver = ROCK4(pendulum, 0, start, 1.0)
     for stages in range(5, 501):
+        solver.t_bound = 1.0 if stages % 2 else h
         rate = 0.9999 * ROCK4._interval(stages) / h
         assert solver._stages_for(h, rate) == stages
         found = solver._taken(h, 0.0, start, pendulum(0, start), rate)
@@ -185,13 +189,16 @@ def test_bad_options(options):
         solve_ivp(lambda t, y: -y, (0, 1), [1.0, 2.0], method=ROCK4, **options)
 
 
-def test_coefficients_are_of_moderate_size():
+@pytest.mark.parametrize("within", [False, True])
+def test_coefficients_are_of_moderate_size(within):
     """No cancellation in the last four stages; what estimates the error is a difference."""
     for stages in range(5, 501, 5):
-        method = coefficients(stages)
+        method = coefficients(stages, within)
         assert np.abs(np.concatenate(method.inner)).max() <= 2.5
         assert np.abs(method.outer).max() <= 1
         assert np.abs(method.estimate).max() <= stages / 5
+        times = [*(time for *_, time in method.steps), *method.abscissae]
+        assert 0 <= min(times) <= max(times) <= (0.96 if within else 1.024)
 
 
 def test_changes_to_the_stiff_method_and_back():
