@@ -59,3 +59,16 @@ def _zero(t0: float, x0: float, rate0: float, t1: float, x1: float, rate1: float
     span, z = x0 - x1, x0 / (x0 - x1)
     bend = span * ((z**2 - 2 * z + 1) * z / rate0 + (z - 1) * z**2 / rate1)
     return t1 + (2 * z - 3) * z**2 * (t0 - t1) + (t0 - t1) + bend
+
+
+def lower_rank(depth: float, k: int, kept: int) -> str:
+    """Say why a flow goes on at a lower rank."""
+    if depth >= 2:
+        return (
+            f"errors would carry the flow across the boundary of M_{k}, which it never crosses, "
+            f"so it goes on in M_{kept}"
+        )
+    reaches = f"at depth N < 2 the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
+    # s = 0 solves s' = -N s^(2-2/N) a, and so does what leaves it later: s^(2/N-1) ~ |a| t.
+    several = ", one of several ways to go on, as s' = s^(2-2/N) has at s = 0"
+    return reaches + (several if depth > 1 else "")

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.flows.boundary import Approach, Meeting
+from fixedrank.flows.boundary import Approach, Meeting, lower_rank
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
@@ -40,6 +40,8 @@ from fixedrank.networks.gradients import thin_gradient
 _EPS = float(np.finfo(float).eps)
 # Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
 _NOISE = 1e3 * _EPS
+# A cosine of left and right singular vectors of a core at which another frame is due.
+_APART = 0.5
 # A largest singular value that has grown so far asks for another unit.
 _GROWN = 1e3
 # Ratios of neighbouring singular values at which groups part, and at which they join again.
@@ -198,27 +200,29 @@ class RiemannianSystem:
         self.peak = max(self.peak, size)
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
-        agreement = _agreement(left, right) if self.depth < 2 else float(np.linalg.slogdet(core)[0])
-        crossed = agreement < 0
-        meeting = None
-        if self.depth < 2 and shrinking and not crossed:
-            gradient = u.T @ self.products(u, core * self.unit, v)[0]
-            slope = float(left[:, -1] @ gradient @ right[-1])
-            meeting = self.approach.meeting(t, self.least * self.unit, slope)
-            if meeting is not None and self._met(meeting, s):
-                return self._cut_at_zero(meeting, state)
-        elif self.depth < 2:
-            self.approach.forget()
+        agreement, meeting = float(np.linalg.slogdet(core)[0]), None
         floor = max(self.shape) * _EPS
         if self.depth < 2:
+            agreement = _agreement(left, right)
             floor = max(floor, _NOISE ** (1 / self.approach.power))
+            if not shrinking or agreement < 0:
+                self.approach.forget()
+            else:
+                gradient = u.T @ self.products(u, core * self.unit, v)[0]
+                slope = float(left[:, -1] @ gradient @ right[-1])
+                meeting = self.approach.meeting(t, self.least * self.unit, slope)
+        if meeting is not None and self._met(meeting, s, floor):
+            return self._cut_at_zero(meeting, state)
         kept = int((s > floor * s[0]).sum())
         if kept < self.k and shrinking and meeting is None:
             lost = float(s[kept]) * self.unit
-            fell = f"a singular value fell to {lost:.2e}, round-off of the largest, {size:.2e}; "
-            self.changes.append(RankChange(t, kept, lost, fell + self._boundary(kept)))
+            reason = (
+                f"a singular value fell to {lost:.2e}, round-off of the largest, {size:.2e}; "
+                + lower_rank(self.depth, self.k, kept)
+            )
+            self.changes.append(RankChange(t, kept, lost, reason))
             return self._reframe(state, kept)
-        if crossed:
+        if agreement < 0:
             does = "may end at" if self.depth < 2 else "never reaches; take smaller steps"
             return Stop(
                 f"stopped at t = {t:.6g}: a step crossed the boundary of M_{self.k}, which the "
@@ -232,47 +236,32 @@ class RiemannianSystem:
         part = s[-1] < GRADED * s[0] and (ratios[within] < _SPLIT / 3).any()
         if part or (ratios[~within] > _MERGE).any() or (s < 0.1 * self.framed).any():
             return self._reframe(state, self.k)
-        if agreement < 0.5:
+        if agreement < _APART:
             return self._reframe(state, self.k)
         if s[0] > _GROWN * self.framed[0] or max(_drift(u), _drift(v)) > 10 * self.rtol:
             return self._reframe(state, self.k)
         return None
 
-    def _met(self, meeting: Meeting, s: Array) -> bool:
+    def _met(self, meeting: Meeting, s: Array, floor: float) -> bool:
         """Say whether the time is right to the tolerance, and what is left within it too."""
         # Where all of W goes to zero, beside what it was.
         scale = self.peak / self.unit if s[-1] > 0.5 * s[0] else s[0]
         way = meeting.t - self.start
         known = meeting.change <= self.rtol * way and meeting.t <= self.end
-        return bool(known and s[-1] <= self.rtol * scale)
+        # Close to N = 2 it is within the tolerance for long, and kept as far as round-off allows.
+        near = meeting.t - self.t <= 0.1 * way or s[-1] <= 10 * floor * scale
+        return bool(known and near and s[-1] <= self.rtol * scale)
 
     def _cut_at_zero(self, meeting: Meeting, state: Array) -> Restart | Stop:
-        """Go on in M_(k-1), the smallest singular value being zero."""
+        """Go on in M_(k-1), or at zero, without the smallest singular value."""
         kept = self.k - 1
         self.approach.forget()
-        reached = f"a singular value reached zero; {self._boundary(kept)}"
-        self.changes.append(RankChange(meeting.t, kept, self.least * self.unit, reached))
+        reason = "a singular value reached zero; " + lower_rank(self.depth, self.k, kept)
+        self.changes.append(RankChange(meeting.t, kept, self.least * self.unit, reason))
         if kept > 0:
             return self._reframe(state, kept)
         self.zero = True
         return Stop(f"stationary from t = {meeting.t:.6g} on: W is zero", rest=True)
-
-    def _boundary(self, kept: int) -> str:
-        """Say why it goes on at a lower rank; s' ~ -s^(2-2/N) is zero in finite time if N < 2."""
-        if self.depth < 2:
-            unique = (
-                ", one of several continuations, as s' = -s^(2-2/N) has at s = 0"
-                if self.depth > 1
-                else ""
-            )
-            return (
-                f"at depth N < 2 the flow reaches the boundary of M_{self.k}; "
-                f"it goes on in M_{kept}{unique}"
-            )
-        return (
-            f"errors would carry the flow across the boundary of M_{self.k}, which it never "
-            f"crosses, so it goes on in M_{kept}"
-        )
 
     def _reframe(self, state: Array, rank: int, step: float = math.inf) -> Restart:
         """Return the same matrix, cut to `rank`, with orthonormal U, V and diagonal core."""

@@ -68,7 +68,8 @@ def integrate(
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
     end = float(times[-1])
     stepper = Stepper(system, method, rtol, atol, options, float(times[0]), end)
-    slope = stepper.velocity(0.0, state)
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = stepper.velocity(0.0, state)
     if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)

@@ -54,9 +54,12 @@ def riemannian_flow(
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
         "LSODA" of SciPy.
-    rtol, atol : float
-        Tolerances of the local error, relative and absolute. Small singular values are kept to
-        `rtol` relative, as the layers of a network keep them.
+    rtol : float
+        The relative tolerance of the local error. Small singular values are kept to it, too, as
+        the layers of a network keep them; at N < 2 as far as round-off allows.
+    atol : float, optional
+        The absolute tolerance of U and V, or of W at depth 1 and k = min(m, n). By default 0.01
+        `rtol` beside their norms: the flow of (c X, c Y) or of (X, c Y) is the same in other units.
     progress : bool
         Whether to show a bar over t with the loss (needs tqdm).
     **options
@@ -66,11 +69,19 @@ def riemannian_flow(
     -------
     RiemannianTrajectory
         The points at the asked times; memory does not grow with the number of steps. Where a
-        singular value decays to round-off of the largest the flow goes on at the lower rank, and
-        ``rank_changes`` says when and why. Where the flow comes to rest early (within ten
-        tolerances of a point from which nothing grows in the time that is left), the remaining
-        outputs repeat that point. After Ctrl-C, what was computed. To resume, start from its last
-        point and time.
+        singular value decays to round-off of the largest, or at N < 2 reaches zero in finite time,
+        the flow goes on at the lower rank, and ``rank_changes`` says when and why. Where the flow
+        comes to rest early (within ten tolerances of a point from which nothing grows in the time
+        that is left), the remaining outputs repeat that point. After Ctrl-C, what was computed. To
+        resume, start from its last point and time.
+
+    Notes
+    -----
+    At N >= 2 the flow stays in M_k for all time. At N < 2 a singular value may reach zero in
+    finite time, as s' = -N s^(2-2/N) a with a > 0 does at the boundary. For 1 < N < 2 there are
+    several ways to go on from there; the one that is taken keeps the lower rank. At N = 1 and
+    k = min(m, n) the flow is that of all matrices, W' = -grad L^1(W), through singular ones too:
+    the rank is as given, and singular values may pass zero.
 
     Raises
     ------
