@@ -10,6 +10,10 @@ and with it the direction of steepest descent: the Riemannian gradient is
 values of :math:`W` enlarged and that along small ones damped. At ``depth=1`` it is the embedded
 metric.
 
+NumPy's global random state is not used. Where pymanopt draws by itself, random starts or simplices,
+it asks the manifold, whose generator can be seeded: ``FixedRank(m, n, k, depth=N, rng=0)``. (The
+weights of ``ParticleSwarm`` pymanopt draws from the global state.)
+
 The task is the best approximation of a matrix by one of rank 5.
 """
 
@@ -41,7 +45,7 @@ def problem_on(manifold):
     return pymanopt.Problem(manifold, cost)
 
 
-start = fixedrank.FixedRank(m, n, k, depth=1).random_point(rng=1)
+start = fixedrank.FixedRank(m, n, k, depth=1, rng=1).random_point()
 solvers = {"steepest descent": SteepestDescent, "conjugate gradients": ConjugateGradient}
 figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
 for axes, (name, solver) in zip(panels, solvers.items(), strict=True):

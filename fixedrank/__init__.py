@@ -8,8 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
-from importlib import metadata as _metadata
-
+from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
     Experiment,
@@ -43,6 +42,7 @@ from fixedrank.geometry import (
     FixedRankTangentVector,
     GeodesicNotFoundError,
     MatrixSum,
+    Product,
     RankLostError,
     integral_inner_product,
 )
@@ -101,6 +101,7 @@ __all__ = [
     "MatrixSensing",
     "MatrixSum",
     "NetworkHessian",
+    "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
@@ -132,7 +133,4 @@ __all__ = [
     "two_layer_solution",
 ]
 
-try:
-    __version__ = _metadata.version("fixedrank")
-except _metadata.PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0+unknown"
+__version__ = _version()

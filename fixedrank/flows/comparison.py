@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._progress import Shown
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -115,8 +116,14 @@ class FlowComparison:
             "smaller tolerances, or a smaller fixed step, tell integration error from more."
         )
 
-    def plot(self) -> Any:
+    def plot(self, figure: Any = None) -> Any:
         """Draw losses, singular values, gap and balancedness.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+            An empty figure to draw on. The new one that is made if it is left out does not belong
+            to pyplot, which would keep it: for ``pyplot.show()`` give ``pyplot.figure()``.
 
         Returns
         -------
@@ -128,7 +135,7 @@ class FlowComparison:
         ModuleNotFoundError
             If matplotlib is not installed.
         """
-        return plot_comparison(self)
+        return plot_comparison(self, figure)
 
 
 def compare_flows(
@@ -139,7 +146,7 @@ def compare_flows(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    progress: bool = False,
+    progress: Shown = False,
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
@@ -160,8 +167,9 @@ def compare_flows(
         The integrator, the same for both flows.
     rtol, atol : float
         Tolerances of the local error, relative and absolute.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.

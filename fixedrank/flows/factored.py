@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._progress import Shown
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import each_once, integrate, output_times
 from fixedrank.flows.system import Restart, Stop
@@ -117,7 +118,7 @@ def factored_flow(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
-    progress: bool = False,
+    progress: Shown = False,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -141,8 +142,9 @@ def factored_flow(
     atol : float, optional
         Absolute tolerance, for the entries of the layers atol / (10 N); if left out, rtol / 100
         times the norm of each layer, so that it has the units of the layers.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     **options
         Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, finite_array
-from fixedrank._optional import import_extra
+from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.inside import states_inside
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving
@@ -62,7 +62,7 @@ def integrate(
     method: Any,
     rtol: float,
     atol: float | None,
-    progress: bool,
+    progress: Shown,
     options: dict[str, Any],
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
@@ -75,7 +75,7 @@ def integrate(
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
     run = Run(records=[system.record(state)])
     reached = float(times[0])
-    bar = _Bar(times) if progress else None
+    bar = _Bar(times, progress) if progress else None
     try:
         if slope.any():
             stepper.begin(state, slope)
@@ -148,22 +148,22 @@ def _finish(run: Run, verdict: Stop, state: Array, system: System, count: int) -
 
 
 class _Bar:
-    """A progress bar over t that shows the loss, a few times a second."""
+    """Progress over t that shows the loss, a few times a second."""
 
-    def __init__(self, times: Array) -> None:
-        tqdm = import_extra("tqdm", "progress", "progress=True")
-        self.start = float(times[0])
-        self.bar = tqdm.tqdm(
-            total=float(times[-1] - times[0]),
+    def __init__(self, times: Array, shown: Shown) -> None:
+        self.start, self.told = float(times[0]), -math.inf
+        self.progress = Progress(
+            float(times[-1] - times[0]),
+            shown,
+            "progress=True",
             bar_format="{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]",
         )
-        self.shown = -math.inf
 
     def show(self, t: float, system: System, state: Array) -> None:
-        if time.monotonic() - self.shown > 0.2:
-            self.bar.set_postfix_str(f"loss {system.loss(state):.4e}", refresh=False)
-            self.bar.update(t - self.start - self.bar.n)
-            self.shown = time.monotonic()
+        if time.monotonic() - self.told > 0.2:
+            about = f"loss {system.loss(state):.4e}"
+            self.progress.add(t - self.start - self.progress.done, about)
+            self.told = time.monotonic()
 
     def close(self) -> None:
-        self.bar.close()
+        self.progress.close()

@@ -6,6 +6,7 @@ from fixedrank.geometry.logarithm import GeodesicNotFoundError
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.operator import DepthOperator
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.product import Product
 from fixedrank.geometry.sums import MatrixSum
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FixedRankTangentVector",
     "GeodesicNotFoundError",
     "MatrixSum",
+    "Product",
     "RankLostError",
     "integral_inner_product",
 ]

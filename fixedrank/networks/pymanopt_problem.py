@@ -12,6 +12,17 @@ from fixedrank.geometry.ambient import ambient_products
 from fixedrank.geometry.manifold import FixedRank
 
 
+class _Problem(pymanopt.Problem):
+    """A problem that says why it cannot go to another process."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a pymanopt Problem holds functions that were made in this process and cannot be "
+            "pickled: send the problem and the manifold instead, and call "
+            "problem.to_pymanopt(manifold) where it is solved"
+        )
+
+
 def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
     """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
 
@@ -64,7 +75,7 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         return problem.hessian_product((u, s, vt), pair)
 
     with_hessian = on_fixed_rank and hasattr(problem, "hessian_product")
-    return pymanopt.Problem(
+    return _Problem(
         manifold,
         cost,
         euclidean_gradient=euclidean_gradient,

@@ -23,7 +23,7 @@ from fixedrank.geometry.points import (
 class Matrices(Manifold):
     """The set M_k of real m x n matrices of rank k, in factors."""
 
-    def __init__(self, m: int, n: int, k: int, *, depth: float) -> None:
+    def __init__(self, m: int, n: int, k: int, *, depth: float, rng: Seed = None) -> None:
         self.m, self.n, self.k = (
             positive_integer(name, value) for name, value in (("m", m), ("n", n), ("k", k))
         )
@@ -31,6 +31,7 @@ class Matrices(Manifold):
             raise ValueError(f"the rank k = {k} exceeds min(m, n) = min({m}, {n}) = {min(m, n)}")
         self.depth = real_depth(depth)
         require_metric(self.m, self.n, self.k, self.depth)
+        self.rng = None if rng is None else np.random.default_rng(rng)
         super().__init__(
             f"Manifold of {m}x{n} matrices of rank {k} with the depth-{self.depth:g} metric",
             (self.m + self.n - self.k) * self.k,
@@ -134,7 +135,8 @@ class Matrices(Manifold):
         Parameters
         ----------
         rng : numpy.random.Generator, int or None
-            The generator, a seed, or None for fresh entropy.
+            The generator, a seed, or None for the manifold's own generator; where the manifold
+            has none, for fresh entropy.
 
         Returns
         -------
@@ -148,12 +150,15 @@ class Matrices(Manifold):
         >>> bool((manifold.random_point(rng=0).s == manifold.random_point(rng=0).s).all())
         True
         """
-        generator = np.random.default_rng(rng)
+        generator = self._generator(rng)
         return FixedRankPoint(
             orthonormal_columns(generator.standard_normal((self.m, self.k))),
             np.sort(1 - generator.random(self.k))[::-1].copy(),
             orthonormal_columns(generator.standard_normal((self.n, self.k))).T.copy(),
         )
+
+    def _generator(self, rng: Seed) -> np.random.Generator:
+        return np.random.default_rng(self.rng if rng is None else rng)
 
     # Light checks for the hot paths; `check_point` does all of them.
 

@@ -128,7 +128,8 @@ class Metric(TangentSpaces):
         point : FixedRankPoint or tuple (u, s, vt)
             The point W.
         rng : numpy.random.Generator, int or None
-            The generator, a seed, or None for fresh entropy.
+            The generator, a seed, or None for the manifold's own generator; where the manifold
+            has none, for fresh entropy.
 
         Returns
         -------
@@ -149,7 +150,7 @@ class Metric(TangentSpaces):
         1.0
         """
         checked = self._point(point)
-        generator = np.random.default_rng(rng)
+        generator = self._generator(rng)
         # In this order, so that the seed that drew the point does not draw its U again as Up.
         core = generator.standard_normal((self.k, self.k))
         vp = generator.standard_normal((self.n, self.k))
