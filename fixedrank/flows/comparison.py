@@ -86,10 +86,10 @@ class FlowComparison:
     @property
     def agree(self) -> bool:
         """Whether the gap is within the tolerances at all times."""
-        absolute = self.absolute_tolerance
-        if absolute is None:
-            absolute = _ABSOLUTE * self.tolerance * np.maximum.accumulate(self.norm)
-        allowed = self.tolerance * self.norm + absolute
+        norm = self.norm
+        if self.absolute_tolerance is None:
+            norm = norm + _ABSOLUTE * np.maximum.accumulate(norm)
+        allowed = self.tolerance * norm + (self.absolute_tolerance or 0.0)
         return bool((self.gap <= allowed).all())
 
     @property

@@ -101,9 +101,9 @@ def integrate(
             if isinstance(verdict, Restart):
                 stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
                 continue
-            found = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
-            if found is not None:
-                _finish(run, *found, system, times.size)
+            ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
+            if ending is not None:
+                _finish(run, *ending, system, times.size)
             elif stepper.grown_old():
                 stepper.restart(solver.y, float(solver.t), stepper.next_step())
     except KeyboardInterrupt:
