@@ -103,7 +103,7 @@ def integrate(
                 continue
             ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
             if ending is not None:
-                _finish(run, *ending, system, times.size)
+                _finish(run, ending[0], ending[1], system, times.size)
             elif stepper.grown_old():
                 stepper.restart(solver.y, float(solver.t), stepper.next_step())
     except KeyboardInterrupt:

@@ -30,9 +30,9 @@ _LONG = 1e4
 _UNDEFINED = 400
 # So many steps in a row of fewer than _TINY units in the last digit of the time lead nowhere; one
 # that met values that are not finite counts as many.
-_STUCK, _AT_A_WALL, _TINY = 50_000, 2500, 1000.0
+_STUCK, _AT_A_WALL, _TINY = 50_000, 10_000, 1000.0
 # So many failed steps at times that are not further apart than this, relative, are enough.
-_FAILURES, _APART = 20, 1e-9
+_FAILURES, _APART = 5, 1e-9
 _NOT_FINITE = "the gradient has NaN or infinite values, or the step leads to some"
 
 
