@@ -131,7 +131,6 @@ def run(options: argparse.Namespace) -> int:
         np.linspace(0, end, options.points),
         method=options.method,
         rtol=options.rtol,
-        atol=min(1e-10, options.rtol),
         progress=progress(),
         **extra,
     )

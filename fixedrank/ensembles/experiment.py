@@ -42,8 +42,10 @@ class Experiment:
     tolerance : float
         A run stops when its loss is this close to the minimum, relative to the gap between the
         minimum and the next higher critical value.
-    rtol, atol : float
-        Tolerances of the integration.
+    rtol : float
+        Relative tolerance of the integration.
+    atol : float, optional
+        Absolute tolerance; if left out, a thousandth of `rtol`, of the size of each network.
 
     Raises
     ------
@@ -67,7 +69,7 @@ class Experiment:
     end: float = 1000.0
     tolerance: float = 1e-6
     rtol: float = 1e-6
-    atol: float = 1e-9
+    atol: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.problem, LinearRegression):

@@ -20,6 +20,9 @@ from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness, checked_factors
 from fixedrank.plotting import plot_comparison
 
+# What a gap may have beside the relative tolerance, in norms of the largest W so far.
+_ABSOLUTE = 0.01
+
 
 @dataclass(frozen=True, kw_only=True)
 class FlowComparison:
@@ -38,8 +41,9 @@ class FlowComparison:
         to the square of the largest spectral norm among them.
     tolerance : float
         The relative gap up to which the flows count as one: 100 rtol.
-    absolute_tolerance : float
-        What a gap may have beside that, for small W: 100 atol.
+    absolute_tolerance : float, optional
+        What a gap may have beside that, for small W: 100 atol, or if none was given a hundredth of
+        the relative one, of the largest W up to then.
 
     Examples
     --------
@@ -56,7 +60,7 @@ class FlowComparison:
     depth: int
     imbalance: float
     tolerance: float
-    absolute_tolerance: float
+    absolute_tolerance: float | None
 
     @property
     def t(self) -> Array:
@@ -82,7 +86,10 @@ class FlowComparison:
     @property
     def agree(self) -> bool:
         """Whether the gap is within the tolerances at all times."""
-        allowed = self.tolerance * self.norm + self.absolute_tolerance
+        norm = self.norm
+        if self.absolute_tolerance is None:
+            norm = norm + _ABSOLUTE * np.maximum.accumulate(norm)
+        allowed = self.tolerance * norm + (self.absolute_tolerance or 0.0)
         return bool((self.gap <= allowed).all())
 
     @property
@@ -144,7 +151,7 @@ def compare_flows(
     *,
     method: Any = "auto",
     rtol: float = 1e-8,
-    atol: float = 1e-10,
+    atol: float | None = None,
     progress: Shown = False,
     allow_unbalanced: bool = False,
     **options: Any,
@@ -164,8 +171,10 @@ def compare_flows(
         The output times, increasing; the layers start at the first one.
     method : str or OdeSolver class
         The integrator, the same for both flows.
-    rtol, atol : float
-        Tolerances of the local error, relative and absolute.
+    rtol : float
+        Relative tolerance of the local error.
+    atol : float, optional
+        Absolute tolerance; if left out, each flow takes one in the units of its state.
     progress : bool or "lines"
         Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
         error every ten seconds.
@@ -228,5 +237,5 @@ def compare_flows(
         depth=len(layers),
         imbalance=imbalance,
         tolerance=100 * rtol,
-        absolute_tolerance=100 * atol,
+        absolute_tolerance=None if atol is None else 100 * atol,
     )

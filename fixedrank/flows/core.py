@@ -25,18 +25,25 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank.flows.boundary import Approach, Meeting, lower_rank
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
+from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
 from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.orthonormal import GRADED, graded_svd
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.retraction import retract
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.gradients import thin_gradient
 
 _EPS = float(np.finfo(float).eps)
-# A matrix as small as this is zero: squares of its entries would underflow.
-_NOTHING = 1e-150
+# Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
+_NOISE = 1e3 * _EPS
+# A cosine of left and right singular vectors of a core at which another frame is due.
+_APART = 0.5
+# A largest singular value that has grown so far asks for another unit.
+_GROWN = 1e3
 # Ratios of neighbouring singular values at which groups part, and at which they join again.
 _SPLIT, _MERGE = 0.3, 0.7
 
@@ -52,12 +59,30 @@ class RiemannianSystem:
         The shape (m, n) of W.
     depth, rtol : float
         The depth N, and the relative tolerance of the integration.
+    start, end : float
+        The first and the last time.
+    guarded : bool
+        Whether the method takes shorter steps where the velocity is NaN, which at N < 2 keeps it
+        from stepping across the boundary.
     """
 
-    def __init__(self, problem: Any, shape: tuple[int, int], depth: float, rtol: float) -> None:
+    def __init__(
+        self,
+        problem: Any,
+        shape: tuple[int, int],
+        depth: float,
+        rtol: float,
+        *,
+        start: float = 0.0,
+        end: float = math.inf,
+        guarded: bool = True,
+    ) -> None:
         self.problem, self.products = problem, thin_gradient(problem)
         self.shape, self.depth, self.rtol = shape, depth, rtol
-        self.k = 0
+        self.start, self.end, self.t = start, end, start
+        self.guarded = guarded and depth < 2
+        self.approach = Approach(depth)
+        self.k, self.unit, self.peak, self.zero = 0, 1.0, 0.0, False
         self.changes: list[RankChange] = []
         self.framed = np.zeros(0)
         self.bounds = [0]
@@ -67,10 +92,12 @@ class RiemannianSystem:
     # Between points and vectors
 
     def state(self, u: Array, core: Array, v: Array) -> Array:
-        """Return U, V and a diagonal core in one vector: the frame for what follows."""
+        """Return U, V and a diagonal core, in units of its size: the frame for what follows."""
         self.k = core.shape[0]
+        self.unit = binary_scale(float(core[0, 0]))
+        core = core / self.unit
         self.framed = s = np.diagonal(core)
-        self.least = float(s[-1])
+        self.least, self.largest = float(s[-1]), float(s[0])
         parts = (s[1:] < _SPLIT * s[:-1]) & (s[-1] < GRADED * s[0])
         self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         group = np.concatenate(([0], np.cumsum(parts)))
@@ -78,7 +105,7 @@ class RiemannianSystem:
         return np.concatenate((u.ravel(), v.ravel(), core.ravel()))
 
     def split(self, state: Array) -> tuple[Array, Array, Array]:
-        """Return views U, S, V of a state."""
+        """Return views U, S / unit, V of a state."""
         (m, n), k = self.shape, self.k
         return (
             state[: m * k].reshape(m, k),
@@ -92,6 +119,7 @@ class RiemannianSystem:
         q_left, r_left = np.linalg.qr(u)
         q_right, r_right = np.linalg.qr(v)
         left, s, right = graded_svd(r_left @ core @ r_right.T)
+        s = np.zeros(self.k) if self.zero else s * self.unit
         return FixedRankPoint(q_left @ left, s, right @ q_right.T)
 
     # The flow
@@ -105,16 +133,21 @@ class RiemannianSystem:
             return velocity
         du, dcore, dv = self.split(velocity)
         left, s, right = self.core_svd(core)
-        gv, gtu = self.products(u, core, v)
+        if self.guarded and _agreement(left, right) < 0:
+            velocity.fill(np.nan)
+            return velocity
+        values = s * self.unit
+        gv, gtu = self.products(u, core * self.unit, v)
         # Of such small matrices numpy.dot makes products faster than the operator does.
         middle = np.dot(u.T, gv)
-        turn = np.dot(right.T * normal_weights(s, self.depth, shift=1), left.T)
+        turn = np.dot(right.T * normal_weights(values, self.depth, shift=1), left.T)
         descent_u, descent_v = np.dot(u, middle), np.dot(v, middle.T)
         descent_u -= gv
         descent_v -= gtu
         np.dot(descent_u, turn, out=du)
         np.dot(descent_v, turn.T, out=dv)
-        weighted = tangential_weights(s, self.depth) * np.dot(np.dot(left.T, middle), right.T)
+        weighted = tangential_weights(values, self.depth) / self.unit
+        weighted *= np.dot(np.dot(left.T, middle), right.T)
         if len(self.bounds) > 2:
             # Between groups the frames turn, so that the core stays block diagonal.
             squares = s**2
@@ -136,64 +169,104 @@ class RiemannianSystem:
             left[a:b, a:b], s[a:b], right[a:b, a:b] = graded_svd(core[a:b, a:b])
         return left, s, right
 
-    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, Array]:
+    def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Array]:
         """Return tolerances that keep the small singular values of the frame to relative accuracy.
 
         A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
-        value by rtol relative, which is how layers keep them, with their s^(1/N).
+        value by rtol relative, which is how layers keep them, with their s^(1/N). Columns of
+        frames are of length one. At N < 2 there is round-off below which nothing can be kept.
         """
-        core = rtol * np.sqrt(np.outer(self.framed, self.framed))
-        bounds = np.full(state.size, atol)
-        bounds[-core.size :] = core.ravel()
+        s = self.framed
+        noise = np.zeros_like(s)
+        if self.depth < 2:
+            noise = _NOISE * (s[0] / s) ** self.approach.power
+        bounds = np.empty(state.size)
+        u, core, v = self.split(bounds)
+        u[:] = v[:] = np.maximum(1e-2 * rtol if atol is None else atol, noise)
+        roots = np.sqrt(s * np.maximum(rtol, noise))
+        np.outer(roots, roots, out=core)
         return rtol, bounds
 
     # What is looked at after each step
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
-        """Cut the rank at round-off, refuse to cross the boundary of M_k, mend the frames."""
+        """Cut the rank at the boundary of M_k and at round-off, cross nothing, mend the frames."""
         u, core, v = self.split(state)
-        k, sign = self.k, np.linalg.slogdet(core)[0]
-        _, s, _ = self.core_svd(core)
-        tolerance = max(self.shape) * _EPS * float(s[0])
-        kept = int((s > tolerance).sum())
-        shrinking = s[-1] < self.least
-        self.least = float(s[-1])
-        if s[0] < _NOTHING:
+        left, s, right = self.core_svd(core)
+        span, self.t = t - self.t, t
+        shrinking, falling = s[-1] < self.least, s[0] < self.largest
+        self.least, self.largest = float(s[-1]), float(s[0])
+        size = self.largest * self.unit
+        self.peak = max(self.peak, size)
+        if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
-        if kept < k and shrinking:
-            lost = float(s[kept])
-            fell = f"a singular value fell to {lost:.2e}, round-off of the largest, {s[0]:.2e}; "
-            self.changes.append(RankChange(t, kept, lost, fell + self._boundary(k, kept)))
+        agreement, meeting = float(np.linalg.slogdet(core)[0]), None
+        floor = max(self.shape) * _EPS
+        if self.depth < 2:
+            agreement = _agreement(left, right)
+            floor = max(floor, _NOISE ** (1 / self.approach.power))
+            if not shrinking or agreement < 0:
+                self.approach.forget()
+            else:
+                gradient = u.T @ self.products(u, core * self.unit, v)[0]
+                slope = float(left[:, -1] @ gradient @ right[-1])
+                meeting = self.approach.meeting(t, self.least * self.unit, slope)
+        if meeting is not None and self._met(meeting, s, floor):
+            return self._cut_at_zero(meeting, state)
+        kept = int((s > floor * s[0]).sum())
+        if kept < self.k and shrinking and meeting is None:
+            lost = float(s[kept]) * self.unit
+            reason = (
+                f"a singular value fell to {lost:.2e}, round-off of the largest, {size:.2e}; "
+                + lower_rank(self.depth, self.k, kept)
+            )
+            self.changes.append(RankChange(t, kept, lost, reason))
             return self._reframe(state, kept)
-        if sign < 0:
+        if agreement < 0:
             does = "may end at" if self.depth < 2 else "never reaches; take smaller steps"
             return Stop(
-                f"stopped at t = {t:.6g}: a step crossed the boundary of M_{k}, which the flow "
-                f"{does} (singular values {s[-1]:.2e} to {s[0]:.2e})",
+                f"stopped at t = {t:.6g}: a step crossed the boundary of M_{self.k}, which the "
+                f"flow {does} (singular values {self.least * self.unit:.2e} to {size:.2e})",
                 rest=False,
             )
+        if meeting is not None and meeting.t - t < 10 * span:
+            return self._reframe(state, self.k, step=self.approach.part * (meeting.t - t))
         ratios = s[1:] / s[:-1]
         within = self.together.diagonal(1)
         part = s[-1] < GRADED * s[0] and (ratios[within] < _SPLIT / 3).any()
         if part or (ratios[~within] > _MERGE).any() or (s < 0.1 * self.framed).any():
-            return self._reframe(state, k)
-        if max(_drift(u), _drift(v)) > 10 * self.rtol:
-            return self._reframe(state, k)
+            return self._reframe(state, self.k)
+        if agreement < _APART:
+            return self._reframe(state, self.k)
+        if s[0] > _GROWN * self.framed[0] or max(_drift(u), _drift(v)) > 10 * self.rtol:
+            return self._reframe(state, self.k)
         return None
 
-    def _boundary(self, k: int, kept: int) -> str:
-        """Say why it goes on at a lower rank; s' ~ -s^(2-2/N) is zero in finite time if N < 2."""
-        if self.depth < 2:
-            return f"at depth N < 2 the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
-        return (
-            f"errors would carry the flow across the boundary of M_{k}, which it never crosses, "
-            f"so it goes on in M_{kept}"
-        )
+    def _met(self, meeting: Meeting, s: Array, floor: float) -> bool:
+        """Say whether the time is right to the tolerance, and what is left within it too."""
+        # Where all of W goes to zero, beside what it was.
+        scale = self.peak / self.unit if s[-1] > 0.5 * s[0] else s[0]
+        way = meeting.t - self.start
+        known = meeting.change <= self.rtol * way and meeting.t <= self.end
+        # Close to N = 2 it is within the tolerance for long, and kept as far as round-off allows.
+        near = meeting.t - self.t <= 0.1 * way or s[-1] <= 10 * floor * scale
+        return bool(known and near and s[-1] <= self.rtol * scale)
 
-    def _reframe(self, state: Array, rank: int) -> Restart:
+    def _cut_at_zero(self, meeting: Meeting, state: Array) -> Restart | Stop:
+        """Go on in M_(k-1), or at zero, without the smallest singular value."""
+        kept = self.k - 1
+        self.approach.forget()
+        reason = "a singular value reached zero; " + lower_rank(self.depth, self.k, kept)
+        self.changes.append(RankChange(meeting.t, kept, self.least * self.unit, reason))
+        if kept > 0:
+            return self._reframe(state, kept)
+        self.zero = True
+        return Stop(f"stationary from t = {meeting.t:.6g} on: W is zero", rest=True)
+
+    def _reframe(self, state: Array, rank: int, step: float = math.inf) -> Restart:
         """Return the same matrix, cut to `rank`, with orthonormal U, V and diagonal core."""
         u, s, vt = self.point(state)
-        return Restart(self.state(u[:, :rank], np.diag(s[:rank]), vt[:rank].T))
+        return Restart(self.state(u[:, :rank], np.diag(s[:rank]), vt[:rank].T), step)
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
         """Return how far W moved between two states, and its norm."""
@@ -202,15 +275,25 @@ class RiemannianSystem:
         _, core, _ = self.split(after)
         du, dcore, dv = self.split(after - before)
         parts = (du @ core, dcore, dv @ core.T)
-        return math.sqrt(sum(np.vdot(p, p) for p in parts)), float(np.linalg.norm(core))
+        distance = math.sqrt(sum(np.vdot(p, p) for p in parts))
+        return self.unit * distance, self.unit * float(np.linalg.norm(core))
 
     def smallest(self, state: Array) -> float:
         """Return the smallest singular value."""
-        return float(self.core_svd(self.split(state)[1])[1].min())
+        return self.unit * float(self.core_svd(self.split(state)[1])[1].min())
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""
         return linearise(self.products, self.point(state), self.depth)
+
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
+        point = self.point(state)
+        (m, n), k = self.shape, self.k
+        up, core, vp = np.split(-displacement, (m * k, m * k + k * k))
+        parts = (up.reshape(m, k), core.reshape(k, k), vp.reshape(n, k))
+        u, s, vt = retract(point, FixedRankTangentVector(*parts))
+        return np.concatenate((u.ravel(), vt.T.ravel(), np.diag(s / self.unit).ravel()))
 
     def record(self, state: Array) -> FixedRankPoint:
         """Return the point that is kept at an output time."""
@@ -222,8 +305,23 @@ class RiemannianSystem:
 
     def gradient_norm(self, point: FixedRankPoint) -> float:
         """Return the length of the Riemannian gradient."""
-        products = self.products(point.u, np.diag(point.s), point.vt.T)
-        return gradient_norm(point, *products, self.depth)
+        if not point.s[0] > 0:
+            return 0.0
+        gv, gtu = self.products(point.u, np.diag(point.s), point.vt.T)
+        # It is homogeneous in s and in G, whose squares may leave floating point.
+        largest = max(float(np.abs(part).max()) for part in (gv, gtu))
+        unit, scale = binary_scale(float(point.s[0])), binary_scale(largest) if largest else 1.0
+        scaled = point._replace(s=point.s / unit)
+        norm = gradient_norm(scaled, gv / scale, gtu / scale, self.depth)
+        return norm * scale * unit ** (1 - 1 / self.depth)
+
+
+def _agreement(left: Array, right: Array) -> float:
+    """Return the least cosine of left and right singular vectors of a core, 1 in its own frame.
+
+    Where a singular value has passed zero it is near -1.
+    """
+    return float((left * right.T).sum(0).min())
 
 
 def _drift(frame: Array) -> float:

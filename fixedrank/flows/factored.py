@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,19 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
-from fixedrank.flows.integration import Restart, Stop, integrate, output_times
+from fixedrank.flows.first_step import reach_of_zero
+from fixedrank.flows.integration import each_once, integrate, output_times
+from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
 from fixedrank.networks.layers import checked_layers
 from fixedrank.networks.principal import in_principal_axes
+
+# The absolute tolerance beside the relative one, in sizes of each layer.
+_ABSOLUTE = 0.01
+# A layer that has changed by so much is held to a tolerance of its new size; one that is zero to
+# that of so small a part of the others.
+_CHANGE, _LITTLE = 10.0, 1e-8
 
 
 class _Layers:
@@ -26,6 +34,7 @@ class _Layers:
         self.products = thin_gradient(problem)
         self.shapes = [layer.shape for layer in layers]
         self.bounds = np.cumsum([0, *(layer.size for layer in layers)]).tolist()
+        self.scale: Array | None = None
 
     def layers(self, state: Array) -> list[Array]:
         return [
@@ -42,14 +51,34 @@ class _Layers:
             np.negative(gradient, out=target)
         return velocity
 
-    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, float]:
+    def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.
         # 2026-11: with rtol and atol / N the gap to flow (9) was up to 2e-8 at 1e-10.
         depth = len(self.shapes)
-        return max(rtol / depth, 1e-13), atol / (10 * depth)
+        relative, share = max(rtol / depth, 1e-13), 1 / (10 * depth)
+        if atol is not None:
+            return relative, share * atol
+        self.scale = self.norms(state)
+        sizes = np.repeat(self._sizes(state), np.diff(self.bounds))
+        return relative, share * _ABSOLUTE * rtol * sizes
+
+    def norms(self, state: Array) -> Array:
+        return np.array([np.linalg.norm(layer) for layer in self.layers(state)])
+
+    def _sizes(self, state: Array) -> Array:
+        """Return the sizes to which the layers are kept: their norms, where they are not zero."""
+        norms = self.norms(state)
+        if not norms.any():
+            norms = norms + reach_of_zero(self.right_hand_side, state)
+        return np.where(norms > 0, norms, _LITTLE * norms.max())
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
-        return None
+        if self.scale is None:
+            return None
+        # What is small beside a layer that has grown need not be kept as it was.
+        norms = self.norms(state)
+        changed = (norms > _CHANGE * self.scale) | (self.scale > _CHANGE * norms)
+        return Restart(state) if changed.any() else None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
         return float(np.linalg.norm(after - before)), float(np.linalg.norm(after))
@@ -59,7 +88,8 @@ class _Layers:
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
-        scale = 1e-6 * float(np.linalg.norm(state))
+        # Where all layers are zero what matters is linear: nothing cancels, however small.
+        scale = 1e-6 * float(np.linalg.norm(state)) or 1e-100
 
         def hessian(direction: Array) -> Array:
             step = scale / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
@@ -69,6 +99,9 @@ class _Layers:
 
         operator = LinearOperator((state.size, state.size), matvec=hessian, dtype=np.float64)
         return operator, -self.right_hand_side(0.0, state), np.ones(state.size)
+
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        return state - displacement
 
     def record(self, state: Array) -> list[Array]:
         return [layer.copy() for layer in self.layers(state)]
@@ -84,7 +117,7 @@ def factored_flow(
     *,
     method: Any = "auto",
     rtol: float = 1e-8,
-    atol: float = 1e-10,
+    atol: float | None = None,
     progress: Shown = False,
     **options: Any,
 ) -> FactoredTrajectory:
@@ -103,9 +136,12 @@ def factored_flow(
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
         "LSODA" of SciPy.
-    rtol, atol : float
-        Tolerances of the local error, relative and absolute, as in scipy.integrate.solve_ivp;
-        they are meant for the product, each of the N layers is held to rtol / N, atol / (10 N).
+    rtol : float
+        Relative tolerance of the local error, as in scipy.integrate.solve_ivp; it is meant for the
+        product, each of the N layers is held to rtol / N.
+    atol : float, optional
+        Absolute tolerance, for the entries of the layers atol / (10 N); if left out, rtol / 100
+        times the norm of each layer, so that it has the units of the layers.
     progress : bool or "lines"
         Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
         error every ten seconds.
@@ -156,47 +192,50 @@ def factored_flow(
         progress=progress,
         options=options,
     )
-    gradients = (network_gradient(system.products, factors) for factors in run.records)
+    gradient_norms = each_once(partial(_gradient_norm, system), run.records)
     records = run.records
     if axes is not None:
-        later = [[first @ axes.T, *rest] for first, *rest in records[1:]]
+        later = each_once(lambda factors: [factors[0] @ axes.T, *factors[1:]], records[1:])
         records = [[layer.copy() for layer in layers], *later]
-    trajectory = FactoredTrajectory(
+    points = each_once(product_factors, records)
+    shape = layers[-1].shape[0], layers[0].shape[1]
+    return FactoredTrajectory(
         t=times[: len(run.records)],
-        loss=np.array([problem.loss(product_factors(factors)) for factors in records]),
-        gradient_norm=np.array(
-            [np.sqrt(sum(np.vdot(g, g) for g in gradient)) for gradient in gradients]
-        ),
-        status=run.status,
+        loss=np.array(each_once(problem.loss, points)),
+        gradient_norm=np.array(gradient_norms),
+        status=run.status + _fate(times, points, shape=shape, deep=len(layers) > 1),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
         factors=records,
     )
-    return replace(trajectory, status=run.status + _fate(trajectory))
 
 
-def _fate(trajectory: FactoredTrajectory) -> str:
+def _gradient_norm(system: _Layers, factors: Sequence[Array]) -> float:
+    gradient = network_gradient(system.products, factors)
+    return float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
+
+
+def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool) -> str:
     """Say where errors decided the fate of a singular value of the product, if they did.
 
     The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
     so by two numbers that tend to zero together and whose difference errors make grow.
     """
-    values = trajectory.singular_values
-    small = values <= max(trajectory.shape) * np.finfo(float).eps * values[:, :1]
+    values = np.array([point.s for point in points])
+    small = values <= max(shape) * np.finfo(float).eps * values[:, :1]
     lost = (small & ~small[0]).any(axis=1)
     if lost.any():
         return (
-            f"; at t = {trajectory.t[lost.argmax()]:.6g} a singular value of the product was "
+            f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
             "round-off of the largest: from there on errors, not the flow, decide where it goes"
         )
-    rows, columns = trajectory.shape
-    if rows == columns == values.shape[1] and len(trajectory.factors[0]) > 1:
-        signs = np.array([_sign(point.u) * _sign(point.vt) for point in trajectory.points])
+    if shape[0] == shape[1] == values.shape[1] and deep:
+        signs = np.array(each_once(lambda point: _sign(point.u) * _sign(point.vt), points))
         crossed = signs != signs[0]
         if crossed.any() and not small[0].any():
             return (
-                f"; before t = {trajectory.t[crossed.argmax()]:.6g} the determinant of the product "
+                f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
                 "changed its sign, which it never does in the exact flow: a singular value had "
                 "decayed so far that errors carried it across zero"
             )

@@ -4,72 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from scipy.integrate import DOP853, RK23, RK45
-from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
-from fixedrank.flows.solvers import METHODS, RK4, solver_class
-from fixedrank.flows.stabilised import Stabilised
-from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest
-from fixedrank.flows.switching import AutoSwitching
+from fixedrank.flows.inside import states_inside
+from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving
+from fixedrank.flows.stepping import Stepper
+from fixedrank.flows.system import Restart, Stop, System
 
-
-@dataclass(frozen=True)
-class Restart:
-    """Go on from another state (another frame, another rank)."""
-
-    state: Array
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Stop here, for a reason in words; with `rest`, the state stays as it is from now on."""
-
-    reason: str
-    rest: bool
-
-
-class System(Protocol):
-    """A flow as the loop sees it: a vector that moves, and what is to be known of it."""
-
-    def right_hand_side(self, t: float, state: Array) -> Array:
-        """Return the velocity."""
-        ...
-
-    def tolerances(self, state: Array, rtol: float, atol: float) -> tuple[float, Any]:
-        """Return the tolerances of the state: relative, and absolute for all or each entry."""
-        ...
-
-    def inspect(self, t: float, state: Array) -> Restart | Stop | None:
-        """Look at the state after an accepted step."""
-        ...
-
-    def record(self, state: Array) -> Any:
-        """Return what is kept of a state at an output time."""
-        ...
-
-    def loss(self, state: Array) -> float:
-        """Return the loss, for the progress bar."""
-        ...
-
-    def moved(self, before: Array, after: Array) -> tuple[float, float]:
-        """Return how far the matrix, or the layers, moved, and their norm."""
-        ...
-
-    def smallest(self, state: Array) -> float:
-        """Return what is kept to relative accuracy and may tend to zero."""
-        ...
-
-    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
-        """Return the rates, the gradient and the lengths that a test for rest needs."""
-        ...
+__all__ = ["Restart", "Run", "Stop", "System", "each_once", "integrate", "output_times"]
 
 
 @dataclass
@@ -92,110 +41,23 @@ def output_times(t: Any) -> Array:
             f"the initial value, such as np.linspace(0, 1, 11); got {t!r}"
         )
     require_finite("t", times)
-    if times.size < 2 or not (np.diff(times) > 0).all():
+    if times.size < 2 or not (times[1:] > times[:-1]).all():
         raise ValueError(
             "t must hold at least two strictly increasing times, the first that of the "
             f"initial value, got {np.array2string(times, threshold=8)}"
         )
+    if not np.isfinite(times[-1] - times[0]):
+        raise ValueError(f"t spans more than floating point holds: {times[0]} to {times[-1]}")
     return times
 
 
-class _Stepper:
-    """Solvers of one method for one system."""
-
-    def __init__(
-        self, system: System, method: Any, rtol: float, atol: float, options: dict[str, Any]
-    ) -> None:
-        if not 1e-13 <= rtol < 1:
-            raise ValueError(f"rtol must lie in [1e-13, 1), got {rtol}")
-        if not 0 < atol < math.inf:
-            raise ValueError(f"atol must be positive and finite, got {atol}")
-        self.system, self.method = system, solver_class(method)
-        self.rtol, self.atol, self.options = rtol, atol, options
-        self.undefined = False
-        self.spent = 0
-
-    def start(
-        self,
-        t: float,
-        state: Array,
-        end: float,
-        step: float | None = None,
-        method: Any = None,
-        **more: Any,
-    ) -> Any:
-        """Return a solver at a state, with a first step if the method takes one."""
-        options, method = self.options | more, method or self.method
-        if method is not self.method:
-            options.pop("stiff", None)  # an option of AutoSwitching, not of the methods inside
-        if step is not None and method is not RK4 and method in METHODS.values():
-            options["first_step"] = min(step, end - t)
-        rtol, atol = self.system.tolerances(state, self.rtol, self.atol)
-        try:
-            with (
-                np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-                warnings.catch_warnings(),
-            ):
-                warnings.simplefilter("error", UserWarning)
-                return method(self.velocity, t, state, end, rtol=rtol, atol=atol, **options)
-        except UserWarning as warning:
-            # SciPy warns of options that a method does not know.
-            text = " ".join(str(warning).split())
-            raise ValueError(f"method {method.__name__}: {text}") from warning
-
-    def restart(self, solver: Any, state: Array, end: float) -> Any:
-        """Return a solver at another state that goes on as the last one did."""
-        step = float(getattr(solver, "h_abs", solver.step_size))
-        options = {"stiff": solver.stiff} if isinstance(solver, AutoSwitching) else {}
-        return self.start(float(solver.t), state, end, step=step, **options)
-
-    def velocity(self, t: float, state: Array) -> Array:
-        """Return the right-hand side, and notice where it is not finite."""
-        self.spent += 1
-        result = self.system.right_hand_side(t, state)
-        if not math.isfinite(result.sum()):
-            self.undefined = True
-        return result
-
-    def advance(self, solver: Any) -> str | None:
-        """Take a step; return why it failed, if it did."""
-        self.undefined = False
-        message = None
-        try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                message = solver.step()
-        except (ValueError, np.linalg.LinAlgError):
-            # The linear algebra of implicit methods does not stand NaN.
-            if not self.undefined:
-                raise
-            solver.status = "failed"
-        if solver.status != "failed" and np.isfinite(solver.y.sum()):
-            return None
-        nan = "the gradient has NaN or infinite values, or the step leads to some"
-        return "; ".join(str(part) for part in (message, self.undefined and nan) if part)
-
-    def at(self, times: Array, solver: Any, before: Array) -> list[Array]:
-        """Return the states at output times within the last step.
-
-        2026-11: at steps limited by stability the interpolant of DOP853 was off by 5e-7 at rtol
-        1e-10; a step of the method itself to the output time is as good as any other step.
-        """
-        stepped = getattr(solver, "stepped", solver)
-        if isinstance(stepped, (RK23, RK45, DOP853, RK4)):
-            return [self._side_step(t, solver, type(stepped), before) for t in times.tolist()]
-        if times.size == 1 and times[0] == solver.t:
-            return [np.asarray(solver.y)]
-        if isinstance(stepped, Stabilised):
-            return list(stepped.reach(times).T)
-        return list(solver.dense_output()(times).T)
-
-    def _side_step(self, t: float, solver: Any, method: Any, before: Array) -> Array:
-        if t == solver.t:
-            return np.asarray(solver.y)
-        side = self.start(solver.t_old, before, t, step=t - solver.t_old, method=method)
-        while side.status == "running" and self.advance(side) is None:
-            pass
-        return np.asarray(side.y if side.status == "finished" else solver.dense_output()(t))
+def each_once(function: Callable[[Any], Any], records: Sequence[Any]) -> list[Any]:
+    """Apply a function to each record, once to one that is repeated."""
+    results: list[Any] = []
+    for i, record in enumerate(records):
+        repeated = i > 0 and record is records[i - 1]
+        results.append(results[-1] if repeated else function(record))
+    return results
 
 
 def integrate(
@@ -205,31 +67,37 @@ def integrate(
     *,
     method: Any,
     rtol: float,
-    atol: float,
+    atol: float | None,
     progress: Shown,
     options: dict[str, Any],
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
-    stepper = _Stepper(system, method, rtol, atol, options)
-    if not np.isfinite(stepper.velocity(float(times[0]), state)).all():
+    end = float(times[-1])
+    stepper = Stepper(system, method, rtol, atol, options, float(times[0]), end)
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = stepper.velocity(0.0, state)
+    if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
     run = Run(records=[system.record(state)])
-    reached, end = float(times[0]), float(times[-1])
+    reached = float(times[0])
     bar = _Bar(times, progress) if progress else None
     try:
-        solver = stepper.start(reached, state, end)
+        if slope.any():
+            stepper.begin(state, slope)
+        else:
+            _finish(run, _unmoved(system, state, reached), state, system, times.size)
         while not run.status:
-            before = solver.y
-            failure = stepper.advance(solver)
+            failure = stepper.advance()
             if failure is not None:
                 run.status = f"step size collapsed at t = {reached:.6g}: {failure}"
                 break
-            reached = float(solver.t)
+            solver = stepper.solver
             run.steps += 1
-            due = times[len(run.records) : int(np.searchsorted(times, reached, side="right"))]
+            due = stepper.due(times[len(run.records) :])
             if due.size:
-                run.records.extend(system.record(y) for y in stepper.at(due, solver, before))
+                run.records.extend(system.record(y) for y in states_inside(solver, due, rtol))
+            reached = stepper.reached
             if bar is not None:
                 bar.show(reached, system, solver.y)
             if solver.status == "finished":
@@ -237,19 +105,13 @@ def integrate(
                 break
             verdict = system.inspect(reached, solver.y)
             if isinstance(verdict, Restart):
-                solver = stepper.restart(solver, verdict.state, end)
+                stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
                 continue
-            if verdict is None and np.array_equal(before, solver.y):
-                verdict = Stop(f"stationary from t = {reached:.6g} on: nothing moves", rest=True)
-            if verdict is None:
-                reason = rest.at_rest(system, before, solver.y, end - reached, stepper.spent)
-                if reason is not None:
-                    verdict = Stop(f"stationary from t = {reached:.6g} on: {reason}", rest=True)
-            if verdict is not None:
-                run.status = verdict.reason
-                if verdict.rest:
-                    last = system.record(solver.y)
-                    run.records.extend([last] * (times.size - len(run.records)))
+            ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
+            if ending is not None:
+                _finish(run, ending[0], ending[1], system, times.size)
+            elif stepper.grown_old():
+                stepper.restart(solver.y, float(solver.t), stepper.next_step())
     except KeyboardInterrupt:
         run.status = (
             f"interrupted at t = {reached:.6g}: {len(run.records)} of {times.size} output times "
@@ -261,6 +123,34 @@ def integrate(
     run.complete = len(run.records) == times.size
     run.evaluations = stepper.spent
     return run
+
+
+def _at_rest(rest: RestTest, stepper: Stepper) -> tuple[Stop, Array] | None:
+    """Return why the flow is at rest, and where, if it is.
+
+    A step that changes nothing in floating point is no proof, but a reason to ask at once.
+    """
+    system, state = stepper.system, stepper.solver.y
+    unmoved = np.array_equal(stepper.before, state)
+    if unmoved and not stepper.velocity(0.0, state).any():
+        return _unmoved(system, state, stepper.reached), state
+    found = rest.at_rest(system, stepper.before, state, stepper.left, stepper.spent, unmoved)
+    return None if found is None else (_stationary(stepper.reached, found[0]), found[1])
+
+
+def _unmoved(system: System, state: Array, t: float) -> Stop:
+    return _stationary(t, "nothing moves, the velocity is zero" + leaving(system, state))
+
+
+def _stationary(t: float, reason: str) -> Stop:
+    return Stop(f"stationary from t = {t:.6g} on: {reason}", rest=True)
+
+
+def _finish(run: Run, verdict: Stop, state: Array, system: System, count: int) -> None:
+    """End a run, with the same state at all times to come if it is at rest."""
+    run.status = verdict.reason
+    if verdict.rest:
+        run.records.extend([system.record(state)] * (count - len(run.records)))
 
 
 class _Bar:

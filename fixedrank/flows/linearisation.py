@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank.flows.scales import binary_scale, length
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.gradients import ThinGradient
+
+# Squares of smaller numbers lose accuracy.
+_LEAST = 1e-140
 
 
 def linearise(
@@ -22,15 +24,19 @@ def linearise(
     are the rates of the flow, with zeros for the coordinates that are not tangent. On Z the Hessian
     is the projection of D^2 f [Z], here by central differences of the gradient, and what the
     curvature of M_k adds: G_n Vp S^{-1} and G_n^T Up S^{-1} with the normal part G_n of G.
+    Where squares of the gradient would leave floating point, it is divided by its size, and the
+    weights are multiplied by it: what one does with both is the same.
     """
     u, s, vt = point
     v, m, n, k = vt.T, u.shape[0], vt.shape[1], s.size
     cuts = np.cumsum([0, m * k, k * k, n * k])
+    unit = binary_scale(float(s[0]))
     roots = (
-        np.tile(np.sqrt(normal_weights(s, depth)), (m, 1)),
-        np.sqrt(tangential_weights(s, depth)),
-        np.tile(np.sqrt(normal_weights(s, depth)), (n, 1)),
+        np.tile(np.sqrt(normal_weights(s / unit, depth)), (m, 1)),
+        np.sqrt(tangential_weights(s / unit, depth)),
+        np.tile(np.sqrt(normal_weights(s / unit, depth)), (n, 1)),
     )
+    root_scale = unit ** (1 - 1 / depth)
     weights = np.concatenate([root.ravel() for root in roots])
 
     def projected(gv: Array, gtu: Array) -> Array:
@@ -47,7 +53,7 @@ def linearise(
         up, vp = up - u @ (u.T @ up), vp - v @ (vt @ vp)
         left, r_left = np.linalg.qr(np.hstack((u, up)))
         right, r_right = np.linalg.qr(np.hstack((v, vp)))
-        size = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
+        size = length(np.concatenate([part.ravel() for part in (up, core, vp)]))
         step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
 
         def moved_by(h: float) -> tuple[Array, Array]:
@@ -62,8 +68,15 @@ def linearise(
         here, here_t = (gv_a + gv_b) / 2, (gtu_a + gtu_b) / 2
         bent, bent_t = here[:, k:] / s, here_t[:, k:] / s
         bent, bent_t = bent - u @ (u.T @ bent), bent_t - v @ (vt @ bent_t)
-        return weights * projected(gv[:, :k] + bent, gtu[:, :k] + bent_t)
+        return root_scale * (
+            root_scale * (weights * projected(gv[:, :k] + bent, gtu[:, :k] + bent_t))
+        )
 
     operator = LinearOperator((weights.size,) * 2, matvec=rates, dtype=np.float64)
     gv, gtu = products(u, np.diag(s), v)
-    return operator, weights * projected(gv, gtu), weights
+    gradient = weights * projected(gv, gtu)
+    largest = float(np.abs(gradient).max())
+    size = binary_scale(largest) if largest > 0 else 1.0
+    if _LEAST < root_scale * size < 1 / _LEAST:
+        return operator, root_scale * gradient, root_scale * weights
+    return operator, gradient / size, weights * (root_scale * size) * root_scale

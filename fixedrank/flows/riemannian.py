@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.integrate import DOP853, RK23, RK45
 
 from fixedrank._checks import real_depth
 from fixedrank._progress import Shown
+from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.core import RiemannianSystem
+from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
+from fixedrank.flows.rock import ROCK4
+from fixedrank.flows.solvers import solver_class
+from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import RiemannianTrajectory
 from fixedrank.geometry.operator import require_metric
-from fixedrank.geometry.points import checked_point
+from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.principal import in_principal_axes
+
+# Explicit methods that take a shorter step where the velocity is NaN.
+_TRYING_AGAIN = (AutoSwitching, ROCK4, RKC, DOP853, RK45, RK23)
 
 
 def riemannian_flow(
@@ -24,7 +33,7 @@ def riemannian_flow(
     *,
     method: Any = "auto",
     rtol: float = 1e-8,
-    atol: float = 1e-10,
+    atol: float | None = None,
     progress: Shown = False,
     **options: Any,
 ) -> RiemannianTrajectory:
@@ -46,9 +55,12 @@ def riemannian_flow(
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
         "LSODA" of SciPy.
-    rtol, atol : float
-        Tolerances of the local error, relative and absolute. Small singular values are kept to
-        `rtol` relative, as the layers of a network keep them.
+    rtol : float
+        The relative tolerance of the local error. Small singular values are kept to it, too, as
+        the layers of a network keep them; at N < 2 as far as round-off allows.
+    atol : float, optional
+        The absolute tolerance of U and V, or of W at depth 1 and k = min(m, n). By default 0.01
+        `rtol` beside their norms: the flow of (c X, c Y) or of (X, c Y) is the same in other units.
     progress : bool or "lines"
         Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
         error every ten seconds.
@@ -59,11 +71,19 @@ def riemannian_flow(
     -------
     RiemannianTrajectory
         The points at the asked times; memory does not grow with the number of steps. Where a
-        singular value decays to round-off of the largest the flow goes on at the lower rank, and
-        ``rank_changes`` says when and why. Where the flow comes to rest early (within ten
-        tolerances of a point from which nothing grows in the time that is left), the remaining
-        outputs repeat that point. After Ctrl-C, what was computed. To resume, start from its last
-        point and time.
+        singular value decays to round-off of the largest, or at N < 2 reaches zero in finite time,
+        the flow goes on at the lower rank, and ``rank_changes`` says when and why. Where the flow
+        comes to rest early (within ten tolerances of a point from which nothing grows in the time
+        that is left), the remaining outputs repeat that point. After Ctrl-C, what was computed. To
+        resume, start from its last point and time.
+
+    Notes
+    -----
+    At N >= 2 the flow stays in M_k for all time. At N < 2 a singular value may reach zero in
+    finite time, as s' = -N s^(2-2/N) a with a > 0 does at the boundary. For 1 < N < 2 there are
+    several ways to go on from there; the one that is taken keeps the lower rank. At N = 1 and
+    k = min(m, n) the flow is that of all matrices, W' = -grad L^1(W), through singular ones too:
+    the rank is as given, and singular values may pass zero.
 
     Raises
     ------
@@ -93,10 +113,24 @@ def riemannian_flow(
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
     moving, axes = in_principal_axes(problem)
-    system = RiemannianSystem(moving, shape, number, rtol)
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
-    state = system.state(start.u[:, order], np.diag(start.s[order]), right.T)
+    start = FixedRankPoint(start.u[:, order], start.s[order], right)
+    system: RiemannianSystem | EmbeddedSystem
+    if number == 1 and start.s.size == min(shape):
+        system = EmbeddedSystem(moving, start, float(times[0]))
+        state = system.start
+    else:
+        system = RiemannianSystem(
+            moving,
+            shape,
+            number,
+            rtol,
+            start=float(times[0]),
+            end=float(times[-1]),
+            guarded=solver_class(method) in _TRYING_AGAIN,
+        )
+        state = system.state(start.u, np.diag(start.s), start.vt.T)
     run = integrate(
         system,
         state,

@@ -4,11 +4,14 @@ A small velocity alone means nothing: a flow passes saddles as slowly as it like
 method at the limit of its stability keeps trembling about a rest point at the level of its
 tolerances. So the flow is linearised. With rates L (the Hessian in orthonormal coordinates of the
 metric) and gradient g, it is at rest for the remaining time T if the rest point, L^{-1} g away, is
-within ten tolerances, and no rate is below -1 / (10 T): then nothing grows by more than a tenth.
+within ten tolerances, and no rate there is below -1 / (10 T): then nothing grows by more than a
+tenth. Rates come from differences of gradients: what they are known to is measured, by how far
+L (x + y) is from L x + L y, and a rate within this noise counts as zero however long T is.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,10 +27,20 @@ _SLOW = 100.0
 CLOSE, CLOSE_DAMPED = 10.0, 0.01
 # A singular value of fewer tolerances may be on its way to zero, and is followed there.
 _VANISHING = 1000.0
-# Up to this size a dense matrix of rates is cheaper.
-_DENSE = 40
+# Up to these sizes a dense matrix of rates is cheaper, and affordable once.
+_DENSE, _AFFORDABLE = 60, 400
 # The first look after so many evaluations; later ones may cost half of all that went before.
 _PATIENCE = 500
+# The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
+_ABSOLUTE = 0.01
+# The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
+# product with the state: differences move by a millionth of it.
+_NOISE, _DIFFERENCE = 5.0, 1e-4
+# The noise of a gradient may be so many times what that of differences tells, as not all weights
+# are as large as the largest. 2026-11: 2.5 times, for a 20 x 20 matrix of rank 2 at depth 3.
+_ROUND_OFF = 100.0
+# Iterations to the rest point, each by four digits.
+_ITERATIONS = 6
 
 
 class Linearised(Protocol):
@@ -45,65 +58,151 @@ class Linearised(Protocol):
         """Return L and g in orthonormal coordinates, and the length of each coordinate."""
         ...
 
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        """Return the state less a small displacement, in coordinates times their lengths."""
+        ...
+
 
 @dataclass
 class RestTest:
     """Asks now and then whether a flow is at rest, and keeps the cost of asking in proportion."""
 
     rtol: float
-    atol: float
+    atol: float | None
     close: float = CLOSE
     spent: int = field(default=0)
+    largest: float = field(default=0.0)
 
     def at_rest(
-        self, system: Linearised, before: Array, after: Array, left: float, evaluations: int
-    ) -> str | None:
-        """Return why the flow is at rest for the time that is left, or None if it is not."""
-        if evaluations < _PATIENCE + 2 * self.spent:
+        self,
+        system: Linearised,
+        before: Array,
+        after: Array,
+        left: float,
+        evaluations: int,
+        at_once: bool = False,
+    ) -> tuple[str, Array] | None:
+        """Return why the flow is at rest for the time that is left, and where, or None."""
+        if evaluations < 2 * self.spent + (0 if at_once else _PATIENCE):
             return None
         distance, norm = system.moved(before, after)
-        tolerance = self.rtol * norm + self.atol
+        self.largest = max(self.largest, norm)
+        absolute = _ABSOLUTE * self.rtol * self.largest if self.atol is None else self.atol
+        tolerance = self.rtol * norm + absolute
         if distance > _SLOW * tolerance or system.smallest(after) < _VANISHING * tolerance:
             return None
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                rates, gradient, lengths = system.linearisation(after)
-                # A residual r moves nothing further than r * left.
-                small = 0.1 * self.close * tolerance / (left * float(np.abs(lengths).max()))
-                step, info = cg(self._counted(rates), gradient, rtol=1e-6, atol=small, maxiter=400)
-                remaining = float(np.linalg.norm(lengths * step))
-                if info != 0 or remaining > self.close * tolerance:
-                    return None
-                if self._lowest(rates, gradient, left) * left < -0.1:
-                    return None
+                return self._rest_point(system, after, norm, tolerance, left)
         except (ArpackError, np.linalg.LinAlgError, FloatingPointError):
             # No convergence, or a loss that is not defined around here: then who knows.
             return None
-        return f"the limit is within {remaining:.1e} (tolerance {tolerance:.1e})"
 
-    def _lowest(self, rates: LinearOperator, gradient: Array, left: float) -> float:
-        """Return the lowest rate, to a hundredth of 1 / left."""
-        if gradient.size <= _DENSE:
-            matrix = self._counted(rates) @ np.eye(gradient.size)
-            return float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[0])
-        # A constant vector has a part in directions that the gradient misses by symmetry.
-        start = gradient + 1e-3 * float(np.linalg.norm(gradient))
-        options = {"k": 1, "v0": start, "ncv": min(40, start.size), "return_eigenvectors": False}
-        highest = float(eigsh(self._counted(rates), which="LA", tol=0.1, **options)[0])
-        # Turned around and shifted, as ARPACK measures convergence relative to the eigenvalue.
-        turned = self._counted(rates, shift=highest)
-        tol = max(1e-2 / (1 + highest * left), 1e-12)
-        return highest - float(eigsh(turned, which="LA", tol=tol, maxiter=60, **options)[0])
+    def _rest_point(
+        self, system: Linearised, state: Array, norm: float, tolerance: float, left: float
+    ) -> tuple[str, Array] | None:
+        """Return why a rest point is near, and what it is, by Newton's method; None if it is not.
 
-    def _counted(self, rates: LinearOperator, shift: float | None = None) -> LinearOperator:
+        The rates are those at the rest point itself: beside it what does not move there has rates,
+        too. Each gradient is a new one: of a single one, what a few digits of L leave is not known.
+        """
+        remaining, noise, before = 0.0, 0.0, math.inf
+        for _ in range(_ITERATIONS):
+            rates, gradient, lengths = system.linearisation(state)
+            rates, longest = self._counted(rates), float(np.abs(lengths).max())
+            noise = noise or _noise(rates)
+            # A gradient r moves nothing further than r * left; below its noise it is nothing.
+            slowest = 0.1 * self.close * tolerance / left
+            below = _DIFFERENCE * noise * norm
+            small, size = max(slowest, below) / longest, float(np.linalg.norm(gradient))
+            # Where a step makes it no smaller, round-off is all that it is.
+            if size <= small or before / 2 < size <= _ROUND_OFF * below / longest:
+                break
+            before = size
+            step, info = cg(rates, gradient, rtol=1e-4, atol=0.5 * small, maxiter=400)
+            remaining += float(np.linalg.norm(lengths * step))
+            if info != 0 or not remaining <= self.close * tolerance:
+                return None
+            state = system.corrected(state, lengths * step)
+        else:
+            return None
+        slow = max(0.1 / left, _NOISE * noise)
+        lowest, count = _lowest(rates, gradient, slow)
+        if lowest < -slow:
+            return None
+        reason = f"the limit is within {remaining:.1e} (tolerance {tolerance:.1e})"
+        if lowest < -_NOISE * noise:
+            reason += _saddle(count) + ", too slowly for the time that is left"
+        return reason, state
+
+    def _counted(self, rates: LinearOperator) -> LinearOperator:
         def product(vector: Array) -> Array:
             # Two evaluations of a gradient with blocks twice as wide; and the Lanczos method
             # orthogonalises, which takes 20 evaluations' time for 300,000 numbers in layers.
             self.spent += 4 + vector.size // 15_000
-            vector = np.ravel(vector)  # some versions of SciPy hand in a column
-            image = np.asarray(rates @ vector)
-            if not np.isfinite(image.sum()):
-                raise FloatingPointError
-            return image if shift is None else shift * vector - image
+            return _finite(rates, vector)
 
         return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
+
+
+def leaving(system: Linearised, state: Array) -> str:
+    """Say, of a rest point, that it is a saddle and how many directions leave it, if it is."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            rates, gradient, _ = system.linearisation(state)
+            rates = _checked(rates)
+            noise = _NOISE * _noise(rates)
+            lowest, count = _lowest(rates, gradient, noise, affordable=_AFFORDABLE)
+    except (ArpackError, np.linalg.LinAlgError, FloatingPointError):
+        return ""
+    return _saddle(count) if lowest < -noise else ""
+
+
+def _saddle(count: int | None) -> str:
+    if count is None:
+        return "; it is a saddle, and at least one direction leaves it"
+    directions = "one direction leaves it" if count == 1 else f"{count} directions leave it"
+    return f"; it is a saddle, and {directions}"
+
+
+def _noise(rates: LinearOperator) -> float:
+    """Return how far the products with two vectors of length 1 are from additive."""
+    pair = np.random.default_rng(0).standard_normal((2, rates.shape[0]))
+    first, second = pair / np.linalg.norm(pair, axis=1, keepdims=True)
+    both = rates @ (first + second)
+    defect = float(np.linalg.norm(both - rates @ first - rates @ second))
+    return max(defect, float(np.finfo(float).eps) * float(np.linalg.norm(both)))
+
+
+def _lowest(
+    rates: LinearOperator, start: Array, slow: float, affordable: int = _DENSE
+) -> tuple[float, int | None]:
+    """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known."""
+    size = start.size
+    if size <= affordable:
+        matrix = rates @ np.eye(size)
+        values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
+        return float(values[0]), int((values < -slow).sum())
+    # A constant vector has a part in directions that the gradient misses by symmetry.
+    start = start + (1e-3 * float(np.linalg.norm(start)) or 1.0)
+    options = {"k": 1, "v0": start, "ncv": min(40, size), "return_eigenvectors": False}
+    highest = float(eigsh(rates, which="LA", tol=0.1, **options)[0])
+
+    def turned(vector: Array) -> Array:
+        return highest * np.ravel(vector) - rates @ np.ravel(vector)
+
+    # Turned around and shifted, as ARPACK measures convergence relative to the eigenvalue.
+    operator = LinearOperator(rates.shape, matvec=turned, dtype=np.float64)
+    tol = max(0.1 * slow / (highest + slow), 1e-12)
+    return highest - float(eigsh(operator, which="LA", tol=tol, maxiter=60, **options)[0]), None
+
+
+def _checked(rates: LinearOperator) -> LinearOperator:
+    return LinearOperator(rates.shape, matvec=lambda v: _finite(rates, v), dtype=np.float64)
+
+
+def _finite(rates: LinearOperator, vector: Array) -> Array:
+    image = np.asarray(rates @ np.ravel(vector))  # some versions of SciPy hand in a column
+    if not np.isfinite(image.sum()):
+        raise FloatingPointError
+    return image

@@ -16,12 +16,13 @@ from fixedrank.networks.layers import balancedness, product
 
 
 class RankChange(NamedTuple):
-    """A singular value that reached round-off, where the flow went on at a lower rank.
+    """A singular value that reached zero or round-off, where the flow went on at a lower rank.
 
     Parameters
     ----------
     t : float
-        When.
+        When. Zero is reached at depths N < 2 only; the time is right to the tolerance, and the
+        singular value is given up a little before, where it is below tolerance or round-off.
     rank : int
         The rank from there on.
     singular_value : float
@@ -81,11 +82,13 @@ class RiemannianTrajectory(Trajectory):
     Attributes
     ----------
     points : list of FixedRankPoint
-        The points W(t); their rank falls where `rank_changes` says so.
+        The points W(t); their rank falls where `rank_changes` says so. At depth 1 and
+        k = min(m, n) it stays, and singular values may be zero; a W that is zero has one that is.
     depth : float
         The depth N.
     rank_changes : tuple of RankChange
-        Where a singular value reached round-off and the flow went on at a lower rank, and why.
+        Where a singular value reached zero or round-off and the flow went on at a lower rank, and
+        why.
 
     Examples
     --------

@@ -1,0 +1,125 @@
+r"""The flow of depth 1 at full rank: :math:`\dot W = -\nabla L^1(W)` on all matrices.
+
+At k = min(m, n) every matrix is tangent to M_k and the embedded metric is that of all matrices. The
+flow is smooth wherever the loss is, through singular matrices too, and W itself, of the size of
+its factors, is integrated: nothing is divided by a singular value.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fixedrank._checks import Array
+from fixedrank.flows.integration import Restart, Stop
+from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
+from fixedrank.flows.trajectory import RankChange
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.networks.gradients import thin_gradient
+
+# A norm that has changed by so much asks for other absolute tolerances.
+_CHANGED = 10.0
+
+
+class EmbeddedSystem:
+    """The gradient flow of a problem among all m x n matrices, with W / unit as its state.
+
+    Parameters
+    ----------
+    problem : object
+        With ``loss(W)`` and ``gradient(W)``.
+    point : FixedRankPoint
+        The start, of rank min(m, n).
+    t : float
+        The time of the start.
+    """
+
+    def __init__(self, problem: Any, point: FixedRankPoint, t: float) -> None:
+        self.problem, self.products = problem, thin_gradient(problem)
+        self.shape = (point.u.shape[0], point.vt.shape[1])
+        self.identity = np.eye(min(self.shape))
+        self.changes: list[RankChange] = []
+        self.unit = binary_scale(float(point.s[0]))
+        self.start = self._framed((point.u * (point.s / self.unit)) @ point.vt)
+        self.t, self.peak = t, self.norm
+
+    def _framed(self, matrix: Array) -> Array:
+        """Return a state, with its norm as the scale of what follows."""
+        self.framed = length(matrix)
+        self.norm = self.framed * self.unit
+        return matrix.ravel()
+
+    def gradient(self, matrix: Array) -> Array:
+        """Return the gradient at a dense matrix, from products with the shorter identity."""
+        if self.shape[0] <= self.shape[1]:
+            return self.products(self.identity, None, matrix.T)[1].T
+        return self.products(matrix, None, self.identity)[0]
+
+    def right_hand_side(self, t: float, state: Array) -> Array:
+        """Return the velocity of the state; NaN where a trial step has overflowed."""
+        if not math.isfinite(state.sum()):
+            return np.full_like(state, np.nan)
+        return np.ravel(self.gradient(self.unit * state.reshape(self.shape))) / -self.unit
+
+    def tolerances(
+        self, state: Array, rtol: float, atol: float | None
+    ) -> tuple[float, float | Array]:
+        """Return the tolerances, by default absolute ones a hundredth of rtol times the norm."""
+        return rtol, 1e-2 * rtol * self.framed if atol is None else atol / self.unit
+
+    def inspect(self, t: float, state: Array) -> Restart | Stop | None:
+        """Follow the size of W with the unit; stop where W has decayed to zero."""
+        size, last, before = length(state), t - self.t, self.norm
+        self.t, self.norm = t, size * self.unit
+        self.peak = max(self.peak, self.norm)
+        if self.norm < max(DECAYED * self.peak, SMALLEST) and self.norm < before:
+            # Not so where W passes zero on its way, faster than the steps.
+            speed = length(self.right_hand_side(t, state))
+            if speed * last <= 100 * size:
+                reason = f"stationary from t = {t:.6g} on: W has decayed to zero"
+                return Stop(reason, rest=True)
+        if size > 0 and not self.framed / _CHANGED <= size <= self.framed * _CHANGED:
+            matrix = state * self.unit
+            self.unit = binary_scale(self.norm)
+            return Restart(self._framed(matrix / self.unit))
+        return None
+
+    def moved(self, before: Array, after: Array) -> tuple[float, float]:
+        """Return how far W moved, and its norm."""
+        return self.unit * length(after - before), self.unit * length(after)
+
+    def smallest(self, state: Array) -> float:
+        """Return infinity: nothing is kept to a relative accuracy of its own."""
+        return math.inf
+
+    def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
+        """Return the Hessian by central differences of the gradient, the gradient, and the unit."""
+        scale = 1e-5 * length(state)
+
+        def hessian(direction: Array) -> Array:
+            step = np.ravel(direction) * (scale / max(length(direction), np.finfo(float).tiny))
+            ahead, behind = (self.right_hand_side(0.0, state + h) for h in (step, -step))
+            return (behind - ahead) * (length(direction) / (2 * scale))
+
+        operator = LinearOperator((state.size, state.size), matvec=hessian, dtype=np.float64)
+        return operator, -self.right_hand_side(0.0, state), np.full(state.size, self.unit)
+
+    def corrected(self, state: Array, displacement: Array) -> Array:
+        """Return the state less a small displacement of W."""
+        return state - displacement / self.unit
+
+    def record(self, state: Array) -> FixedRankPoint:
+        """Return W in factors, with as many singular values as it has; they may be zero."""
+        u, s, vt = np.linalg.svd(state.reshape(self.shape), full_matrices=False)
+        return FixedRankPoint(u, s * self.unit, vt)
+
+    def loss(self, state: Array) -> float:
+        """Return the loss."""
+        return float(self.problem.loss(self.record(state)))
+
+    def gradient_norm(self, point: FixedRankPoint) -> float:
+        """Return the length of the gradient."""
+        return length(self.gradient((point.u * point.s) @ point.vt))
