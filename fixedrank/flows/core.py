@@ -82,7 +82,7 @@ class RiemannianSystem:
         self.start, self.end, self.t = start, end, start
         self.guarded = guarded and depth < 2
         self.approach = Approach(depth)
-        self.k, self.unit, self.peak, self.zero = 0, 1.0, 0.0, False
+        self.k, self.unit, self.rate, self.peak, self.zero = 0, 1.0, 1.0, 0.0, False
         self.changes: list[RankChange] = []
         self.framed = np.zeros(0)
         self.bounds = [0]
@@ -95,6 +95,8 @@ class RiemannianSystem:
         """Return U, V and a diagonal core, in units of its size: the frame for what follows."""
         self.k = core.shape[0]
         self.unit = binary_scale(float(core[0, 0]))
+        with np.errstate(over="ignore"):
+            self.rate = float(np.float64(self.unit) ** (1 - 2 / self.depth))
         core = core / self.unit
         self.framed = s = np.diagonal(core)
         self.least, self.largest = float(s[-1]), float(s[0])
@@ -133,21 +135,20 @@ class RiemannianSystem:
             return velocity
         du, dcore, dv = self.split(velocity)
         left, s, right = self.core_svd(core)
-        if self.guarded and _agreement(left, right) < 0:
+        # A cosine below zero leaves less than k - 1 to the sum of all.
+        if self.guarded and np.vdot(left, right.T) < self.k - 1 and _agreement(left, right) < 0:
             velocity.fill(np.nan)
             return velocity
-        values = s * self.unit
         gv, gtu = self.products(u, core * self.unit, v)
         # Of such small matrices numpy.dot makes products faster than the operator does.
         middle = np.dot(u.T, gv)
-        turn = np.dot(right.T * normal_weights(values, self.depth, shift=1), left.T)
+        turn = np.dot(right.T * normal_weights(s, self.depth, shift=1), left.T)
         descent_u, descent_v = np.dot(u, middle), np.dot(v, middle.T)
         descent_u -= gv
         descent_v -= gtu
         np.dot(descent_u, turn, out=du)
         np.dot(descent_v, turn.T, out=dv)
-        weighted = tangential_weights(values, self.depth) / self.unit
-        weighted *= np.dot(np.dot(left.T, middle), right.T)
+        weighted = tangential_weights(s, self.depth) * np.dot(np.dot(left.T, middle), right.T)
         if len(self.bounds) > 2:
             # Between groups the frames turn, so that the core stays block diagonal.
             squares = s**2
@@ -158,6 +159,8 @@ class RiemannianSystem:
             dv += v @ (right.T @ turn_v @ right)
             weighted = np.where(self.together, weighted, 0)
         np.dot(np.dot(left, -weighted), right, out=dcore)
+        # Both weights, the one of the core by the unit, are homogeneous of degree 1 - 2/N in s.
+        velocity *= self.rate
         return velocity
 
     def core_svd(self, core: Array) -> tuple[Array, Array, Array]:

@@ -82,9 +82,9 @@ class EmbeddedSystem:
                 reason = f"stationary from t = {t:.6g} on: W has decayed to zero"
                 return Stop(reason, rest=True)
         if size > 0 and not self.framed / _CHANGED <= size <= self.framed * _CHANGED:
-            matrix = state * self.unit
-            self.unit = binary_scale(self.norm)
-            return Restart(self._framed(matrix / self.unit))
+            scale = binary_scale(size)
+            self.unit *= scale
+            return Restart(self._framed(state / scale))
         return None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:

@@ -113,6 +113,8 @@ def test_what_leaves_floating_point_ends_in_words():
     with pytest.raises(ValueError, match="it overflows"):
         one_number(1e300, 3, [0, 1])
     assert one_number(1e300, 1, [0, 1])[1] == pytest.approx(1e300 / math.e)
+    with pytest.raises(ValueError, match="it overflows"):
+        one_number(1e-310, 1, [0, 1])
 
 
 def test_lengths_of_gradients():
