@@ -34,7 +34,7 @@ def manifold_operations(m, n, k):
     p, q = manifold.random_point(rng=rng), manifold.random_point(rng=rng)
     a, b = (0.1 * manifold.random_tangent_vector(p, rng=rng) for _ in range(2))
     pair = tuple(rng.standard_normal((size, 20)) for size in (m, n))
-    sparse = scipy.sparse.random_array((m, n), density=20 / n, rng=rng, format="csr")
+    sparse = scipy.sparse.random_array((m, n), density=min(1, 20 / n), rng=rng, format="csr")
     # Derivatives with respect to the factors, of the inner product of W with the pair.
     (left, right), (du, ds, dvt) = pair, manifold.embedding(p, a)
     gv, gtu, hv, htu = (
@@ -146,9 +146,7 @@ def flows(d, rank, depth, last):
         )
         yield (
             f"flow (5), {method}, {label}",
-            lambda options=options: fixedrank.factored_flow(
-                problem, factors, [0, last], **options
-            ),
+            lambda options=options: fixedrank.factored_flow(problem, factors, [0, last], **options),
         )
     yield (
         f"gradient descent, {label}",
