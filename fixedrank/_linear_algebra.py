@@ -8,7 +8,7 @@ NumPy. So NumPy gets what is large, and SciPy, which costs less a call and has w
 OpenBLAS does in the thread that calls it, in pieces if need be.
 
 2026-11-29, from the processor time of SciPy's threads: they wake, in SciPy 1.15 and 1.18 alike, in
-gemm from 2^18 multiplications on, in axpy beyond 10,000 numbers, in trsm from 1024 numbers on the
+gemm from 2^19 multiplications on, in axpy beyond 10,000 numbers, in trsm from 1024 numbers on the
 right, in geqrf and ormqr from about 10,000 numbers, in potrf from 128 rows, trtri 66, gesvd 92,
 gesdd 34 and gejsv 32 (there with row pivoting, joba = 2, at any size, like trtrs and getrs).
 """
@@ -22,7 +22,7 @@ from fixedrank._checks import Array
 
 # Multiplications of a product, numbers of a vector, and numbers on the right of a triangle that
 # stay in the calling thread. Pieces of a product with fewer rows than _ROWS do not pay.
-_PRODUCT, _VECTOR, _RIGHT, _ROWS = 1 << 18, 10_000, 1023, 64
+_PRODUCT, _VECTOR, _RIGHT, _ROWS = 500_000, 10_000, 1023, 64
 # Rows of small matrices, and numbers of a block for Householder QR, that stay there.
 _FACTORED, _DIVIDED, _ROTATED, _REFLECTED = 64, 32, 30, 9000
 # Numbers in a temporary array of a product that is added by NumPy.
@@ -35,27 +35,32 @@ def add_product(sign: float, result: Array, tall: Array, thin: Array) -> None:
     """Add sign * tall @ thin to the result, in place; all of float64, and the thin one small."""
     inner, columns = thin.shape
     rows = _PRODUCT // max(1, inner * columns)
-    if rows >= _ROWS and result.flags.c_contiguous and tall.flags.c_contiguous:
-        # BLAS takes arrays by columns; what lies by rows is its transpose there.
-        target, second = result.T, tall.T
-        first, transposed = (thin.T, 0) if thin.flags.c_contiguous else (thin, 1)
+    if rows < _ROWS:
+        rows = max(_ROWS, _TEMPORARY // max(1, columns))
+        change = np.add if sign > 0 else np.subtract
         for start in range(0, result.shape[0], rows):
             here = slice(start, start + rows)
-            blas.dgemm(
-                sign,
-                first,
-                second[:, here],
-                1.0,
-                target[:, here],
-                trans_a=transposed,
-                overwrite_c=1,
-            )
+            change(result[here], tall[here].dot(thin), out=result[here])
         return
-    rows = max(_ROWS, _TEMPORARY // max(1, columns))
-    change = np.add if sign > 0 else np.subtract
+    by_rows = result.flags.c_contiguous
     for start in range(0, result.shape[0], rows):
-        here = slice(start, start + rows)
-        change(result[here], tall[here].dot(thin), out=result[here])
+        piece, block = result[start : start + rows], tall[start : start + rows]
+        # BLAS takes arrays by columns; what lies by rows is its transpose there. Pieces of what
+        # lies by columns are copied, which costs less than a product beside the result.
+        target = piece.T if by_rows else np.asfortranarray(piece)
+        if not block.flags.c_contiguous:
+            block = np.asfortranarray(block)
+        first, second = (thin.T, block.T) if by_rows else (block, thin)
+        (first, trans_a), (second, trans_b) = _by_columns(first), _by_columns(second)
+        blas.dgemm(
+            sign, first, second, 1.0, target, trans_a=trans_a, trans_b=trans_b, overwrite_c=1
+        )
+        if not by_rows:
+            piece[...] = target
+
+
+def _by_columns(array: Array) -> tuple[Array, bool]:
+    return (array, False) if array.flags.f_contiguous else (array.T, True)
 
 
 def combine(target: Array, scale: float, *terms: tuple[float, Array]) -> None:
@@ -63,6 +68,11 @@ def combine(target: Array, scale: float, *terms: tuple[float, Array]) -> None:
 
     By BLAS, three times faster than array arithmetic on a long vector.
     """
+    if target.size <= _VECTOR:
+        blas.dscal(scale, target)
+        for factor, vector in terms:
+            blas.daxpy(vector, target, a=factor)
+        return
     for start in range(0, target.size, _VECTOR):
         length = min(_VECTOR, target.size - start)
         blas.dscal(scale, target, length, start)

@@ -37,7 +37,7 @@ def stays(name, arrays, options):
             np.shape(part)[:: -1 if options.get(turned) else 1]
             for part, turned in zip(arrays, ("trans_a", "trans_b"), strict=False)
         )
-        return first[0] * first[1] * second[1] <= 1 << 18
+        return first[0] * first[1] * second[1] < 1 << 19
     if name == "dtrsm":
         return arrays[1].size < 1024
     if name == "dgejsv":
