@@ -1,6 +1,6 @@
 """fixedrank beside automatic differentiation and pymanopt's FixedRankEmbedded, in one run.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/alternatives.py [--quick]
+python docs/benchmarks/alternatives.py [--quick]
 
 Runs with NumPy, SciPy, autograd and pymanopt; jax, diffrax and torch take part where they can be
 imported. All of them compute in double precision on one core, the first that the process may use.

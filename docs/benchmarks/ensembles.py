@@ -1,6 +1,6 @@
 """Many small networks at once against one by one.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/ensembles.py [--quick]
+python docs/benchmarks/ensembles.py [--quick]
 
 The same runs, to the same tolerances: Gaussian starts of d = 5 networks, integrated until they are
 within 1e-6 of the minimum. One by one they are integrated by `factored_flow`, to the times at which

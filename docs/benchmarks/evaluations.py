@@ -1,6 +1,6 @@
 """One evaluation of the right-hand side of flow (9) beside products with dense C and B alone.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/evaluations.py [--quick]
+python docs/benchmarks/evaluations.py [--quick]
 
 Where nothing is known of C and B, no evaluation can do without C V, B V and B^T U, here into arrays
 that exist already. Where X is known the flows move in its principal axes, in which C is diagonal,

@@ -1,6 +1,6 @@
 """The same curve by the flow of the product and by flows of the layers, in one run.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/flows.py [--quick]
+python docs/benchmarks/flows.py [--quick]
 
 The paper's general supervised setting, from a balanced start. What is integrated: flow (9) of the
 product; flow (5) of the layers, multiplied through the narrowest layer first as `factored_flow`

@@ -1,6 +1,6 @@
 """One gradient of the loss of the network with respect to all layers, beside autodiff.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/gradients.py [--quick]
+python docs/benchmarks/gradients.py [--quick]
 
 Measured is processor time, that of all threads, the median over turns of several calls; jax has
 compiled before.

@@ -1,6 +1,6 @@
 """Hessian-vector products: the Riemannian part beside the Euclidean one and the retraction.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/hessian.py [--quick]
+python docs/benchmarks/hessian.py [--quick]
 
 The cost is half the squared error on observed entries of a matrix, five times as many as the
 manifold has dimensions. Of it the benchmark times

@@ -1,6 +1,6 @@
 """Manifold operations against pymanopt's FixedRankEmbedded, side by side in one run.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/manifold.py [--quick]
+python docs/benchmarks/manifold.py [--quick]
 
 Needs about 8 GB of memory for pymanopt's class at m = n = 10000.
 """

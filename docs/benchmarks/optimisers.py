@@ -1,6 +1,6 @@
 """pymanopt's optimisers on FixedRank and on FixedRankEmbedded, where overhead is all that counts.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/optimisers.py [--quick]
+python docs/benchmarks/optimisers.py [--quick]
 
 Half the squared distance to a 20 x 20 matrix, on the matrices of rank 2, with autograd.
 Both classes get the same starts, in turn; measured is the processor time of an iteration.

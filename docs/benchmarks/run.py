@@ -1,11 +1,14 @@
 """All benchmarks in one run; machine, versions and load in the head of the results.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/run.py [--quick] [--out FOLDER] [NAME ...]
+python docs/benchmarks/run.py [--quick] [--out FOLDER] [NAME ...]
 
-Writes results.md and scaling.png into FOLDER. Without FOLDER a full run renews those that the
-documentation shows, and one with --quick, or of some benchmarks only, writes nothing. Every
-benchmark gets a process of its own, one after another. jax, diffrax and torch take part where they
-are installed. A full run needs 8 GB of memory, for pymanopt's class.
+Every benchmark gets two processes of its own, one after another: one without any variable that
+says how many threads linear algebra takes, and one with a single thread. The tables show both.
+
+Writes results.md and scaling.png into FOLDER. Without FOLDER a run at full size renews those that
+the documentation shows, and with --quick nothing is written. With names of benchmarks only their
+sections are renewed. jax, diffrax and torch take part where they are installed. A full run needs
+8 GB of memory, for pymanopt's class.
 """
 
 import argparse
@@ -17,14 +20,18 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from timing import describe
+from columns import side_by_side
+from timing import THREADS, describe
 
 HERE = Path(__file__).resolve().parent
 # Above this load average before it began, other work disturbed a run.
 BUSY = 0.7
+# The columns of each table.
+DEFAULT, ONE = "default", "one thread"
 
 
 class Benchmark(NamedTuple):
@@ -34,6 +41,7 @@ class Benchmark(NamedTuple):
     title: str
     says: str
     in_quick: bool = True
+    both: bool = True  # whether it runs in each setting; one that sets its own does not
 
 
 BENCHMARKS = (
@@ -80,6 +88,12 @@ BENCHMARKS = (
         in_quick=False,  # it takes minutes with its smallest setting
     ),
     Benchmark(
+        "threads",
+        "Threads",
+        "Public operations over the number of threads: time over that with one.",
+        both=False,
+    ),
+    Benchmark(
         "ensembles",
         "Many networks at once",
         "Runs of `run_ensemble` beside the same by `factored_flow`.",
@@ -98,21 +112,51 @@ def measured(module: str, quick: bool, options: dict[str, str]) -> str:
     return run(quick, **options)
 
 
+def in_a_process(setting: str, function: Callable[..., str], *arguments: Any) -> str:
+    """Call a function in a process of its own, with no thread variable set or with one thread."""
+    before = {name: os.environ.pop(name, None) for name in THREADS}
+    if setting == ONE:
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            return pool.submit(function, *arguments).result()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
 def section(benchmark: Benchmark, quick: bool, options: dict[str, str]) -> tuple[str, bool]:
     """Return the section of the results, and whether the benchmark ran to its end."""
     began = time.perf_counter()
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            text, complete = pool.submit(measured, benchmark.module, quick, options).result(), True
-        except Exception:
-            # The others still run; what failed is said in its place.
-            text, complete = traceback.format_exc(), False
+    settings = (DEFAULT, ONE) if benchmark.both else (DEFAULT,)
+    try:
+        texts = []
+        for setting in settings:
+            drawn = options if setting == DEFAULT else {}
+            texts.append(
+                in_a_process(setting, measured, benchmark.module, quick, drawn).strip("\n")
+            )
+        text = side_by_side(*texts, (DEFAULT, ONE)) if benchmark.both else texts[0]
+        complete = True
+    except Exception:
+        # The others still run; what failed is said in its place.
+        text, complete = traceback.format_exc().strip(), False
     taken = time.perf_counter() - began
     return (
         f"### {benchmark.title}\n\n{benchmark.says} "
-        f"`docs/benchmarks/{benchmark.module}.py`, {taken:.0f} s.\n\n"
-        f"```text\n{text.strip()}\n```\n"
+        f"`docs/benchmarks/{benchmark.module}.py`, {date.today()}, {taken:.0f} s.\n\n"
+        f"```text\n{text}\n```\n"
     ), complete
+
+
+def known_sections(table: Path) -> dict[str, str]:
+    """Return the sections of earlier results by their titles."""
+    if not table.exists():
+        return {}
+    parts = table.read_text(encoding="utf-8").split("\n### ")[1:]
+    return {part.partition("\n")[0]: f"### {part}" for part in parts}
 
 
 def head(quick: bool, load: float) -> str:
@@ -120,9 +164,11 @@ def head(quick: bool, load: float) -> str:
     kind = "Quick run, small sizes and short times" if quick else "Run at full size"
     busy = ": other work ran on the machine, so expect single numbers to be off"
     return (
-        f"{kind}: {describe()}; {os.cpu_count()} cores; load average before it began "
-        f"{load:.2f}{busy if load > BUSY else ''}. Times are the least of many, taken in turn, "
-        "where a table says nothing else.\n"
+        f"{kind}: {in_a_process(DEFAULT, describe)} where no variable says otherwise; "
+        f"{os.cpu_count()} cores; load average before it began "
+        f"{load:.2f}{busy if load > BUSY else ''}. On the left no such variable is set, on the "
+        "right there is one thread. Times are the least of many, taken in turn, where a table says "
+        "nothing else.\n"
     )
 
 
@@ -139,14 +185,12 @@ def main() -> int:
     unknown = sorted(set(options.names) - set(names))
     if unknown:
         parser.error(f"no benchmark is named {', '.join(unknown)}; there are {', '.join(names)}")
-    if os.environ.get("OMP_NUM_THREADS") != "1":
-        print("OMP_NUM_THREADS is not 1: small products may be slow", file=sys.stderr)
 
     table, picture = None, None
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         table, picture = options.out / "results.md", options.out / "scaling.png"
-    elif not options.quick and not options.names:
+    elif not options.quick:
         table, picture = HERE / "results.md", HERE.parent / "_static" / "scaling.png"
 
     chosen = [
@@ -155,16 +199,18 @@ def main() -> int:
         if (benchmark.module in options.names)
         or (not options.names and (benchmark.in_quick or not options.quick))
     ]
-    sections, complete = [head(options.quick, os.getloadavg()[0])], True
-    print(sections[0])
+    top, complete = head(options.quick, os.getloadavg()[0]), True
+    print(top)
+    sections = known_sections(table) if table is not None and options.names else {}
     for benchmark in chosen:
         drawn = {"picture": str(picture)} if benchmark.module == "scaling" and picture else {}
         text, succeeded = section(benchmark, options.quick, drawn)
         complete &= succeeded
-        sections.append(text)
+        sections[benchmark.title] = text
         print(text, flush=True)
         if table is not None:
-            table.write_text("\n".join(sections), encoding="utf-8")
+            ordered = [sections[known.title] for known in BENCHMARKS if known.title in sections]
+            table.write_text("\n".join([top, *ordered]), encoding="utf-8")
     return 0 if complete else 1
 
 

@@ -1,6 +1,6 @@
 """Time of one operation over the size, the rank, the depth and the number of samples.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/scaling.py [--quick] [--picture FILE]
+python docs/benchmarks/scaling.py [--quick] [--picture FILE]
 
 The least time of many calls counts. Slopes are fitted to the logarithms over the upper half of the
 values: over the lower half, calls from Python cost most.

@@ -1,6 +1,6 @@
 """Integrators on stiff flows, at equal error: evaluations and time, in one run.
 
-OMP_NUM_THREADS=1 python docs/benchmarks/stiff.py [--quick]
+python docs/benchmarks/stiff.py [--quick]
 
 The error is the largest of ||W - W*||_F / ||W*||_F over the output times, with W* from DOP853 at
 rtol 1e-11. For each method the tolerance, rtol = 100 atol, is sought with which the error just

@@ -11,6 +11,8 @@ from pathlib import Path
 import scipy.linalg  # noqa: F401  (so that its BLAS and that of NumPy are there to be described)
 import threadpoolctl
 
+# What says how many threads NumPy's and SciPy's linear algebra takes.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKAGES = ("numpy", "scipy", "pymanopt", "autograd", "jax", "diffrax", "torch")
 
 

@@ -6,8 +6,8 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
 
+from fixedrank import _linear_algebra
 from fixedrank._checks import Array
 from fixedrank.geometry.tall import add_product
 
@@ -25,8 +25,6 @@ _SMALL = 64
 # 23 microseconds at 20 x 2, 108 against 204 at 10000 x 2, 36 against 41 at 200 x 10, but 99 against
 # 76 at 200 x 20 (2026-11).
 _FEW_COLUMNS, _FEW_OPERATIONS = 2, 30_000
-# The largest number of reflectors that LAPACK takes together.
-_BLOCK = 64
 
 
 def orthonormal_columns(matrix: Array) -> Array:
@@ -48,7 +46,7 @@ class CholeskyBasis(NamedTuple):
 
     def combine(self, thin: Array) -> Array:
         """Return the basis times a thin matrix."""
-        thin = lapack.dtrtrs(self.triangle, thin)[0]
+        thin = _linear_algebra.triangular_solve(self.triangle, thin)
         k = self.first.shape[1]
         result = np.asarray(self.first @ thin[:k])
         add_product(result, self.second, thin[k:])
@@ -67,8 +65,7 @@ class HouseholderBasis(NamedTuple):
         rows, columns = thin.shape
         result = np.zeros((self.reflectors.shape[0], columns), order="F")
         result[:rows] = thin
-        reflectors = self.reflectors[:, : self.scales.size]
-        lapack.dormqr("L", "N", reflectors, self.scales, result, _BLOCK * columns, overwrite_c=1)
+        _linear_algebra.reflected(self.reflectors, self.scales, result)
         return result
 
 
@@ -85,13 +82,15 @@ def joint_basis(u: Array, up: Array) -> CholeskyBasis | HouseholderBasis:
     Householder QR does it.
     """
     m, k = u.shape
-    if m >= 2 * k > 2 * _FEW_COLUMNS and m * k * k > _FEW_OPERATIONS:
+    if m >= 2 * k > 2 * _FEW_COLUMNS and (
+        m * k * k > _FEW_OPERATIONS or not _linear_algebra.reflects_alone(m, 2 * k)
+    ):
         basis = _cholesky_basis(u, up)
         if basis is not None:
             return basis
     block = np.empty((m, 2 * k), order="F")
     block[:, :k], block[:, k:] = u, up
-    reflectors, scales, _, _ = lapack.dgeqrf(block, lwork=2 * k * _BLOCK, overwrite_a=1)
+    reflectors, scales = _linear_algebra.reflectors(block)
     coefficients = reflectors[: scales.size] * _upper(2 * k)[: scales.size]
     return HouseholderBasis(reflectors, scales, coefficients)
 
@@ -102,13 +101,13 @@ def _cholesky_basis(u: Array, up: Array) -> CholeskyBasis | None:
     norms = np.sqrt(gram.diagonal())
     if not 0 < norms.min() <= norms.max() < _LARGEST:
         return None
-    scaled, info = lapack.dpotrf(gram / (norms[:, None] * norms), clean=1)
-    if info != 0 or not scaled.diagonal().min() > _FIRST_PIVOT:
+    scaled = _linear_algebra.cholesky(gram / (norms[:, None] * norms))
+    if scaled is None or not scaled.diagonal().min() > _FIRST_PIVOT:
         return None
     first = scaled * norms
-    conditioned = up @ lapack.dtrtri(first)[0]
-    triangle, info = lapack.dpotrf(_joint_gram(u, conditioned), clean=1)
-    if info != 0 or not triangle.diagonal().min() > _SECOND_PIVOT:
+    conditioned = up @ _linear_algebra.triangular_inverse(first)
+    triangle = _linear_algebra.cholesky(_joint_gram(u, conditioned))
+    if triangle is None or not triangle.diagonal().min() > _SECOND_PIVOT:
         return None
     k = norms.size
     coefficients = triangle.copy()
@@ -142,24 +141,8 @@ def small_svd(matrix: Array) -> tuple[Array, Array, Array]:
     if not np.isfinite(matrix.sum()):
         raise ValueError("NaN or infinite values reached the singular value decomposition")
     if matrix.shape[0] > _SMALL:
-        return _divided_svd(matrix)
-    return _iterated_svd(matrix)
-
-
-def _divided_svd(matrix: Array) -> tuple[Array, Array, Array]:
-    """Return the SVD by divide and conquer.
-
-    2026-11: it did not converge for a 200 x 200 core of a flow with r = 200, N = 20.
-    """
-    u, s, vt, info = lapack.dgesdd(matrix)
-    return (u, s, vt) if info == 0 else _iterated_svd(matrix)
-
-
-def _iterated_svd(matrix: Array) -> tuple[Array, Array, Array]:
-    u, s, vt, info = lapack.dgesvd(matrix)
-    if info != 0:
-        raise np.linalg.LinAlgError(f"LAPACK found no SVD of a {matrix.shape} matrix, info {info}")
-    return u, s, vt
+        return _linear_algebra.divided_svd(matrix)
+    return _linear_algebra.iterated_svd(matrix)
 
 
 def graded_svd(core: Array) -> tuple[Array, Array, Array]:
@@ -169,9 +152,8 @@ def graded_svd(core: Array) -> tuple[Array, Array, Array]:
     are spread widely, one-sided Jacobi rotations (Drmac and Veselic, SIAM J. Matrix Anal. Appl.
     29, 2008) find those of a graded matrix each to its own round-off, at some three times the cost.
     """
-    u, s, vt = _divided_svd(core)
+    parts = _linear_algebra.divided_svd(core)
+    s = parts[1]
     if s[-1] < GRADED * s[0]:
-        values, left, right, work, _, info = lapack.dgejsv(core, joba=2, jobu=0, jobv=0)
-        if info == 0:
-            return left, values * (work[0] / work[1]), right.T
-    return u, s, vt
+        return _linear_algebra.rotated_svd(core) or parts
+    return parts

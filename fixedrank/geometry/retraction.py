@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 
 from fixedrank._checks import Array, RankLostError, require_finite
@@ -56,11 +55,11 @@ def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
         q_left, r_left = np.linalg.qr(known.left)
         q_right, r_right = np.linalg.qr(known.right)
         core = r_left @ known.after_middle(r_right.T)
-        u, s, vt = scipy.linalg.svd(core, full_matrices=False)
+        u, s, vt = np.linalg.svd(core, full_matrices=False)
         u, vt = q_left @ u, vt @ q_right.T
     elif isinstance(known, np.ndarray):
         require_finite("W", known)
-        u, s, vt = scipy.linalg.svd(known, full_matrices=False)
+        u, s, vt = np.linalg.svd(known, full_matrices=False)
     elif 2 * k >= min(m, n):
         dense = known.toarray() if scipy.sparse.issparse(known) else known @ np.eye(n)
         return nearest_point(np.asarray(dense, dtype=float), m, n, k)

@@ -4,13 +4,15 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import fixedrank
+from fixedrank import _linear_algebra
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.geometry import retraction, tangent
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.networks.quadratic import QuadraticLoss
-from tests.guard import test_columns, test_evaluations, test_growth, test_steps
+from tests.guard import test_columns, test_evaluations, test_growth, test_steps, test_threads
 
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"
@@ -125,3 +127,38 @@ def test_more_evaluations_are_noticed(kind, setting, most):
     """What is limited by stability takes more by an explicit method."""
     with pytest.raises(AssertionError):
         test_evaluations.check_flow(kind, setting, "DOP853", most)
+
+
+def whole_product(sign, result, tall, thin):
+    """A product added by one call, whatever its size."""
+    scipy.linalg.blas.dgemm(sign, thin.T, tall.T, 1.0, result.T, overwrite_c=1)
+
+
+def solve(triangle, right):
+    """What wakes SciPy's threads at any size."""
+    return scipy.linalg.lapack.dtrtrs(triangle, right)[0]
+
+
+def one_svd(matrix):
+    """The SVD by SciPy, at any size."""
+    return scipy.linalg.svd(matrix)
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "bad"),
+    [
+        ("retraction", "triangular_solve", solve),
+        ("transport", "add_product", whole_product),
+        ("flow (9)", "divided_svd", one_svd),
+    ],
+)
+def test_calls_that_wake_threads_are_noticed(monkeypatch, operation, name, bad):
+    size = (1000, 700, 20)
+    test_threads.check_calls(operation, size, monkeypatch)
+    monkeypatch.setattr(_linear_algebra, name, bad)
+    with pytest.raises(AssertionError):
+        test_threads.check_calls(operation, size, monkeypatch)
+
+
+def test_threads_that_run_are_noticed():
+    assert "retraction" in test_threads.names_that_wake("bad")
