@@ -36,8 +36,8 @@ _ABSOLUTE = 0.01
 # The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
 # product with the state: differences move by a millionth of it.
 _NOISE, _DIFFERENCE = 5.0, 1e-4
-# The noise of a gradient may be so many times what that of differences tells, as not all weights are
-# as large as the largest. 2026-11: 2.5 times, for a 20 x 20 matrix of rank 2 at depth 3.
+# The noise of a gradient may be so many times what that of differences tells, as not all weights
+# are as large as the largest. 2026-11: 2.5 times, for a 20 x 20 matrix of rank 2 at depth 3.
 _ROUND_OFF = 100.0
 # Iterations to the rest point, each by four digits.
 _ITERATIONS = 6
