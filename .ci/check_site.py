@@ -1,4 +1,4 @@
-"""Check a built site: links within it lead somewhere, and images say what they show.
+"""Check a built site: links lead somewhere, images say what they show, file names differ.
 
 python .ci/check_site.py FOLDER
 """
@@ -34,6 +34,11 @@ def problems(site: Path) -> list[str]:
     """Return what is wrong, a line each."""
     pages = {path.resolve(): Page(path) for path in sorted(site.rglob("*.html"))}
     found = [] if pages else [f"{site}: no pages"]
+    files: dict[str, Path] = {}
+    for file in sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file()):
+        other = files.setdefault(str(file).lower(), file)
+        if other != file:
+            found.append(f"{other} and {file} are one file where names have no case")
     for path, page in pages.items():
         name = path.relative_to(site.resolve())
         for link in page.links:

@@ -31,6 +31,8 @@ nitpick_ignore_regex = [
 # Public names: one page for each, with the types told by the docstring. Methods that pymanopt's
 # classes document in their own style are left to pymanopt's pages.
 autosummary_generate = True
+# Where file names have no case, the class and the function `product` would share a page.
+autosummary_filename_map = {"fixedrank.Product": "fixedrank.Product-of-manifolds"}
 autodoc_typehints = "none"
 autodoc_inherit_docstrings = False
 numpydoc_show_class_members = False
@@ -62,6 +64,7 @@ sphinx_gallery_conf = {
             "gradient_descent.py",
             "using_pymanopt.py",
             "trust_regions.py",
+            "low_rank_plus_bias.py",
             "geodesics.py",
             "property_testing.py",
             "own_loss.py",

@@ -198,7 +198,7 @@ for name, choice in manifolds.items():
 start = [0.01 ** (1 / 3) * layer for layer in fixedrank.random_balanced_factors(widths, rng=0)]
 comparison = fixedrank.compare_flows(problem, start, np.linspace(0, 12, 201))
 print(comparison.verdict)
-figure = comparison.plot()
+figure = comparison.plot(plt.figure(figsize=(13, 4), layout="constrained"))
 plt.show()
 
 # %%

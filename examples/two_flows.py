@@ -33,7 +33,7 @@ layers = [0.01 ** (1 / depth) * layer for layer in layers]  # W(0) has singular 
 
 comparison = fixedrank.compare_flows(problem, layers, np.linspace(0, 100, 201))
 print(comparison.verdict)
-figure = comparison.plot()
+figure = comparison.plot(plt.figure(figsize=(13, 4), layout="constrained"))
 
 # %%
 # The broad pale curves are the layers, the thin dashed ones the Riemannian flow of the product. The
@@ -107,6 +107,6 @@ drift = fixedrank.compare_flows(
     problem, unbalanced, np.linspace(0, 100, 201), allow_unbalanced=True
 )
 print(textwrap.fill(drift.verdict, 90))
-figure = drift.plot()
+figure = drift.plot(plt.figure(figsize=(13, 4), layout="constrained"))
 figure.suptitle("From unbalanced layers the two flows drift apart")
 plt.show()

@@ -10,6 +10,10 @@ and with it the direction of steepest descent: the Riemannian gradient is
 values of :math:`W` enlarged and that along small ones damped. At ``depth=1`` it is the embedded
 metric.
 
+NumPy's global random state is not used. Where pymanopt draws by itself, random starts or simplices,
+it asks the manifold, whose generator can be seeded: ``FixedRank(m, n, k, depth=N, rng=0)``. (The
+weights of ``ParticleSwarm`` pymanopt draws from the global state.)
+
 The task is the best approximation of a matrix by one of rank 5.
 """
 
@@ -41,7 +45,7 @@ def problem_on(manifold):
     return pymanopt.Problem(manifold, cost)
 
 
-start = fixedrank.FixedRank(m, n, k, depth=1).random_point(rng=1)
+start = fixedrank.FixedRank(m, n, k, depth=1, rng=1).random_point()
 solvers = {"steepest descent": SteepestDescent, "conjugate gradients": ConjugateGradient}
 figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
 for axes, (name, solver) in zip(panels, solvers.items(), strict=True):
@@ -90,6 +94,25 @@ result = ConjugateGradient(verbosity=0, min_gradient_norm=1e-7).run(
 )
 print(f"from the tied start: {result.stopping_criterion}")
 print(f"cost above the minimum: {result.cost - smallest_cost:.1e}")
+
+# %%
+# Units of the data
+# -----------------
+#
+# pymanopt's optimisers stop by absolute numbers: a gradient below ``min_gradient_norm=1e-6``, a
+# step below ``min_step_size=1e-10``. Where the entries of the matrix are of size
+# :math:`10^{-20}`, both hold at the start, and nothing is done. Divide the data by a unit first,
+# such as their largest absolute value, and multiply the singular values of the solution by it.
+
+manifold = fixedrank.FixedRank(3, 3, 1, depth=2)
+data = 1e-20 * np.diag([3.0, 2.0, 1.0])
+for unit in (1.0, np.abs(data).max()):
+    regression = fixedrank.LinearRegression(np.eye(3), data / unit)
+    initial = manifold.point(1e-20 / unit * np.ones((3, 3)))
+    result = ConjugateGradient(verbosity=0).run(
+        regression.to_pymanopt(manifold), initial_point=initial
+    )
+    print(f"unit {unit:.0e}: s = {unit * result.point.s[0]:.6e}, right is 3e-20")
 
 # %%
 # Gradients that are not automatic

@@ -8,8 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
-from importlib import metadata as _metadata
-
+from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
     Experiment,
@@ -38,11 +37,13 @@ from fixedrank.flows import (
 )
 from fixedrank.geometry import (
     DepthOperator,
+    FactorDirections,
     FixedRank,
     FixedRankPoint,
     FixedRankTangentVector,
     GeodesicNotFoundError,
     MatrixSum,
+    Product,
     RankLostError,
     integral_inner_product,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "Ensemble",
     "ExactStartLineSearcher",
     "Experiment",
+    "FactorDirections",
     "FactoredTrajectory",
     "FactorsClassification",
     "FixedRank",
@@ -101,6 +103,7 @@ __all__ = [
     "MatrixSensing",
     "MatrixSum",
     "NetworkHessian",
+    "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
@@ -132,7 +135,4 @@ __all__ = [
     "two_layer_solution",
 ]
 
-try:
-    __version__ = _metadata.version("fixedrank")
-except _metadata.PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0+unknown"
+__version__ = _version()

@@ -1,4 +1,7 @@
-"""Pictures of flows and ensembles, with matplotlib (an extra, imported when needed)."""
+"""Pictures of flows and ensembles, with matplotlib (an extra, imported when needed).
+
+Figures are made without pyplot, which would keep each of them until it is closed.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,27 @@ from fixedrank._optional import import_extra
 LAYERS, RIEMANNIAN = "#e69f00", "#0b3c5d"
 
 
-def plot_comparison(comparison: Any) -> Any:
+def new_figure(width: float, height: float, purpose: str) -> Any:
+    """Return an empty figure, its size in inches.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+    figures = import_extra("matplotlib.figure", "plot", purpose)
+    return figures.Figure(figsize=(width, height), layout="constrained")
+
+
+def plot_comparison(comparison: Any, figure: Any = None) -> Any:
     """Draw a comparison of the two flows: losses, singular values, gap and balancedness.
 
     Parameters
     ----------
     comparison : FlowComparison
         What :func:`fixedrank.compare_flows` returns.
+    figure : matplotlib.figure.Figure, optional
+        An empty figure to draw on, such as one of pyplot; a new one if left out.
 
     Returns
     -------
@@ -30,8 +47,8 @@ def plot_comparison(comparison: Any) -> Any:
     ModuleNotFoundError
         If matplotlib is not installed.
     """
-    plt = import_extra("matplotlib.pyplot", "plot", "drawing a comparison")
-    figure, (losses, values, gaps) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure = figure or new_figure(13, 4, "drawing a comparison")
+    losses, values, gaps = figure.subplots(1, 3)
     factored, riemannian, t = comparison.factored, comparison.riemannian, comparison.t
 
     losses.plot(t, factored.loss[: t.size], color=LAYERS, lw=6, alpha=0.6, label="layers, flow (5)")
@@ -88,13 +105,15 @@ def plot_comparison(comparison: Any) -> Any:
     return figure
 
 
-def plot_ensemble(ensemble: Any) -> Any:
+def plot_ensemble(ensemble: Any, figure: Any = None) -> Any:
     """Draw an ensemble: ranks of the limits, times to tolerance, and losses at start and end.
 
     Parameters
     ----------
     ensemble : Ensemble
         What :func:`fixedrank.run_ensemble` returns.
+    figure : matplotlib.figure.Figure, optional
+        An empty figure to draw on, such as one of pyplot; a new one if left out.
 
     Returns
     -------
@@ -106,8 +125,8 @@ def plot_ensemble(ensemble: Any) -> Any:
     ModuleNotFoundError
         If matplotlib is not installed.
     """
-    plt = import_extra("matplotlib.pyplot", "plot", "drawing an ensemble")
-    figure, (ranks, times, losses) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure = figure or new_figure(13, 4, "drawing an ensemble")
+    ranks, times, losses = figure.subplots(1, 3)
     experiment = ensemble.experiment
     limit, gap = ensemble.column("limit"), ensemble.column("loss_gap")
     decided = limit == "global minimum"

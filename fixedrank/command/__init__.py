@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from fixedrank._version import version
 from fixedrank.command import compare, ensemble, figures
 
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="fixedrank",
         description="Gradient flows of deep linear networks, on layers and on fixed-rank matrices.",
     )
+    parser.add_argument("--version", action="version", version=f"fixedrank {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     compare.add_parser(commands)
     ensemble.add_parser(commands)

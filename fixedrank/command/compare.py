@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, RankLostError
+from fixedrank._files import replacing
 from fixedrank._optional import import_extra
 from fixedrank.command import data
 from fixedrank.command.folders import writable
+from fixedrank.command.limits import at_most, check_memory, check_network, check_steps
+from fixedrank.command.output import progress, say
 from fixedrank.flows import FlowComparison, compare_flows
 from fixedrank.flows.solvers import METHODS, solver_class
 from fixedrank.landscape import global_minimizer
@@ -95,58 +96,61 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the subcommand."""
+    began = time.perf_counter()
     import_extra("matplotlib", "plot", "fixedrank compare")
     _check(options)
     folder = writable(options.out)
     chosen, defaults = _data(options)
     depth = defaults["depth"] if options.depth is None else options.depth
     scale = defaults["scale"] if options.scale is None else options.scale
-    print(chosen.description)
+    say(chosen.description)
     try:
         problem = LinearRegression(chosen.X, chosen.Y)
     except RankLostError:
         problem = LinearRegression.on_range(chosen.X, chosen.Y)
-        print(
+        say(
             f"X X^T is singular: restricted to the range of X, {problem.shape[1]} of "
             f"{chosen.X.shape[0]} dimensions, without loss"
         )
     end = options.time or defaults["time"] or 100 / float(np.linalg.norm(problem.C, 2))
     rank = min(defaults["rank"], *problem.shape) if options.rank is None else options.rank
     widths = layer_widths((problem.shape[1], problem.shape[0]), rank, depth)
+    check_memory(widths, options.points, f"{options.points} output times")
+    check_steps(end, options.step)
     factors = random_balanced_factors(widths, rng=options.seed)
     factors = [scale ** (1 / depth) * factor for factor in factors]
-    print(
+    say(
         f"{depth} layers of widths {widths}, balanced start with singular values {scale:g}, "
         f"seed {options.seed}; {options.method}, rtol {options.rtol:g}\n"
     )
     extra = {} if options.step is None else {"step": options.step}
-    began = time.perf_counter()
+    integration = time.perf_counter()
     comparison = compare_flows(
         problem,
         factors,
         np.linspace(0, end, options.points),
         method=options.method,
         rtol=options.rtol,
-        atol=min(1e-10, options.rtol),
-        progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,
+        progress=progress(),
         **extra,
     )
-    seconds = time.perf_counter() - began
+    integrated = time.perf_counter() - integration
     best = global_minimizer(problem, min(rank, problem.rank)).point
     limit = np.asarray((best.u * best.s) @ best.vt)
     away = np.array(
         [np.linalg.norm((p.u * p.s) @ p.vt - limit) for p in comparison.riemannian.points]
     )
-    _table(comparison, away)
-    print(f"\n{comparison.verdict}")
-    for name, flow in (("layers", comparison.factored), ("Riemannian", comparison.riemannian)):
-        print(f"{name:>10}: {flow.evaluations} evaluations in {flow.steps} steps; {flow.status}")
     _write(folder, comparison, away, limit)
-    print(f"{seconds:.1f} s; picture and numbers in {folder}")
+    _table(comparison, away)
+    say(f"\n{comparison.verdict}")
+    for name, flow in (("layers", comparison.factored), ("Riemannian", comparison.riemannian)):
+        say(f"{name:>10}: {flow.evaluations} evaluations in {flow.steps} steps; {flow.status}")
+    whole = time.perf_counter() - began
+    say(f"{whole:.1f} s, {integrated:.1f} s of it for the flows; picture and numbers in {folder}")
     if "interrupted" in comparison.factored.status + comparison.riemannian.status:
         return 130
-    whole = comparison.factored.complete and comparison.riemannian.complete
-    return 0 if whole and comparison.agree else 1
+    complete = comparison.factored.complete and comparison.riemannian.complete
+    return 0 if complete and comparison.agree else 1
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -158,6 +162,9 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} must be at least {least}, got {value}")
+    check_network(options.depth, options.scale)
+    at_most("dim", options.dim, 5000, "the data would have more than 75 million numbers")
+    at_most("points", options.points, 10**6, "more than a picture can show")
     solver_class(options.method)
     if options.dim is not None and options.data != "gaussian":
         raise ValueError("--dim needs --data gaussian")
@@ -183,13 +190,13 @@ def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:
 
 
 def _table(comparison: FlowComparison, away: Array) -> None:
-    print(
+    say(
         f"{'t':>9} {'loss, layers':>15} {'loss, Riemannian':>17} {'gap/|W|':>9} "
         f"{'imbalance':>10} {'|W - limit|':>12}"
     )
     count = comparison.t.size
     for i in sorted({round(j) for j in np.linspace(0, count - 1, min(count, 9))}):
-        print(
+        say(
             f"{comparison.t[i]:9.4g} {comparison.factored.loss[i]:15.8e} "
             f"{comparison.riemannian.loss[i]:17.8e} {comparison.relative_gap[i]:9.1e} "
             f"{comparison.balancedness[i]:10.1e} {away[i]:12.4e}"
@@ -198,19 +205,18 @@ def _table(comparison: FlowComparison, away: Array) -> None:
 
 def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) -> None:
     count = comparison.t.size
-    np.savez(
-        folder / "compare.npz",
-        t=comparison.t,
-        loss_layers=comparison.factored.loss[:count],
-        loss_riemannian=comparison.riemannian.loss[:count],
-        gap=comparison.gap,
-        balancedness=comparison.balancedness,
-        singular_values_layers=comparison.factored.singular_values[:count],
-        singular_values_riemannian=comparison.riemannian.singular_values[:count],
-        distance_to_limit=away[:count],
-        limit=limit,
-    )
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank compare")
-    figure = comparison.plot()
-    figure.savefig(folder / "compare.png", dpi=150)
-    pyplot.close(figure)
+    with replacing(folder / "compare.npz") as file:
+        np.savez(
+            file,
+            t=comparison.t,
+            loss_layers=comparison.factored.loss[:count],
+            loss_riemannian=comparison.riemannian.loss[:count],
+            gap=comparison.gap,
+            balancedness=comparison.balancedness,
+            singular_values_layers=comparison.factored.singular_values[:count],
+            singular_values_riemannian=comparison.riemannian.singular_values[:count],
+            distance_to_limit=away[:count],
+            limit=limit,
+        )
+    with replacing(folder / "compare.png") as file:
+        comparison.plot().savefig(file, format="png", dpi=150)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import Array, real_array
+from fixedrank._checks import Array
 from fixedrank._optional import import_extra
+from fixedrank.command.tables import read_table
 from fixedrank.networks import gaussian_factors, layer_widths, product
+
+# The loss and its curvature are of the second degree in the data, and steps look at their squares.
+_SMALLEST = 1e-70
 
 
 class Data(NamedTuple):
@@ -63,20 +66,34 @@ def _read(name: str) -> Array:
     path = Path(name)
     if not path.is_file():
         raise OSError(f"{name}: {'is a directory' if path.is_dir() else 'no such file'}")
-    if path.suffix not in (".npy", ".csv"):
+    ending = path.suffix.lower()
+    if ending not in (".npy", ".csv"):
         raise ValueError(f"{name}: files must end in .npy or .csv")
     try:
-        if path.suffix == ".npy":
-            array = np.load(path, allow_pickle=False)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of empty files, which are refused below
-                array = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
-        array = real_array("the file", array)
-    except (ValueError, TypeError, EOFError, UnicodeDecodeError) as error:
+        array = read_table(path) if ending == ".csv" else _read_npy(path)
+    except (ValueError, TypeError, EOFError) as error:
         raise ValueError(f"{name}: not a readable array of numbers: {error}") from error
     if array.ndim != 2 or not array.size:
         raise ValueError(f"{name}: must hold a matrix, one sample a column, got {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name}: {int((~np.isfinite(array)).sum())} entries are NaN or infinite")
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(
+            f"{name}: {int((~np.isfinite(array)).sum())} entries are NaN or infinite, the first in "
+            f"row {row + 1}, column {column + 1}"
+        )
+    largest = float(np.abs(array).max())
+    if largest and not _SMALLEST < largest < 1 / _SMALLEST:
+        raise ValueError(
+            f"{name}: the largest entry is {largest:.3g} in size, and the loss, made of squares, "
+            "would leave floating point; choose other units"
+        )
     return array
+
+
+def _read_npy(path: Path) -> Array:
+    array = np.load(path, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it is an archive of several arrays; save one array with numpy.save")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"its values are of the type {array.dtype}, which are no real numbers")
+    return np.asarray(array, dtype=float)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import sys
 import time
 from typing import Any
 
 import numpy as np
 
+from fixedrank._files import replacing
 from fixedrank._optional import import_extra
 from fixedrank.command.folders import writable
+from fixedrank.command.limits import at_most, check_memory, check_network
+from fixedrank.command.output import progress, say
 from fixedrank.ensembles import Ensemble, Experiment, run_ensemble
 from fixedrank.networks import LinearRegression, layer_widths
 from fixedrank.plotting import plot_ensemble
@@ -77,14 +78,15 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the subcommand."""
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank ensemble")
-    experiment = _experiment(options)
+    import_extra("matplotlib", "plot", "fixedrank ensemble")
     if options.runs < 1:
         raise ValueError(f"--runs must be at least 1, got {options.runs}")
+    at_most("runs", options.runs, 10**7, "a row of the table each, some 10 GB")
+    experiment = _experiment(options)
     folder = writable(options.out)
     problem = experiment.problem
     values = np.array2string(problem.svd[1], precision=3)
-    print(
+    say(
         f"N = {experiment.depth}, widths {list(experiment.widths)}, "
         f"{experiment.initialisation} starts; Q has rank q = {problem.rank} and singular values "
         f"{values}"
@@ -96,18 +98,17 @@ def run(options: argparse.Namespace) -> int:
             range(options.seed, options.seed + options.runs),
             workers=options.workers,
             store=folder / "runs.sqlite",
-            progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,
+            progress=progress(),
         )
     except KeyboardInterrupt:
-        print(f"interrupted: what ended is kept in {folder / 'runs.sqlite'}; start again to go on")
+        say(f"interrupted: what ended is kept in {folder / 'runs.sqlite'}; start again to go on")
         return 130
-    print(ensemble.summary())
-    _print_open(ensemble)
     ensemble.to_csv(folder / "runs.csv")
-    figure = plot_ensemble(ensemble)
-    figure.savefig(folder / "ensemble.png", dpi=150)
-    pyplot.close(figure)
-    print(f"{time.perf_counter() - began:.1f} s; table and picture in {folder}")
+    with replacing(folder / "ensemble.png") as file:
+        plot_ensemble(ensemble).savefig(file, format="png", dpi=150)
+    say(ensemble.summary())
+    _print_open(ensemble)
+    say(f"{time.perf_counter() - began:.1f} s; table and picture in {folder}")
     return 0 if ensemble.limits == {"global minimum": len(ensemble)} else 1
 
 
@@ -122,16 +123,23 @@ def _experiment(options: argparse.Namespace) -> Experiment:
             raise ValueError(f"--{name} must be at least 1, got {value}")
     if options.seed < 0:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
+    check_network(chosen["depth"], chosen["scale"], options.workers)
+    at_most("dim", options.dim, 500, "this command is for ensembles of small networks")
     d = options.dim
     width, q = options.width or d, chosen["q"] or d
     if max(width, q) > d:
         raise ValueError(f"--width {width} and --q {q} must not be above --dim {d}")
+    widths = (
+        layer_widths((d, d), width, chosen["depth"]) if width < d else [d] * (chosen["depth"] + 1)
+    )
+    # A batch, and the stages of a step for each of its runs.
+    check_memory(widths, 500 * 14, "the runs of a batch")
     balanced = preset["start"] == "balanced"
     if chosen["rank"] is not None and not balanced:
         raise ValueError("--rank is for balanced starts: --theorem 6")
     return Experiment(
         _problem(d, q, options.seed),
-        layer_widths((d, d), width, chosen["depth"]) if width < d else [d] * (chosen["depth"] + 1),
+        widths,
         preset["start"],
         scale=chosen["scale"],
         rank=(chosen["rank"] or width) if balanced else None,
@@ -152,8 +160,8 @@ def _problem(d: int, q: int, seed: int) -> LinearRegression:
 def _print_open(ensemble: Ensemble) -> None:
     rest = [record for record in ensemble.records if record.limit != "global minimum"]
     if not rest:
-        print("each is certain: its loss is below all other critical values, and it only falls")
+        say("each is certain: its loss is below all other critical values, and it only falls")
         return
-    print(f"{len(rest)} did not come below the next higher critical value; the first of them:")
+    say(f"{len(rest)} did not come below the next higher critical value; the first of them:")
     for record in rest[:10]:
-        print(f"  seed {record.seed}: loss gap {record.loss_gap:.3e}, {record.status}")
+        say(f"  seed {record.seed}: loss gap {record.loss_gap:.3e}, {record.status}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,8 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from fixedrank._files import replacing
 from fixedrank._optional import import_extra
 from fixedrank.command.folders import writable
+from fixedrank.command.limits import check_network
+from fixedrank.command.output import progress, say
 from fixedrank.paper import (
     Curves,
     Figure,
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     folder = writable(options.out)
     kept = writable(str(folder / "experiments"))
     settings = unique_settings(list(figures.values()))
-    print(f"{len(settings)} experiments, seed {options.seed}")
+    say(f"{len(settings)} experiments to T = {settings[0].end:g}, seed {options.seed}")
     began, started = time.perf_counter(), datetime.now(UTC)
     try:
         curves = compute_all(
@@ -76,16 +77,16 @@ def run(options: argparse.Namespace) -> int:
             options.seed,
             kept,
             workers=options.workers or os.cpu_count() or 1,
-            progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,
+            progress=progress(),
         )
     except KeyboardInterrupt:
-        print(f"interrupted: what ended is kept in {kept}; start again to go on")
+        say(f"interrupted: what ended is kept in {kept}; start again to go on")
         return 130
     files = {number: _write(folder, figure, curves) for number, figure in figures.items()}
     found = findings(figures, curves)
     table = _table(found)
-    print(table)
-    (folder / "findings.txt").write_text(table + "\n", encoding="utf-8")
+    with replacing(folder / "findings.txt", "w", encoding="utf-8") as file:
+        file.write(table + "\n")
     seconds = time.perf_counter() - began
     manifest = {
         "command": {"figures": list(figures), "quick": options.quick, "seed": options.seed},
@@ -101,11 +102,13 @@ def run(options: argparse.Namespace) -> int:
         "findings": [finding._asdict() for finding in found],
     }
     text = json.dumps(manifest, indent=1)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    with replacing(folder / "manifest.json", "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    say(table)
     short = [setting for setting in settings if not curves[setting].complete]
     for setting in short:
-        print(f"{setting.key} was cut short: {curves[setting].status}")
-    print(f"{seconds:.1f} s; pictures, data and manifest in {folder}")
+        say(f"{setting.key} was cut short: {curves[setting].status}")
+    say(f"{seconds:.1f} s; pictures, data and manifest in {folder}")
     return 1 if short else 0
 
 
@@ -118,19 +121,20 @@ def _chosen(options: argparse.Namespace) -> dict[int, Figure]:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers must be at least 1, got {options.workers}")
+    check_network(None, None, options.workers)
     return {n: f for n, f in figures.items() if n in options.numbers or not options.numbers}
 
 
 def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> list[str]:
     """Write a figure as PNG, PDF and CSV, and return the names of the files."""
-    pyplot = import_extra("matplotlib.pyplot", "plot", "fixedrank figures")
     name = f"figure-{figure.number}"
     picture = draw(figure, curves)
-    picture.savefig(folder / f"{name}.png", dpi=150)
-    # Without the date, the same numbers make the same file.
-    picture.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    pyplot.close(picture)
-    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+    with replacing(folder / f"{name}.png") as file:
+        picture.savefig(file, format="png", dpi=150)
+    with replacing(folder / f"{name}.pdf") as file:
+        # Without the date, the same numbers make the same file.
+        picture.savefig(file, format="pdf", metadata={"CreationDate": None})
+    with replacing(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["panel", "case", "start", "d", "r", "N", "t", figure.quantity])
         for panel, side in zip(figure.panels, ("left", "right"), strict=True):
@@ -146,11 +150,11 @@ def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> li
 
 def _table(found: Sequence[Finding]) -> str:
     """Return the findings as text, a statement of the paper once above all that concern it."""
-    lines, statement = [], ""
+    lines, statement = ["yes: as the paper says; NO: not so; ?: T came first"], ""
     for finding in found:
         if finding.statement != statement:
             statement = finding.statement
-            lines.append(f"\n{statement}")
+            lines.append(f"\n{statement}: yes if {finding.criterion}")
         verdict = "?" if finding.holds is None else "yes" if finding.holds else "NO"
         measured = finding.measured.replace("; ", f"\n{'':39}")
         lines.append(f"  {verdict:3} {finding.where:32} {measured}")

@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 
 # Of the step size that the error asks for, and the range in which it may change at once.
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 5.0
+# The absolute tolerance beside the relative one, in sizes of the state.
+_PART = 1e-3
 # Shorter steps have collapsed.
 _TINIEST = 1e-200
 # After so many steps a network goes on alone.
@@ -111,7 +113,7 @@ def integrate_stack(
     finished: Callable[[Array], Mask],
     *,
     rtol: float,
-    atol: float,
+    atol: float | None,
 ) -> Outcome:
     """Integrate all rows of a state from t = 0 to `end`, or until they are `finished`.
 
@@ -125,8 +127,10 @@ def integrate_stack(
         The initial values.
     end : float
         The last time.
-    rtol, atol : float
-        Tolerances of the local error, as in scipy.integrate.RK45.
+    rtol : float
+        Relative tolerance of the local error, as in scipy.integrate.RK45.
+    atol : float, optional
+        Absolute tolerance; if left out, a part of the size of each row.
     """
     count = len(state)
     result, reached = state.copy(), np.zeros(count)
@@ -143,7 +147,7 @@ def integrate_stack(
                 k[stage] = velocity(y + h[:, None] * _combined(RK45.A[stage, :stage], k))
             new = y + h[:, None] * _combined(RK45.B, k)
             k[6] = velocity(new)
-            scale = atol + rtol * np.maximum(np.abs(y), np.abs(new))
+            scale = _absolute(y, rtol, atol) + rtol * np.maximum(np.abs(y), np.abs(new))
             error = h[:, None] * _combined(RK45.E, k) / scale
             size = np.sqrt(np.square(error).mean(1))
             good = size < 1
@@ -177,7 +181,7 @@ def finish_alone(
     finished: Callable[[Array], Mask],
     *,
     rtol: float,
-    atol: float,
+    atol: float | None,
 ) -> None:
     """Integrate a row from where it is to `end`, or until it is `finished`, by BDF."""
 
@@ -190,7 +194,8 @@ def finish_alone(
 
     with np.errstate(all="ignore"):
         start = outcome.state[row]
-        solver = BDF(velocity, outcome.t[row], start, end, rtol=rtol, atol=atol, jac=jacobian)
+        bound = float(_absolute(start[None], rtol, atol)[0, 0])
+        solver = BDF(velocity, outcome.t[row], start, end, rtol=rtol, atol=bound, jac=jacobian)
         while solver.status == "running":
             solver.step()
             outcome.steps[row] += 1
@@ -198,6 +203,14 @@ def finish_alone(
                 break
     outcome.state[row], outcome.t[row] = solver.y, solver.t
     outcome.failed[row] = solver.status == "failed" or not np.isfinite(solver.y).all()
+
+
+def _absolute(y: Array, rtol: float, atol: float | None) -> Array:
+    """Return the absolute tolerance of each row, one in its own units if none is given."""
+    if atol is not None:
+        return np.full((len(y), 1), atol)
+    sizes = np.sqrt(np.square(y).mean(1, keepdims=True))
+    return np.asarray(np.maximum(_PART * rtol * sizes, np.finfo(float).tiny))
 
 
 def _combined(weights: Array, stages: Array) -> Array:
@@ -209,9 +222,9 @@ def _combined(weights: Array, stages: Array) -> Array:
     return total
 
 
-def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float) -> Array:
+def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float | None) -> Array:
     """Return first step sizes: what moves each row by a hundredth of its size."""
-    scale = atol + rtol * np.abs(y)
+    scale = _absolute(y, rtol, atol) + rtol * np.abs(y)
     size = np.sqrt(np.square(y / scale).mean(1))
     speed = np.sqrt(np.square(velocity / scale).mean(1))
     step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, end)

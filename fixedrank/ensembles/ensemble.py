@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import positive_integer
-from fixedrank._optional import import_extra
+from fixedrank._progress import Progress, Shown
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.processes import process_pool
 from fixedrank.ensembles.result import Ensemble, ordered
@@ -39,7 +39,7 @@ def run_ensemble(
     workers: int | None = None,
     store: Any = None,
     batch: int = 500,
-    progress: bool = False,
+    progress: Shown = False,
 ) -> Ensemble:
     """Run an experiment from many starts.
 
@@ -63,8 +63,9 @@ def run_ensemble(
         an ensemble that was killed goes on from there, and loses at most the batches in flight.
     batch : int
         Runs in a batch.
-    progress : bool
-        Whether to show a bar over runs (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over runs (needs tqdm); "lines" writes a line to standard error every
+        ten seconds.
 
     Returns
     -------
@@ -103,32 +104,26 @@ def run_ensemble(
     if store is not None or executor is not None or count > 1:
         _require_picklable(experiment)
     disk = None if store is None else RecordStore(store, experiment)
-    bar = None
     try:
         records = {} if disk is None else disk.records()
         records = {seed: records[seed] for seed in chosen if seed in records}
         left = [seed for seed in chosen if seed not in records]
         batches = [left[i : i + size] for i in range(0, len(left), size)]
-        if progress:
-            tqdm = import_extra("tqdm", "progress", "progress=True")
-            bar = tqdm.tqdm(total=len(chosen), initial=len(records), unit="run")
+        shown = Progress(len(chosen), progress, "progress=True", done=len(records), unit="run")
         if executor is not None:
             done = _on_executor(executor, experiment, batches)
         elif count == 1 or not batches:
             done = (run_batch(experiment, seeds) for seeds in batches)
         else:
             done = _on_processes(min(count, len(batches)), experiment, batches)
-        with contextlib.closing(done):
+        with shown, contextlib.closing(done):
             for found in done:
                 if disk is not None:
                     # What the executor failed at is tried again when started again.
                     disk.add(record for record in found if not record.status.startswith(_LOST))
                 records.update((record.seed, record) for record in found)
-                if bar is not None:
-                    bar.update(len(found))
+                shown.add(len(found))
     finally:
-        if bar is not None:
-            bar.close()
         if disk is not None:
             disk.close()
     return ordered(experiment, list(records.values()))

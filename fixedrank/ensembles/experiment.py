@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, integer_sequence, positive_integer
+from fixedrank.ensembles.fingerprint import fingerprint
 from fixedrank.networks.initial import balanced_factors, gaussian_factors
 from fixedrank.networks.regression import LinearRegression
 
@@ -43,8 +42,10 @@ class Experiment:
     tolerance : float
         A run stops when its loss is this close to the minimum, relative to the gap between the
         minimum and the next higher critical value.
-    rtol, atol : float
-        Tolerances of the integration.
+    rtol : float
+        Relative tolerance of the integration.
+    atol : float, optional
+        Absolute tolerance; if left out, a thousandth of `rtol`, of the size of each network.
 
     Raises
     ------
@@ -68,7 +69,7 @@ class Experiment:
     end: float = 1000.0
     tolerance: float = 1e-6
     rtol: float = 1e-6
-    atol: float = 1e-9
+    atol: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.problem, LinearRegression):
@@ -195,11 +196,7 @@ class Experiment:
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the results, to recognise the experiment on disk."""
-        numbers = (self.scale or 0.0, self.end, self.tolerance, self.rtol, self.atol)
-        parts = (self.widths, self.rank, [float(x) for x in numbers], self.problem.digest)
-        digest = hashlib.sha256(repr(parts).encode())
-        digest.update(pickle.dumps(self.initialisation, protocol=4))
-        return digest.hexdigest()
+        return fingerprint(self)
 
 
 _KINDS = ("gaussian", "balanced")

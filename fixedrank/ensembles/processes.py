@@ -1,4 +1,4 @@
-"""A pool of processes for long computations: one BLAS thread each, quiet when interrupted."""
+"""A pool of processes for long computations: one BLAS thread each, gone with their parent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -21,25 +24,69 @@ _THREAD_VARIABLES = (
 def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Open a pool, and make sure that its processes start.
 
+    The processes end when the parent does, however that happens, and at once when the body raises,
+    as it does after Ctrl-C: each of them waits at a pipe that only the parent holds open.
+
     Raises
     ------
     RuntimeError
         If they do not start, as in a script without ``if __name__ == "__main__":``.
     """
+    ends, held = multiprocessing.Pipe(duplex=False)
     # Not forked: threads of BLAS and of the caller do not survive that.
-    # Interrupted from a terminal, they end without a word.
-    pool = ProcessPoolExecutor(
+    pool = _Pool(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_DFL),
+        initializer=_begin,
+        initargs=(ends,),
     )
-    with _one_thread_each(), pool:
-        _require_alive(pool)
-        yield pool
+    with ends, held, _one_thread_each(), pool:
+        try:
+            _require_alive(pool)
+            yield pool
+        except BaseException:
+            held.close()
+            raise
 
 
-def _require_alive(pool: Executor) -> None:
+class _Pool(ProcessPoolExecutor):
+    """A pool whose processes, which start when work is submitted, do not hear Ctrl-C yet then."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submit work, as every executor does."""
+        with _interrupts_later():
+            return super().submit(fn, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back; processes that start now hold it back until they have begun."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(ends: Connection) -> None:
+    """Prepare a process of the pool: interrupted it ends without a word, and with its parent."""
+    threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _end_with(ends: Connection) -> None:
+    # Nothing is ever sent: what comes is the end of the pipe.
+    with contextlib.suppress(EOFError, OSError):
+        ends.recv_bytes()
+    os._exit(1)
+
+
+def _require_alive(pool: ProcessPoolExecutor) -> None:
     try:
         pool.submit(os.getpid).result()
     except BrokenExecutor as error:

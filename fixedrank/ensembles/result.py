@@ -6,12 +6,12 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._files import replacing
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.runs import FAILED, MINIMUM, OPEN, RunRecord
 
@@ -143,7 +143,7 @@ class Ensemble:
         ...     len((pathlib.Path(folder) / "runs.csv").read_text().splitlines())
         3
         """
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
+        with replacing(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(RunRecord._fields)
             writer.writerows(self.records)

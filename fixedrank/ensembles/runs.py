@@ -102,11 +102,11 @@ def _integrated(experiment: Experiment, starts: dict[int, Array]) -> dict[int, R
     def finished(rows: Array) -> Mask:
         return np.asarray(networks.gaps(rows, unreached) <= close)
 
-    end, tolerances = experiment.end, {"rtol": experiment.rtol, "atol": experiment.atol}
-    outcome = integrate_stack(networks.velocity, state, end, finished, **tolerances)
+    end, rtol, atol = experiment.end, experiment.rtol, experiment.atol
+    outcome = integrate_stack(networks.velocity, state, end, finished, rtol=rtol, atol=atol)
     stiff = ~outcome.failed & ~finished(outcome.state) & (outcome.t < end)
     for row in np.flatnonzero(stiff):
-        finish_alone(networks, outcome, int(row), end, finished, **tolerances)
+        finish_alone(networks, outcome, int(row), end, finished, rtol=rtol, atol=atol)
     before, after = networks.gaps(state, unreached), networks.gaps(outcome.state, unreached)
     products = networks.products(outcome.state)
     records = {}

@@ -7,13 +7,17 @@ import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.runs import RunRecord
 
-_FORMAT = 1
+_FORMAT = 2
 _COLUMNS = ", ".join(f'"{name}"' for name in RunRecord._fields)
+_TABLES = {"experiment": ["format", "fingerprint"], "runs": list(RunRecord._fields)}
+# What SQLite returns for the fields of a record; NaN is kept as NULL.
+_KINDS: dict[Any, Any] = {int: int, float: (float, type(None)), str: str}
+_TYPES = [_KINDS[kind] for kind in get_type_hints(RunRecord).values()]
 
 
 class RecordStore:
@@ -29,7 +33,8 @@ class RecordStore:
     Raises
     ------
     ValueError
-        If the file holds records of another experiment, or is no such file.
+        If the file holds records of another experiment or of another version of the library, or is
+        no such file: a database of other things is not touched.
     OSError
         If it cannot be written.
     """
@@ -59,16 +64,37 @@ class RecordStore:
     def _set_up(self, fingerprint: str) -> None:
         columns = _COLUMNS.replace('"seed"', '"seed" INTEGER PRIMARY KEY')
         with self._connection as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS experiment (format, fingerprint)")
-            connection.execute(f"CREATE TABLE IF NOT EXISTS runs ({columns})")
-            found = connection.execute("SELECT format, fingerprint FROM experiment").fetchone()
-            if found is None:
+            # Of two processes that begin at once, one makes the tables and the other finds them.
+            connection.execute("BEGIN IMMEDIATE")
+            tables = self._tables(connection)
+            if not tables:
+                connection.execute("CREATE TABLE experiment (format, fingerprint)")
+                connection.execute(f"CREATE TABLE runs ({columns})")
                 connection.execute("INSERT INTO experiment VALUES (?, ?)", (_FORMAT, fingerprint))
-            elif found != (_FORMAT, fingerprint):
+                return
+            if tables != _TABLES:
+                names = ", ".join(sorted(tables))
+                raise ValueError(
+                    f"{self.path} is not a store of an ensemble, but a database with the tables "
+                    f"{names}: choose another file"
+                )
+            found = connection.execute("SELECT format, fingerprint FROM experiment").fetchall()
+            if found != [(_FORMAT, fingerprint)]:
                 raise ValueError(
                     f"{self.path} holds runs of another experiment (other data, widths, "
-                    "initialisation, times or tolerances): choose another file, or remove it"
+                    "initialisation, times or tolerances) or of another version of the library: "
+                    "choose another file, or remove it"
                 )
+
+    @staticmethod
+    def _tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
+        """Return all tables and views of the file, with the names of their columns."""
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+        quoted = {name: name.replace('"', '""') for name in names}
+        return {
+            name: [row[1] for row in connection.execute(f'PRAGMA table_info("{quoted[name]}")')]
+            for name in names
+        }
 
     def add(self, records: Iterable[RunRecord]) -> None:
         """Write records, all of them or, if the process dies, none."""
@@ -77,10 +103,22 @@ class RecordStore:
             connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
 
     def records(self) -> dict[int, RunRecord]:
-        """Return all records by their seeds."""
+        """Return all records by their seeds.
+
+        Raises
+        ------
+        ValueError
+            If a cell is not of the type of its column.
+        """
         with self._errors():
             rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs").fetchall()
-        # SQLite keeps NaN as NULL.
+        for row in rows:
+            for name, value, kind in zip(RunRecord._fields, row, _TYPES, strict=True):
+                if not isinstance(value, kind):
+                    raise ValueError(
+                        f"{self.path} was changed: the run of seed {row[0]!r} has {name} = "
+                        f"{value!r}; remove that row, and it is computed again"
+                    )
         found: list[Any] = [[math.nan if value is None else value for value in row] for row in rows]
         return {row[0]: RunRecord(*row) for row in found}
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._progress import Shown
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -18,6 +19,9 @@ from fixedrank.geometry.points import distance
 from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness, checked_factors
 from fixedrank.plotting import plot_comparison
+
+# What a gap may have beside the relative tolerance, in norms of the largest W so far.
+_ABSOLUTE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +41,9 @@ class FlowComparison:
         to the square of the largest spectral norm among them.
     tolerance : float
         The relative gap up to which the flows count as one: 100 rtol.
-    absolute_tolerance : float
-        What a gap may have beside that, for small W: 100 atol, or if none was given 1e-4 of the
-        relative one, of the largest W.
+    absolute_tolerance : float, optional
+        What a gap may have beside that, for small W: 100 atol, or if none was given a hundredth of
+        the relative one, of the largest W up to then.
 
     Examples
     --------
@@ -56,7 +60,7 @@ class FlowComparison:
     depth: int
     imbalance: float
     tolerance: float
-    absolute_tolerance: float
+    absolute_tolerance: float | None
 
     @property
     def t(self) -> Array:
@@ -82,7 +86,10 @@ class FlowComparison:
     @property
     def agree(self) -> bool:
         """Whether the gap is within the tolerances at all times."""
-        allowed = self.tolerance * self.norm + self.absolute_tolerance
+        norm = self.norm
+        if self.absolute_tolerance is None:
+            norm = norm + _ABSOLUTE * np.maximum.accumulate(norm)
+        allowed = self.tolerance * norm + (self.absolute_tolerance or 0.0)
         return bool((self.gap <= allowed).all())
 
     @property
@@ -115,8 +122,14 @@ class FlowComparison:
             "smaller tolerances, or a smaller fixed step, tell integration error from more."
         )
 
-    def plot(self) -> Any:
+    def plot(self, figure: Any = None) -> Any:
         """Draw losses, singular values, gap and balancedness.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+            An empty figure to draw on. The new one that is made if it is left out does not belong
+            to pyplot, which would keep it: for ``pyplot.show()`` give ``pyplot.figure()``.
 
         Returns
         -------
@@ -128,7 +141,7 @@ class FlowComparison:
         ModuleNotFoundError
             If matplotlib is not installed.
         """
-        return plot_comparison(self)
+        return plot_comparison(self, figure)
 
 
 def compare_flows(
@@ -138,8 +151,8 @@ def compare_flows(
     *,
     method: Any = "auto",
     rtol: float = 1e-8,
-    atol: float = 1e-10,
-    progress: bool = False,
+    atol: float | None = None,
+    progress: Shown = False,
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
@@ -158,10 +171,13 @@ def compare_flows(
         The output times, increasing; the layers start at the first one.
     method : str or OdeSolver class
         The integrator, the same for both flows.
-    rtol, atol : float
-        Tolerances of the local error, relative and absolute.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    rtol : float
+        Relative tolerance of the local error.
+    atol : float, optional
+        Absolute tolerance; if left out, each flow takes one in the units of its state.
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
@@ -221,5 +237,5 @@ def compare_flows(
         depth=len(layers),
         imbalance=imbalance,
         tolerance=100 * rtol,
-        absolute_tolerance=100 * atol,
+        absolute_tolerance=None if atol is None else 100 * atol,
     )

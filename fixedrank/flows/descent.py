@@ -9,7 +9,7 @@ step sizes in the documentation proves this, and that K holds along the iteratio
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -19,8 +19,11 @@ import numpy as np
 from scipy.optimize import brentq
 
 from fixedrank._checks import Array, positive_integer
-from fixedrank.networks.layers import product
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.flows.trajectory import product_factors
+from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.layers import checked_layers, product
+from fixedrank.networks.moments import spectral_norm
+from fixedrank.networks.regression import LinearRegression, require_regression
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -57,10 +60,11 @@ def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float
     n = positive_integer("depth", depth)
     if not 0 <= square < math.inf:
         raise ValueError(f"K must be finite and >= 0, got {square!r}")
-    largest = float(np.linalg.norm(problem.C, 2))
+    require_regression(problem, "hessian_bound")
+    largest = spectral_norm(problem.C)
     bound = (2 * n - 1) * square ** (n - 1) * largest
     if n > 1:
-        bound += (n - 1) * square ** (n / 2 - 1) * float(np.linalg.norm(problem.B, 2))
+        bound += (n - 1) * square ** (n / 2 - 1) * spectral_norm(problem.B)
     return float(bound)
 
 
@@ -98,6 +102,7 @@ def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
     >>> 0 < fixedrank.safe_step_size(problem, [np.eye(2), np.eye(2)]) < 1 / 6
     True
     """
+    require_regression(problem, "safe_step_size")
     layers = problem.checked_layers(factors)
     depth = len(layers)
     defect = sum(
@@ -171,7 +176,7 @@ class DescentTrajectory:
 
 
 def gradient_descent(
-    problem: LinearRegression,
+    problem: Any,
     factors: Sequence[Any],
     steps: Any,
     *,
@@ -181,14 +186,14 @@ def gradient_descent(
 
     Parameters
     ----------
-    problem : LinearRegression
-        The problem.
+    problem : LinearRegression, MatrixCompletion, MatrixSensing or object
+        The problem: anything with ``loss(W)`` and ``gradient(W)``, as for the flows.
     factors : sequence of array_like
         The start [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
     steps : int or sequence of int
         The number of steps, all of which are kept, or the increasing numbers of those to keep.
     step_size : float or "safe"
-        The step size, or :func:`safe_step_size` of the start.
+        The step size, or :func:`safe_step_size` of the start, which a LinearRegression has.
 
     Returns
     -------
@@ -212,11 +217,12 @@ def gradient_descent(
     array([[3., 0.],
            [0., 1.]])
     """
-    layers = problem.checked_layers(factors)
-    kept = _kept(steps)
+    layers = checked_layers(problem, factors)
+    (loss, gradient_of), kept = _in_layers(problem), _kept(steps)
     if isinstance(step_size, str):
         if step_size != "safe":
             raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
+        require_regression(problem, "step_size='safe', which stands for a number,")
         step = safe_step_size(problem, layers)
     else:
         step = float(step_size)
@@ -227,10 +233,10 @@ def gradient_descent(
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             for i in range(kept[-1] + 1):
-                gradient = problem.network_gradient(layers)
+                gradient = gradient_of(layers)
                 if i in wanted:
                     square = sum(float(np.vdot(part, part)) for part in gradient)
-                    records.append((problem.network_loss(layers), math.sqrt(square), layers))
+                    records.append((loss(layers), math.sqrt(square), layers))
                 if i == kept[-1]:
                     break
                 layers = [w - step * part for w, part in zip(layers, gradient, strict=True)]
@@ -240,6 +246,9 @@ def gradient_descent(
                         False,
                     )
                     break
+    except np.linalg.LinAlgError:
+        # No singular value decomposition of a product that has overflowed.
+        status, complete = f"diverged at step {i}: the step size {step:.3g} is too long", False
     except KeyboardInterrupt:
         status, complete = f"interrupted after {len(records)} of {len(kept)} iterates", False
     losses, norms, kept_layers = zip(*records, strict=True) if records else ((), (), ())
@@ -251,6 +260,16 @@ def gradient_descent(
         factors=list(kept_layers),
         status=status,
         complete=complete,
+    )
+
+
+def _in_layers(problem: Any) -> tuple[Callable[[Any], float], Callable[[Any], list[Array]]]:
+    """Return the loss of layers, and its gradients, for any loss of a matrix."""
+    products = thin_gradient(problem)
+    own = getattr(problem, "network_loss", None), getattr(problem, "network_gradient", None)
+    return (
+        own[0] or (lambda layers: float(problem.loss(product_factors(layers)))),
+        own[1] or (lambda layers: network_gradient(products, layers)),
     )
 
 

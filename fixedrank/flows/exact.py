@@ -17,11 +17,11 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import expit, exprel
 
-from fixedrank._checks import Array, finite_array, real_depth
+from fixedrank._checks import Array, finite_array, real_array, real_depth
 from fixedrank.flows.integration import output_times
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.layers import BALANCED, balancedness
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.networks.regression import LinearRegression, require_regression
 
 # How far a start may be from aligned, or data from white, relative to their sizes.
 _ALIGNED = 1e-10
@@ -69,7 +69,7 @@ def aligned_singular_value(start: float, b: float, c: float, depth: float, t: An
     array([0.1     , 1.227584, 3.      ])
     """
     number = real_depth(depth)
-    times = np.atleast_1d(finite_array("t", np.atleast_1d(np.asarray(t, dtype=np.float64)), 1))
+    times = np.atleast_1d(finite_array("t", np.atleast_1d(real_array("t", t)), 1))
     if not (0 < start < math.inf and 0 < c < math.inf and math.isfinite(b)):
         raise ValueError(f"start and c must be positive and finite, got {start}, {c}, b = {b}")
     if math.isinf(number):
@@ -307,6 +307,7 @@ def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any
 
 
 def _require_arrays(problem: LinearRegression) -> None:
+    require_regression(problem, "a closed form")
     if not (isinstance(problem.C, np.ndarray) and isinstance(problem.B, np.ndarray)):
         raise TypeError(
             "closed forms need C and B as arrays, but the problem holds them as "

@@ -10,14 +10,15 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._progress import Shown
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import each_once, integrate, output_times
+from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
-from fixedrank.networks.layers import checked_factors
+from fixedrank.networks.layers import checked_layers
 from fixedrank.networks.principal import in_principal_axes
-
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -63,7 +64,7 @@ class _Layers:
         return relative, share * _ABSOLUTE * rtol * sizes
 
     def norms(self, state: Array) -> Array:
-        return np.array([np.linalg.norm(layer) for layer in self.layers(state)])
+        return np.array([length(layer) for layer in self.layers(state)])
 
     def _sizes(self, state: Array) -> Array:
         """Return the sizes to which the layers are kept: their norms, where they are not zero."""
@@ -81,7 +82,7 @@ class _Layers:
         return Restart(state) if changed.any() else None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
-        return float(np.linalg.norm(after - before)), float(np.linalg.norm(after))
+        return length(after - before), length(after)
 
     def smallest(self, state: Array) -> float:
         return np.inf
@@ -89,10 +90,10 @@ class _Layers:
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
         # Where all layers are zero what matters is linear: nothing cancels, however small.
-        scale = 1e-6 * float(np.linalg.norm(state)) or 1e-100
+        scale = 1e-6 * length(state) or 1e-100
 
         def hessian(direction: Array) -> Array:
-            step = scale / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
+            step = scale / max(length(direction), np.finfo(float).tiny)
             ahead = self.right_hand_side(0.0, state + step * direction)
             behind = self.right_hand_side(0.0, state - step * direction)
             return (behind - ahead) / (2 * step)
@@ -118,7 +119,7 @@ def factored_flow(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
-    progress: bool = False,
+    progress: Shown = False,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -142,8 +143,9 @@ def factored_flow(
     atol : float, optional
         Absolute tolerance, for the entries of the layers atol / (10 N); if left out, rtol / 100
         times the norm of each layer, so that it has the units of the layers.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     **options
         Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 
@@ -176,11 +178,7 @@ def factored_flow(
     array([1.      , 2.985201, 3.      ])
     """
     times = output_times(t)
-    layers = checked_factors(factors)
-    shape = getattr(problem, "shape", None)
-    found = (layers[-1].shape[0], layers[0].shape[1])
-    if shape is not None and tuple(shape) != found:
-        raise ValueError(f"the product of the layers has shape {found}, the problem has {shape}")
+    layers = checked_layers(problem, factors)
     moving, axes = in_principal_axes(problem)
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     system = _Layers(moving, turned)
@@ -201,11 +199,12 @@ def factored_flow(
         later = each_once(lambda factors: [factors[0] @ axes.T, *factors[1:]], records[1:])
         records = [[layer.copy() for layer in layers], *later]
     points = each_once(product_factors, records)
+    shape = layers[-1].shape[0], layers[0].shape[1]
     return FactoredTrajectory(
         t=times[: len(run.records)],
         loss=np.array(each_once(problem.loss, points)),
         gradient_norm=np.array(gradient_norms),
-        status=run.status + _fate(times, points, shape=found, deep=len(layers) > 1),
+        status=run.status + _fate(times, points, shape=shape, deep=len(layers) > 1),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,

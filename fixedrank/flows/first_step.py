@@ -1,10 +1,10 @@
 r"""The first step of a solver, in no unit but those of the problem.
 
-SciPy's own choice ends in 1e-6 where little moves, and in :math:`(0.01 / |f|)^{1/(p+1)}`, which has
-no dimension of time. Here both sizes and rates are measured: y in tolerances, f in tolerances a
+SciPy's own choice ends in 1e-6 where little moves, and in :math:`(0.01 / |f|)^{1/(p+1)}`, which
+has no dimension of time. Here both sizes and rates are measured: y in tolerances, f in tolerances a
 unit of time, and the rate at which f changes along itself. A component that changes at the rate
-:math:`\lambda` leaves a local error of :math:`|f| / \lambda \cdot (\lambda h)^{p+1}` tolerances; the
-step is the one that makes this a hundredth. So it scales with time, and not with the state.
+:math:`\lambda` leaves a local error of :math:`|f| / \lambda \cdot (\lambda h)^{p+1}` tolerances;
+the step is the one that makes this a hundredth. So it scales with time, and not with the state.
 """
 
 from __future__ import annotations

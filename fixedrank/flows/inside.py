@@ -58,8 +58,8 @@ def states_inside(solver: Any, times: Array, rtol: float) -> list[Array]:
         return [np.asarray(solver.y)]
     if not isinstance(stepped, Stabilised):
         return list(solver.dense_output()(times).T)
-    found = _through_nodes(stepped, times, rtol) if times.size > 2 * _DEGREE else None
-    return list(stepped.reach(times).T if found is None else found)
+    through = _through_nodes(stepped, times, rtol) if times.size > 2 * _DEGREE else None
+    return list(stepped.reach(times).T if through is None else through)
 
 
 def _by_steps(step: Any, times: Array, rtol: float, halvings: int) -> list[Array]:

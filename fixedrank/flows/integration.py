@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array, finite_array
-from fixedrank._optional import import_extra
+from fixedrank._checks import Array, real_array, require_finite
+from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.inside import states_inside
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving
@@ -34,7 +34,13 @@ class Run:
 
 def output_times(t: Any) -> Array:
     """Return the output times, checked: finite and strictly increasing, at least two."""
-    times = finite_array("t", t, 1)
+    times = real_array("t", t)
+    if times.ndim != 1:
+        raise ValueError(
+            "t must have 1 axes: it holds the times at which the flow is wanted, the first that of "
+            f"the initial value, such as np.linspace(0, 1, 11); got {t!r}"
+        )
+    require_finite("t", times)
     if times.size < 2 or not (times[1:] > times[:-1]).all():
         raise ValueError(
             "t must hold at least two strictly increasing times, the first that of the "
@@ -62,7 +68,7 @@ def integrate(
     method: Any,
     rtol: float,
     atol: float | None,
-    progress: bool,
+    progress: Shown,
     options: dict[str, Any],
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
@@ -75,7 +81,7 @@ def integrate(
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
     run = Run(records=[system.record(state)])
     reached = float(times[0])
-    bar = _Bar(times) if progress else None
+    bar = _Bar(times, progress) if progress else None
     try:
         if slope.any():
             stepper.begin(state, slope)
@@ -101,9 +107,9 @@ def integrate(
             if isinstance(verdict, Restart):
                 stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
                 continue
-            found = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
-            if found is not None:
-                _finish(run, *found, system, times.size)
+            ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
+            if ending is not None:
+                _finish(run, ending[0], ending[1], system, times.size)
             elif stepper.grown_old():
                 stepper.restart(solver.y, float(solver.t), stepper.next_step())
     except KeyboardInterrupt:
@@ -148,22 +154,22 @@ def _finish(run: Run, verdict: Stop, state: Array, system: System, count: int) -
 
 
 class _Bar:
-    """A progress bar over t that shows the loss, a few times a second."""
+    """Progress over t that shows the loss, a few times a second."""
 
-    def __init__(self, times: Array) -> None:
-        tqdm = import_extra("tqdm", "progress", "progress=True")
-        self.start = float(times[0])
-        self.bar = tqdm.tqdm(
-            total=float(times[-1] - times[0]),
+    def __init__(self, times: Array, shown: Shown) -> None:
+        self.start, self.told = float(times[0]), -math.inf
+        self.progress = Progress(
+            float(times[-1] - times[0]),
+            shown,
+            "progress=True",
             bar_format="{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]",
         )
-        self.shown = -math.inf
 
     def show(self, t: float, system: System, state: Array) -> None:
-        if time.monotonic() - self.shown > 0.2:
-            self.bar.set_postfix_str(f"loss {system.loss(state):.4e}", refresh=False)
-            self.bar.update(t - self.start - self.bar.n)
-            self.shown = time.monotonic()
+        if time.monotonic() - self.told > 0.2:
+            about = f"loss {system.loss(state):.4e}"
+            self.progress.add(t - self.start - self.progress.done, about)
+            self.told = time.monotonic()
 
     def close(self) -> None:
-        self.bar.close()
+        self.progress.close()

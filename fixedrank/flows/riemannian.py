@@ -8,6 +8,7 @@ import numpy as np
 from scipy.integrate import DOP853, RK23, RK45
 
 from fixedrank._checks import real_depth
+from fixedrank._progress import Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
@@ -33,7 +34,7 @@ def riemannian_flow(
     method: Any = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
-    progress: bool = False,
+    progress: Shown = False,
     **options: Any,
 ) -> RiemannianTrajectory:
     r"""Integrate the Riemannian gradient flow (9), :math:`\dot W = -\nabla^g L^1(W)` on M_k.
@@ -60,8 +61,9 @@ def riemannian_flow(
     atol : float, optional
         The absolute tolerance of U and V, or of W at depth 1 and k = min(m, n). By default 0.01
         `rtol` beside their norms: the flow of (c X, c Y) or of (X, c Y) is the same in other units.
-    progress : bool
-        Whether to show a bar over t with the loss (needs tqdm).
+    progress : bool or "lines"
+        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+        error every ten seconds.
     **options
         Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 

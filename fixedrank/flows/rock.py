@@ -21,8 +21,11 @@ class ROCK4(Stabilised):
     rate of an equation whose Jacobian has real negative eigenvalues; a classical explicit method
     gets s times less far. Gradient flows are of this kind near a limit and on plateaus, where
     stability, not accuracy, bounds the step. The rate rho is estimated by a power iteration. What a
-    step leaves in the fast directions dies out in the next one, so that an output time is reached
-    by two shorter steps.
+    step leaves in the fast directions dies out in the next one, so that values between the steps
+    come from shorter steps: they are exactly the states at both ends of a step, and continuous.
+
+    It is meant for spectra on or near the negative real axis. On the imaginary axis it is stable at
+    no step: rotations come out right by small steps only, of which DOP853 takes fewer.
 
     A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, or to
     :func:`scipy.integrate.solve_ivp`. Where nothing is stiff DOP853 is better: see
@@ -35,15 +38,16 @@ class ROCK4(Stabilised):
     t0 : float
         Initial time.
     y0 : array_like, shape (size,)
-        Initial state.
+        Initial state, real.
     t_bound : float
         Final time.
-    rtol : float
+    rtol : float or array_like, shape (size,)
         Relative tolerance of the local error.
     atol : float or array_like, shape (size,)
         Absolute tolerance of the local error.
     first_step : float, optional
-        The first step that is tried; chosen by the method if left out.
+        The first step that is tried, no longer than the interval; chosen by the method if left
+        out.
     max_step : float
         The longest step.
     vectorized : bool
@@ -52,7 +56,12 @@ class ROCK4(Stabilised):
     Raises
     ------
     ValueError
-        If a step or a tolerance is not positive.
+        If a step or a tolerance is not positive or does not fit, or `y0` is complex.
+
+    Warns
+    -----
+    UserWarning
+        Of options that have no effect, such as `jac`.
 
     Notes
     -----

@@ -22,7 +22,7 @@ class RK4(OdeSolver):
     A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, with
     the option ``step``; or to :func:`scipy.integrate.solve_ivp`. Between steps it interpolates
     by cubic Hermite polynomials. The flow with largest rate lambda is integrated stably for steps
-    up to 2.785 / lambda.
+    up to 2.785 / lambda, and a rotation at the rate lambda up to 2.828 / lambda.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class RK4(OdeSolver):
     t0 : float
         Initial time.
     y0 : array_like, shape (size,)
-        Initial state.
+        Initial state, real or complex.
     t_bound : float
         Final time.
     step : float
@@ -45,6 +45,11 @@ class RK4(OdeSolver):
     ------
     ValueError
         If `step` is missing or not positive and finite.
+
+    Warns
+    -----
+    UserWarning
+        Of options that have no effect, such as `first_step`.
 
     Examples
     --------

@@ -30,7 +30,9 @@ _LONG = 1e4
 _UNDEFINED = 400
 # So many steps in a row of fewer than _TINY units in the last digit of the time lead nowhere; one
 # that met values that are not finite counts as many.
-_STUCK, _AT_A_WALL, _TINY = 50_000, 2500, 1000.0
+_STUCK, _AT_A_WALL, _TINY = 50_000, 10_000, 1000.0
+# So many failed steps at times that are not further apart than this, relative, are enough.
+_FAILURES, _APART = 5, 1e-9
 _NOT_FINITE = "the gradient has NaN or infinite values, or the step leads to some"
 
 
@@ -78,7 +80,8 @@ class Stepper:
         self.shortest = _EPS * max(abs(start), abs(end))
         self.solver: Any = None
         self.before, self.unit = np.zeros(0), 1.0
-        self.undefined = self.spent = self.stuck = 0
+        self.undefined = self.spent = self.stuck = self.failures = 0
+        self.failed_at = -math.inf
 
     @property
     def reached(self) -> float:
@@ -148,8 +151,8 @@ class Stepper:
         """Take a step; return why it failed, if it did."""
         self.undefined = 0
         self.before, began = self.solver.y, float(self.solver.t)
-        message = self._step()
-        if message is not None and began > 0 and takes(self.method, "first_step"):
+        message, time = self._step(), self.clock.after(self.unit * began)
+        if message is not None and began > 0 and self._may_try_again(time):
             # Too long for the digits of its own time, which another solver begins at zero.
             self.undefined = 0
             self.restart(self.before, began, _EPS * began)
@@ -163,6 +166,13 @@ class Stepper:
             message = "the steps are too short to change the time"
             message += f": {_NOT_FINITE}" if self.undefined else ""
         return message
+
+    def _may_try_again(self, t: float) -> bool:
+        """Whether a failed step may be taken up by a new solver: not for ever at one time."""
+        if abs(t - self.failed_at) > _APART * abs(t):
+            self.failures, self.failed_at = 0, t
+        self.failures += 1
+        return self.failures <= _FAILURES and takes(self.method, "first_step")
 
     def _step(self) -> str | None:
         solver, message = self.solver, None

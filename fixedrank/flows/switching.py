@@ -35,6 +35,10 @@ class AutoSwitching(OdeSolver):
     steps have become so short that nothing is stiff any more; each return makes the next change
     slower.
 
+    It is meant for spectra near the negative real axis, in part or at times; on imaginary ones it
+    stays with DOP853 and is as good. Others, of oscillations that are fast and damped little, want
+    an implicit method. Values between the steps are exactly the states at both ends of a step.
+
     A SciPy ``OdeSolver``, and with the name "auto" the method that the flows of this library use
     if no other is asked for.
 
@@ -45,15 +49,16 @@ class AutoSwitching(OdeSolver):
     t0 : float
         Initial time.
     y0 : array_like, shape (size,)
-        Initial state.
+        Initial state, real.
     t_bound : float
         Final time.
-    rtol : float
+    rtol : float or array_like, shape (size,)
         Relative tolerance of the local error.
     atol : float or array_like, shape (size,)
         Absolute tolerance of the local error.
     first_step : float, optional
-        The first step that is tried; chosen by the method if left out.
+        The first step that is tried, no longer than the interval; chosen by the method if left
+        out.
     max_step : float
         The longest step.
     vectorized : bool
@@ -64,7 +69,12 @@ class AutoSwitching(OdeSolver):
     Raises
     ------
     ValueError
-        If a step or a tolerance is not positive.
+        If a step or a tolerance is not positive or does not fit, or `y0` is complex.
+
+    Warns
+    -----
+    UserWarning
+        Of options that have no effect, such as `jac`.
 
     References
     ----------

@@ -8,12 +8,21 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, real_array
-from fixedrank.geometry.points import FixedRankPoint, checked_tangent, is_triple
+from fixedrank._checks import Array, finite_array, number_of_axes, real_array
+from fixedrank.geometry.arithmetic import NoVector
+from fixedrank.geometry.points import (
+    FactorDirections,
+    FixedRankPoint,
+    FixedRankTangentVector,
+    as_directions,
+    checked_tangent,
+    is_triple,
+)
 
 KINDS = (
     "an array, a SciPy sparse array, a low-rank pair (L, R) for L @ R.T, "
-    "a triple (L, S, R) for L @ S @ R.T, a scipy.sparse.linalg.LinearOperator, or a MatrixSum"
+    "a triple (L, S, R) for L @ S @ R.T, a scipy.sparse.linalg.LinearOperator, a MatrixSum, a "
+    "FixedRankPoint or, at a point, a FixedRankTangentVector"
 )
 
 
@@ -42,6 +51,22 @@ class LowRank(NamedTuple):
         return block if self.middle is None else self.middle.T @ block
 
 
+class _Pair(NamedTuple):
+    left: Array
+    right: Array
+
+
+class LowRankPair(NoVector, _Pair):
+    """The pair (L, R) that stands for L R^T, as the gradients of some problems are given."""
+
+    __slots__ = ()
+
+    _not_a_vector = (
+        "a low-rank pair (L, R) does not add or scale: MatrixSum((L, R), c * W) is the matrix "
+        "L R^T + c W, with W an array, a pair (c * L, R) or of any other kind"
+    )
+
+
 class BlockOperator(LinearOperator):
     """A real m x n operator by its products with blocks, `_matmat` and `_rmatmat`.
 
@@ -50,6 +75,10 @@ class BlockOperator(LinearOperator):
 
     def __init__(self, shape: tuple[int, int]) -> None:
         super().__init__(np.dtype(np.float64), shape)
+
+    def at(self, point: FixedRankPoint | None) -> BlockOperator:
+        """Return the operator at a point, for one with parts that are matrices only there."""
+        return self
 
     def dot(self, x: Any) -> Any:
         """Return the product, of a block with less overhead than SciPy's."""
@@ -60,26 +89,157 @@ class BlockOperator(LinearOperator):
     def _rmatvec(self, vector: Array) -> Array:
         return np.asarray(self._rmatmat(np.reshape(vector, (-1, 1))))
 
+    # SciPy knows sums with operators only, and would say no more than that they are not supported.
 
-def as_ambient(matrix: Any, shape: tuple[int, int]) -> Any:
-    """Return an m x n matrix as an array, a sparse array, a LinearOperator or a LowRank.
+    def __add__(self, other: Any) -> Any:
+        return self._sum(super().__add__(other), other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -other if isinstance(other, LinearOperator) else self._sum(None, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._sum(None, other)
+
+    __rsub__ = __radd__
+
+    def _sum(self, result: Any, other: Any) -> Any:
+        if result is None or result is NotImplemented:
+            raise TypeError(
+                f"a {type(self).__name__} is a linear operator, which does not add to a "
+                f"{type(other).__name__}: MatrixSum(G, c * W) is the matrix G + c W of terms of "
+                "any kind, and of a point W = (u, s, vt) it is MatrixSum(G, (c * u * s, vt.T))"
+            )
+        return result
+
+
+class _Float64(BlockOperator):
+    """A LinearOperator whose products are float64, whatever its own precision is."""
+
+    def __init__(self, operator: LinearOperator) -> None:
+        super().__init__(operator.shape)
+        self.operator = operator
+
+    def _matmat(self, block: Array) -> Array:
+        return real_array("the product with a LinearOperator", self.operator.matmat(block))
+
+    def _rmatmat(self, block: Array) -> Array:
+        return real_array("the product with a LinearOperator", _transposed(self.operator, block))
+
+
+class ScaledMatrix(BlockOperator):
+    """A matrix that `as_ambient` returned, times 2^e."""
+
+    def __init__(self, matrix: Any, exponent: int) -> None:
+        super().__init__(matrix.shape)
+        self.matrix, self.exponent = matrix, exponent
+
+    def _matmat(self, block: Array) -> Array:
+        return np.ldexp(times(self.matrix, block), self.exponent)
+
+    def _rmatmat(self, block: Array) -> Array:
+        return np.ldexp(transposed_times(self.matrix, block), self.exponent)
+
+
+def as_ambient(matrix: Any, shape: tuple[int, int], point: FixedRankPoint | None = None) -> Any:
+    """Return a matrix as an array, a sparse array, a LinearOperator or a LowRank, of float64.
+
+    A tangent vector and FactorDirections stand for their matrix at the point, where one is known.
 
     Raises
     ------
     TypeError, ValueError
         If it is of an unknown kind, complex, or of another shape.
     """
+    known = known_matrix(matrix, point)
+    if tuple(known.shape) != shape:
+        raise ValueError(f"the ambient matrix must have shape {shape}, got {tuple(known.shape)}")
+    return known
+
+
+def known_matrix(matrix: Any, point: FixedRankPoint | None = None) -> Any:
+    """Return a matrix of any shape as `as_ambient` does."""
     if isinstance(matrix, (tuple, list)):
-        of_rows = not matrix or np.ndim(matrix[0]) < 2
-        matrix = real_array("the matrix", matrix) if of_rows else _low_rank(matrix)
-    elif isinstance(matrix, np.ndarray):
-        matrix = real_array("the matrix", matrix)
-    elif not (scipy.sparse.issparse(matrix) or isinstance(matrix, LinearOperator)):
-        raise TypeError(f"an ambient matrix is {KINDS}; got {type(matrix).__name__}")
-    elif np.issubdtype(matrix.dtype, np.complexfloating):
-        raise TypeError(f"the matrix must be real, but has dtype {matrix.dtype}")
-    if tuple(matrix.shape) != shape:
-        raise ValueError(f"the ambient matrix must have shape {shape}, got {tuple(matrix.shape)}")
+        return _from_parts(matrix, point)
+    if scipy.sparse.issparse(matrix) or isinstance(matrix, LinearOperator):
+        if isinstance(matrix, BlockOperator):
+            return matrix.at(point)
+        return float64_matrix("the matrix", matrix)
+    if any(hasattr(matrix, name) for name in ("__array__", "__array_interface__")):
+        return real_array("the matrix", matrix)
+    raise TypeError(f"an ambient matrix is {KINDS}; got {type(matrix).__name__}")
+
+
+def float64_matrix(name: str, matrix: Any) -> Any:
+    """Return a sparse array or a LinearOperator of real numbers as one of float64."""
+    if np.issubdtype(matrix.dtype, np.complexfloating):
+        raise TypeError(f"{name} must be real, but has dtype {matrix.dtype}")
+    if matrix.dtype == np.float64:
+        return matrix
+    return _Float64(matrix) if isinstance(matrix, LinearOperator) else matrix.astype(np.float64)
+
+
+def _from_parts(parts: Any, point: FixedRankPoint | None) -> Any:
+    """Return a matrix given by a tuple or a list: in factors, or row by row."""
+    if isinstance(parts, LowRank):
+        return parts
+    if isinstance(parts, FixedRankPoint):
+        u, s, vt = (real_array(name, part) for name, part in zip("usv", parts, strict=True))
+        if (u.ndim, vt.ndim) != (2, 2) or not u.shape[1:] == s.shape == vt.shape[:1]:
+            raise ValueError(
+                "a point has shapes (m, k), (k,), (k, n), "
+                f"got {', '.join(str(part.shape) for part in (u, s, vt))}"
+            )
+        return LowRank(u * s, None, vt.T)
+    if isinstance(parts, (FixedRankTangentVector, FactorDirections)):
+        return _at_point(parts, point)
+    if is_triple(parts):
+        raise TypeError(
+            "a triple of arrays of shapes "
+            f"{', '.join(str(np.shape(part)) for part in parts)} can be a point, directions of its "
+            "factors, or derivatives of a cost(u, s, vt): "
+            "FixedRankPoint(*triple) is the matrix of the first, FactorDirections(*triple) of the "
+            "second, and manifold.euclidean_to_riemannian_gradient(point, triple) takes the third"
+        )
+    by_factors = parts and number_of_axes(parts[0]) >= 2
+    return _low_rank(parts) if by_factors else real_array("the matrix", parts)
+
+
+def _at_point(vector: Any, point: FixedRankPoint | None) -> LowRank:
+    """Return the matrix of a tangent vector, or of FactorDirections, at a point."""
+    if point is None:
+        raise TypeError(
+            f"a {type(vector).__name__} is a matrix only together with its point: "
+            "manifold.tangent_to_matrix(point, Z) is the matrix of a tangent vector Z, and of "
+            "FactorDirections with Z = manifold.projection(point, directions)"
+        )
+    if isinstance(vector, FixedRankTangentVector):
+        left, right = tangent_pair(point, vector)
+        return LowRank(left, None, right)
+    u, s, vt = point
+    du, ds, dvt = as_directions(point, vector)
+    return LowRank(np.hstack((du * s + u * ds, u * s)), None, np.hstack((vt.T, dvt.T)))
+
+
+def dense_matrix(name: str, value: Any, shape: tuple[int, int], axes: str) -> Array:
+    """Return a finite m x n array, where a loss asks for one if it is given no point (u, s, vt).
+
+    Raises
+    ------
+    TypeError, ValueError
+        What it is instead, and what to do.
+    """
+    if isinstance(value, (FixedRankTangentVector, FactorDirections)):
+        _at_point(value, None)
+    in_factors = isinstance(value, (tuple, list)) and value and number_of_axes(value[0]) == 2
+    if in_factors or scipy.sparse.issparse(value) or isinstance(value, LinearOperator):
+        kind = "matrix in factors" if in_factors else type(value).__name__
+        raise TypeError(
+            f"{name} must be a point (u, s, vt) or an array of shape {shape}, got a {kind}; "
+            f"FixedRank(m, n, k, depth=N).point({name}) is a point"
+        )
+    matrix = finite_array(name, value, 2)
+    if matrix.shape != shape:
+        raise ValueError(f"{name} must have shape {axes} = {shape}, got {matrix.shape}")
     return matrix
 
 
@@ -94,7 +254,7 @@ def times(known: Any, block: Array) -> Array:
     if isinstance(known, LowRank):
         return known.left @ known.after_middle(known.right.T @ block)
     if isinstance(known, LinearOperator):
-        return np.asarray(known.matmat(block))
+        return real_array("the product with a LinearOperator", known.matmat(block))
     return np.asarray(known @ block)
 
 
@@ -103,15 +263,19 @@ def transposed_times(known: Any, block: Array) -> Array:
     if isinstance(known, LowRank):
         return known.right @ known.before_middle(known.left.T @ block)
     if isinstance(known, LinearOperator):
-        try:
-            return np.asarray(known.rmatmat(block))
-        except (NotImplementedError, TypeError) as error:
-            # Without rmatvec, SciPy calls None.
-            raise TypeError(
-                "a LinearOperator needs rmatvec or rmatmat too, for products with its transpose, "
-                f"but here these fail: {error}"
-            ) from error
+        return real_array("the product with a LinearOperator", _transposed(known, block))
     return np.asarray(known.T @ block)
+
+
+def _transposed(operator: LinearOperator, block: Array) -> Any:
+    try:
+        return operator.rmatmat(block)
+    except (NotImplementedError, TypeError) as error:
+        # Without rmatvec, SciPy calls None.
+        raise TypeError(
+            "a LinearOperator needs rmatvec or rmatmat too, for products with its transpose, "
+            f"but here these fail: {error}"
+        ) from error
 
 
 def to_array(known: Any) -> Array:
@@ -142,10 +306,13 @@ def as_direction(place: Any, direction: Any, shape: tuple[int, int]) -> Any:
     At a point (u, s, vt) a triple is a tangent vector (Up, M, Vp); at an array it stands for the
     low-rank matrix L S R^T, which at a point is written as the pair (L S, R).
     """
-    if is_triple(place) and isinstance(direction, (tuple, list)) and len(direction) == 3:
+    if not is_triple(place):
+        return as_ambient(direction, shape)
+    plain = isinstance(direction, (tuple, list)) and len(direction) == 3
+    if plain and not isinstance(direction, (LowRank, FixedRankPoint, FactorDirections)):
         left, right = tangent_pair(place, direction)
         return LowRank(left, None, right)
-    return as_ambient(direction, shape)
+    return as_ambient(direction, shape, FixedRankPoint(*place))
 
 
 def _low_rank(parts: Any) -> LowRank:

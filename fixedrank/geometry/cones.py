@@ -1,121 +1,188 @@
-r"""Geodesics between matrices of rank one, in closed form.
+r"""M_k with the depth-N metric is a cone, and so every geodesic is a straight line in a plane.
 
-With r = sqrt(N) s^(1/N) the metric at s u v^T is that of a cone over two spheres,
+The radius is r = sqrt(N sum_i s_i^(2/N)), the length of any balanced layers, and W -> c W are the
+rays. Their velocity E = N W, of length r, is the gradient of r^2 / 2, whose Hessian is g. A ray and
+a geodesic through it span a flat sector; unrolled, the geodesic with velocity Z is the line
 
-    dr^2 + (r^2 / N) (|du|^2 + |dv|^2),
+    (x, y) = (1 + t a, t b),    a = g(E, Z) / r^2,    a^2 + b^2 = g(Z, Z) / r^2,
 
-which is flat along each geodesic of the spheres: unrolled, a geodesic is a straight line in a
-plane, where theta = sqrt(theta_u^2 + theta_v^2) is seen at the angle theta / sqrt(N). All below is
-relative to the radius at the start, so that neither a large depth nor close points cancel.
+in units of the radius at the start: r^2(t) = r^2 + 2 t g(E, Z) + t^2 g(Z, Z). Two geodesics in one
+sector end on the same ray if the lines do, so that for all f > 0
+
+    exp(W, f Z + (f - 1) E) = f^(-N) exp(W, Z),    f = 1 / |(x, y)| at time 1.
+
+With this f the line ends at the radius at which it starts: what is left to solve is a
+chord, no longer than 2 r, however long Z is. Parallel transport is the same along both, since a
+sector is flat and the curvature vanishes on its planes, up to the ray: there vectors keep their
+lengths, and W -> c W takes them to c^(1-1/N) times themselves.
+
+At infinite depth W is a parallel field of its own: exp(W, Z + c W) = e^c exp(W, Z).
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import Array, RankLostError
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.binary import Binary, exponential
+from fixedrank.geometry.points import FixedRankTangentVector
+from fixedrank.geometry.spectrum import inner_product
 
 # A line that passes the apex of the cone at this part of its radius goes through it.
 _ROUND_OFF = 1e-14
-_LARGEST_LOG = math.log(sys.float_info.max)
+# A logarithm of a quotient of singular values that is beyond all numbers in floating point.
+_FAR = 1500.0
 
 
-class ApexError(ArithmeticError):
-    """The straight line between two points runs through the apex of the cone."""
+def squared_radius(s: Array, depth: float) -> float:
+    """Return r^2 = N sum_i s_i^(2/N); at infinite depth the limit k of r^2 / N."""
+    return float(s.size) if math.isinf(depth) else depth * float((s ** (2 / depth)).sum())
 
 
-def exponential(
-    point: FixedRankPoint, vector: FixedRankTangentVector, depth: float
-) -> FixedRankPoint:
-    """Return the end of the geodesic with the given start and velocity, at time 1."""
-    s = float(point.s[0])
-    sizes = float(np.linalg.norm(vector.Up)), float(np.linalg.norm(vector.Vp))
-    speed = math.hypot(*sizes)
-    radial, across = float(vector.M[0, 0]) / (depth * s), speed / (math.sqrt(depth) * s)
-    along = math.hypot(radial, across)
-    if -along * along <= radial < 0 and across <= _ROUND_OFF * along:
-        raise _rank_lost(1 / along, s)
-    if radial > -0.5:
-        growth = math.log1p(radial * (2 + radial) + across * across) / 2
-    else:
-        growth = math.log(math.hypot(1 + radial, across))
-    if not math.log(s) + depth * growth < _LARGEST_LOG:
-        raise OverflowError(
-            "the singular value at the end of the geodesic is beyond floating point; take a "
-            f"shorter vector (its norm is {math.sqrt(depth) * along:.3g} times s^(1/N))"
-        )
-    end = point.s * math.exp(depth * growth)
-    if end < sys.float_info.min:
-        raise _rank_lost(min(1.0, 1 / along), s)
-    turn = math.sqrt(depth) * math.atan2(across, 1 + radial) / speed if speed else 0.0
-    u, v = (
-        start * math.cos(turn * size) + (direction / size) * math.sin(turn * size)
-        if size
-        else start
-        for start, direction, size in zip(
-            (point.u, point.vt.T), (vector.Up, vector.Vp), sizes, strict=True
-        )
-    )
-    return FixedRankPoint(u / np.linalg.norm(u), end, (v / np.linalg.norm(v)).T)
+def radial_part(s: Array, vector: FixedRankTangentVector, depth: float) -> float:
+    """Return g(E, Z) / r^2, and at infinite depth its limit g(W, Z) / k."""
+    weights = np.ones_like(s) if math.isinf(depth) else s ** (2 / depth)
+    return float((np.diagonal(vector.M) / s * weights).sum()) / squared_radius(s, depth)
 
 
-def _rank_lost(time: float, s: float) -> RankLostError:
-    return RankLostError(
-        f"the geodesic leaves the manifold of matrices of rank 1 at t = {time:.6g} of 1: "
-        "the metric is not complete; take a shorter vector",
-        np.zeros(1),
-        _ROUND_OFF * s,
-    )
+def with_ray(
+    s: Array, vector: FixedRankTangentVector, multiple: float, depth: float
+) -> FixedRankTangentVector:
+    """Return the vector plus a multiple of E = N W; of W at infinite depth."""
+    core = vector.M.copy()
+    core.flat[:: s.size + 1] += multiple * (1.0 if math.isinf(depth) else depth) * s
+    return vector._replace(M=core)
 
 
-def logarithm(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> FixedRankTangentVector:
-    """Return the velocity at A of the shortest geodesic that reaches B at time 1.
+class Line(NamedTuple):
+    """The line from (start, 0) to (start + radial, across), in units of 2^shift radii.
 
-    Raises
-    ------
-    ApexError
-        If the straight line runs through the apex, where the rank is zero.
+    The shift is such that neither the start, which is 2^-shift, nor the end overflows. The vector
+    that it belongs to counts in units of `unit`. At infinite depth `radial` is the c of e^c.
     """
-    # u v^T = (-u)(-v)^T: the shorter of the two ways around.
-    ways = [[_arc(a.u, sign * b.u), _arc(a.vt.T, sign * b.vt.T)] for sign in (1, -1)]
-    arcs = min(ways, key=lambda way: math.hypot(*(angle for _, angle in way)))
-    angle = math.hypot(*(angle for _, angle in arcs))
-    seen = angle / math.sqrt(depth)
-    if not seen < math.pi * (1 - _ROUND_OFF):
-        raise ApexError(
-            "the straight line between the two matrices runs through zero, and the manifold is "
-            "not complete"
-        )
-    s = float(a.s[0])
-    growth = math.expm1(math.log1p(float(b.s[0] - s) / s) / depth)
-    radial = growth - 2 * (1 + growth) * math.sin(seen / 2) ** 2
-    across = (1 + growth) * math.sin(seen) / angle if angle else 0.0
-    (u, u_angle), (v, v_angle) = arcs
-    size = math.sqrt(depth) * s * across
-    return FixedRankTangentVector(
-        size * u_angle * u, np.array([[depth * s * radial]]), size * v_angle * v
+
+    radial: float
+    across: float
+    unit: float
+    shift: int
+    depth: float
+
+    @classmethod
+    def along(cls, s: Array, vector: FixedRankTangentVector, exponent: int, depth: float) -> Line:
+        """Return the line of 2^exponent times a vector, where s and the vector are about one."""
+        with np.errstate(all="ignore"):
+            radial = radial_part(s, vector, depth)
+            rest = with_ray(s, vector, -radial, depth)
+            across = math.sqrt(inner_product(s, rest, rest, depth) / squared_radius(s, depth))
+        return cls.of(radial, across, exponent, depth)
+
+    @classmethod
+    def of(cls, radial: float, across: float, exponent: int, depth: float) -> Line:
+        """Return the line with 2^exponent times a velocity, in radii."""
+        if not math.isfinite(radial + across):
+            raise OverflowError(
+                "the length of the tangent vector is beyond floating point, beside singular "
+                "values that are so small or so far apart"
+            )
+        shift = max(exponent, 0)
+        unit = math.ldexp(1.0, max(exponent - shift, -2000))
+        return cls(radial * unit, across * unit, unit, shift, depth)
+
+    @property
+    def start(self) -> float:
+        """The radius at the start."""
+        return math.ldexp(1.0, max(-self.shift, -2000))
+
+    @property
+    def angle(self) -> float:
+        """The angle under which the end is seen from the start, at the apex."""
+        return math.atan2(self.across, self.start + self.radial)
+
+    @property
+    def length(self) -> float:
+        """The radius at the end."""
+        return math.hypot(self.start + self.radial, self.across)
+
+    @property
+    def growth(self) -> float:
+        """The logarithm of the quotient of the two radii, N times that at infinite depth."""
+        if math.isinf(self.depth):
+            return float(Binary(self.radial, self.shift))
+        radial, across = (float(Binary(part, self.shift)) for part in (self.radial, self.across))
+        if abs(radial) < 0.5 and across < 0.5:
+            return math.log1p(radial * (2 + radial) + across * across) / 2
+        return math.log(self.length) + self.shift * math.log(2)
+
+    @property
+    def time_at_apex(self) -> float | None:
+        """The time at which the line runs into the apex, or None."""
+        if math.isinf(self.depth) or self.start + self.radial > 0:
+            return None
+        through = self.across <= _ROUND_OFF * math.hypot(self.radial, self.across)
+        return self.start / -self.radial if through else None
+
+    def dilation(self, lost: int = 0) -> Binary:
+        """Return the power N - lost of the quotient of the two radii."""
+        growth = self.growth
+        if math.isinf(self.depth):
+            return exponential(growth)
+        exponent = Fraction(self.depth) - lost
+        if abs(growth) < 1 or abs(growth) * self.depth > _FAR:
+            return exponential(growth * float(exponent))
+        return Binary(self.length, self.shift).power(exponent)
+
+    def chord(self, s: Array, vector: FixedRankTangentVector) -> FixedRankTangentVector:
+        """Return the velocity, at the same start, that ends on the same ray at the same radius."""
+        if math.isinf(self.depth):
+            factor = float(Binary(self.unit, self.shift))
+            return with_ray(s, vector * factor, -self.growth, self.depth)
+        growth, length = self.growth, self.length
+        ray = math.expm1(-growth) if abs(growth) < 1 else self.start / length - 1
+        return with_ray(s, vector * (self.unit / length), ray, self.depth)
+
+    def seen(self, t: float, exponent: int = 0) -> tuple[float, float]:
+        """Return when the line is on the ray on which its chord is at time t, and how far along.
+
+        The second number is the quotient of the matrices there, times 2^exponent.
+        """
+        if math.isinf(self.depth):
+            return t, float(exponential(self.growth * t).shifted(exponent))
+        quotient = self.start / self.length
+        between = 1 + (quotient - 1) * t
+        factor = exponential(-self.depth * math.log(between)).shifted(exponent)
+        return quotient * t / between, float(factor)
+
+    def grown(self, s: Array, exponent: int) -> Array:
+        """Return the singular values at the end, from those of the chord over 2^exponent.
+
+        Raises
+        ------
+        OverflowError, RankLostError
+            If the largest or the smallest is beyond floating point.
+        """
+        factor = self.dilation()
+        result = factor.shifted(exponent).times(s)
+        if not np.isfinite(result).all():
+            raise OverflowError(
+                "the singular values at the end of the geodesic are beyond floating point: the "
+                f"largest is about 2^{factor.exponent + exponent}; take a shorter vector"
+            )
+        if result.min() < sys.float_info.min:
+            start = math.ldexp(float(s.max()), exponent)
+            raise rank_lost(self.seen(1.0)[0], result, _ROUND_OFF * start)
+        return result
+
+
+def rank_lost(time: float, s: Array, tolerance: float) -> RankLostError:
+    """Return the error of a geodesic that leaves the manifold."""
+    return RankLostError(
+        f"the geodesic leaves the manifold of matrices of rank {s.size} at t = {time:.6g} of 1: "
+        "the metric is not complete; take a shorter vector",
+        s,
+        tolerance,
     )
-
-
-def _arc(start: Array, end: Array) -> tuple[Array, float]:
-    """Return the direction, of length 1, and the length of a shortest arc between unit vectors."""
-    cosine = (start.T @ end).item()
-    away = end - cosine * start
-    away -= (start.T @ away).item() * start
-    sine = float(np.linalg.norm(away))
-    if sine > 0:
-        return away / sine, math.atan2(sine, cosine)
-    if cosine > 0:
-        return away, 0.0
-    if len(start) == 1:
-        return away, math.inf
-    # Opposite ends: every direction is as good.
-    away = np.zeros_like(start)
-    least = int(np.abs(start).argmin())
-    away[least] = 1
-    away -= start[least] * start
-    return away / np.linalg.norm(away), math.pi

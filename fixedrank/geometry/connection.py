@@ -24,15 +24,38 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.geometry.differences import Weights, weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.units import moderate, ordinary, restored, unit_point, unit_vector
 
 
 def christoffel(
     point: FixedRankPoint, a: FixedRankTangentVector, b: FixedRankTangentVector, depth: float
 ) -> FixedRankTangentVector:
-    """Return Gamma(a, b), by which the connection differs from that of the embedded metric."""
+    """Return Gamma(a, b), by which the connection differs from that of the embedded metric.
+
+    Raises
+    ------
+    OverflowError
+        If the result is beyond the range of floating point.
+    """
+    result, exponent = scaled_christoffel(point, a, b, depth)
+    return result if exponent == 0 else restored("the Christoffel term", result, exponent)
+
+
+def scaled_christoffel(
+    point: FixedRankPoint, a: FixedRankTangentVector, b: FixedRankTangentVector, depth: float
+) -> tuple[FixedRankTangentVector, int]:
+    """Return Gamma(a, b) / 2^e and e, which is 0 unless W or the vectors are far from one."""
     if depth == 1:
-        return FixedRankTangentVector(*(np.zeros(part.shape) for part in a))
-    return christoffel_term(point.s, weights(point.s, depth), a, b)
+        return FixedRankTangentVector(*(np.zeros(part.shape) for part in a)), 0
+    if moderate(point.s):
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = christoffel_term(point.s, weights(point.s, depth), a, b)
+            if ordinary(result):
+                return result, 0
+    point, of_point = unit_point(point)
+    (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
+    result = christoffel_term(point.s, weights(point.s, depth), a, b)
+    return result, of_a + of_b - of_point
 
 
 def christoffel_term(

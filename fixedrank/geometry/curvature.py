@@ -29,6 +29,7 @@ from fixedrank._checks import Array
 from fixedrank.geometry.connection import chain
 from fixedrank.geometry.differences import second_differences, weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.spectrum import complement
 
 # The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
 _STEP, _DIGITS = 0.4, 40.0
@@ -81,11 +82,13 @@ class _Metric:
             # The embedded metric has F = 1; at infinite depth there are no normal directions.
             self.F, self.F_second = np.full(s.shape, float(depth == 1)), np.zeros(w.second.shape)
         else:
-            self.F, self.F_second = 1 / w.normal, second_differences(s, 1 / depth - 1)
+            self.F, self.F_second = 1 / w.normal, second_differences(s, -complement(depth))
         logs = 2 * np.log(s)
         nodes = np.arange(logs.min() - _DIGITS, logs.max() + _DIGITS, _STEP)
         power = 1.0 if math.isinf(depth) else 1 + 1 / depth
-        scale = 1.0 if math.isinf(depth) else math.sin(math.pi / depth) / math.pi
+        # sin(pi/N) = sin(pi (1 - 1/N)), which is the accurate one near N = 1.
+        angle = min(1 / depth, complement(depth))
+        scale = 1.0 if math.isinf(depth) else math.sin(math.pi * angle) / math.pi
         # A fourth root of the factor exp(power x) for each of the four resolvents.
         self._roots = np.exp(power / 8 * nodes[:, None] - np.logaddexp(nodes[:, None], logs) / 2)
         self._scale = 0.0 if depth == 1 else _STEP * scale

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
-from fixedrank.geometry.spectrum import log_ratios, normal_weights, tangential_weights
+from fixedrank.geometry.spectrum import (
+    complement,
+    log_ratios,
+    normal_weights,
+    tangential_weights,
+)
+from fixedrank.geometry.units import power, unit_values
 
 # Up to this depth a sum of products of powers is cheaper than logarithms.
 _POLYNOMIAL_DEPTH = 32
@@ -45,10 +51,27 @@ def weights(s: Array, depth: float) -> Weights:
 # The optimisers ask for many products at one point; k^3 numbers are kept for each.
 @functools.lru_cache(maxsize=2)
 def _kept_weights(values: bytes, depth: float) -> Weights:
-    result = stacked_weights(np.frombuffer(values), depth)
+    s, exponent = unit_values(np.frombuffer(values))
+    result = stacked_weights(s, depth)
+    if exponent != 0:
+        result = _in_unit(result, exponent, depth)
     for array in result:
         array.flags.writeable = False
     return result
+
+
+def _in_unit(w: Weights, exponent: int, depth: float) -> Weights:
+    """Return the weights at s 2^e from those at s.
+
+    Made where the largest s is about 1, they have the same round-off in every unit.
+    """
+    weight, weight_exponent = power(exponent, 2, -2, depth)
+    difference, difference_exponent = power(exponent, -4, 2, depth)
+    with np.errstate(over="ignore"):
+        return Weights(
+            *(np.ldexp(part * weight, weight_exponent) for part in w[:2]),
+            *(np.ldexp(part * difference, difference_exponent) for part in w[2:]),
+        )
 
 
 def stacked_weights(s: Array, depth: float) -> Weights:
@@ -62,9 +85,10 @@ def stacked_weights(s: Array, depth: float) -> Weights:
         second = _homogeneous(s ** (2 / depth), int(depth) - 2)
         second /= -pairs
     else:
-        second = second_differences(s, 1 / depth)
+        second = second_differences(s, 1 / depth, one_minus=complement(depth))
     # Normal directions carry no metric at infinite depth, and there are none.
-    first = first_differences(s, 1 / depth - 1) if depth < math.inf else np.zeros_like(tangential)
+    finite = depth < math.inf
+    first = first_differences(s, -complement(depth)) if finite else np.zeros_like(tangential)
     return Weights(tangential, normal_weights(s, depth), second, first)
 
 
@@ -87,12 +111,15 @@ def first_differences(s: Array, exponent: float) -> Array:
     return np.asarray(smaller ** (2 * exponent - 2) * _quotient(d, exponent))
 
 
-def second_differences(s: Array, exponent: float) -> Array:
+def second_differences(s: Array, exponent: float, one_minus: float | None = None) -> Array:
     """Return the second divided differences of x^exponent at x_i = s_i^2; of ln x for exponent 0.
 
+    They vanish at exponent 1: near it, 1 - exponent is wanted as `one_minus`, to full accuracy.
     Where the three points are close, by Gauss quadrature of the first differences of f' along
     the segments from the largest to the others; elsewhere by their definition.
     """
+    if one_minus is None:
+        one_minus = 1 - exponent
     order = np.argsort(s, axis=-1)[..., ::-1]
     descending = np.take_along_axis(s, order, axis=-1)
     i, j, l, places = _triples(s.shape[-1])
@@ -100,9 +127,9 @@ def second_differences(s: Array, exponent: float) -> Array:
     scale, y, z = x ** (2 * exponent - 4), y / x, z / x
     values = np.empty_like(z)
     narrow = z * z * _NARROW >= 1
-    values[narrow] = _narrow_difference(y[narrow], z[narrow], exponent)
+    values[narrow] = _narrow_difference(y[narrow], z[narrow], exponent, one_minus)
     wide = ~narrow
-    values[wide] = _wide_difference(y[wide], z[wide], exponent)
+    values[wide] = _wide_difference(y[wide], z[wide], exponent, one_minus)
     values *= scale
     inverse = np.argsort(order, axis=-1)
     where = places[
@@ -132,11 +159,16 @@ def _quotient(d: Array, exponent: float) -> Array:
     return np.asarray(np.expm1(exponent * d) / np.expm1(d))
 
 
-def _wide_difference(y: Array, z: Array, exponent: float) -> Array:
+def _wide_difference(y: Array, z: Array, exponent: float, one_minus: float) -> Array:
     """Return f[1, y^2, z^2] for 1 >= y >= z, z well below 1."""
 
     def first(larger: Array, smaller: Array) -> Array:
         d = 2 * _log_ratio(larger, smaller)
+        if abs(one_minus) <= 0.5:
+            # Of x^exponent - x, which has the same second differences: those of x^exponent are
+            # near 1, and would cancel.
+            rest = smaller ** (-2 * one_minus) * _quotient(d, -one_minus)
+            return np.asarray(np.expm1(-2 * one_minus * np.log(larger)) + rest)
         if exponent == 0:
             d = np.where(d == 0, 1e-100, d)
             return np.asarray(d / np.expm1(d) / smaller**2)
@@ -145,13 +177,13 @@ def _wide_difference(y: Array, z: Array, exponent: float) -> Array:
     return np.asarray((first(np.ones_like(y), y) - first(y, z)) / (1 - z * z))
 
 
-def _narrow_difference(y: Array, z: Array, exponent: float) -> Array:
+def _narrow_difference(y: Array, z: Array, exponent: float, one_minus: float) -> Array:
     """Return f[1, y^2, z^2] as the integral over [0, 1] of t f'[1 - t(1-y^2), 1 - t(1-z^2)]."""
     nodes, gauss = _gauss()
     t = nodes[:, None]
     far = 1 - t * ((1 - z) * (1 + z))
     d = np.log1p(t * ((y - z) * (y + z)) / far)
-    slopes = far ** (exponent - 2) * _quotient(d, exponent - 1)
+    slopes = far ** (exponent - 2) * _quotient(d, -one_minus)
     return np.asarray((1.0 if exponent == 0 else exponent) * ((gauss * nodes) @ slopes))
 
 

@@ -8,19 +8,24 @@ Z = U M V^T + Up V^T + U Vp^T along the curve with velocity Y is parallel if
     M' = -Gamma_M + U'^T Up + Vp^T V',     Up' = -Gamma_Up - U' M - U U'^T Up,
 
 and likewise Vp, where Gamma = Gamma(Y, Z), U' = Y.Up C^{-1} and V' = Y.Vp C^{-T}; a geodesic is a
-curve whose own velocity is parallel. The core is diagonalised inside the right-hand side only.
+curve whose own velocity is parallel. The core is diagonalised inside the right-hand side only; the
+frames turn so that it stays graded.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from fixedrank._checks import Array, RankLostError
-from fixedrank.geometry import cones
+from fixedrank._checks import Array
+from fixedrank.geometry import cones, rank_one
+from fixedrank.geometry.binary import scaled_vector, unscaled, unscaled_vector
 from fixedrank.geometry.connection import christoffel
 from fixedrank.geometry.orthonormal import small_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
@@ -31,10 +36,15 @@ _ROUND_OFF = 1e-14
 # A minimum of the smallest one that is found to be below this times the largest one at the start
 # is zero: it is found by interpolation between steps.
 _TOUCH = 1e-9
-# Entries of a velocity above this times the largest singular value.
-_LONGEST = 1e100
+# Evaluations of the rates: 100 to 1000 are usual. Where roots are similar, but singular values 1e-8
+# of the largest, round-off may ask for more than any number.
+_EVALUATIONS = 20_000
 # The error of a solution is some times that of a step.
 _SAFETY = 0.1
+
+
+class TooManyStepsError(ArithmeticError):
+    """The geodesic equation can't be solved with a bounded number of evaluations."""
 
 
 class Frame:
@@ -65,11 +75,16 @@ def exponential(
     point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, rtol: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
-    _require_in_range(point, [vector])
     if point.s.size == 1 and math.isfinite(depth):
-        return cones.exponential(point, vector, depth)
-    frame = Frame([point.u, vector.Up], [point.vt.T, vector.Vp])
-    return frame.lift_point(follow(frame.point(point), [frame.vector(vector)], depth, rtol)[0])
+        return rank_one.exponential(point, vector, depth)
+    start, exponent = unscaled(point)
+    direction, size = unscaled_vector(vector)
+    line = _line(start, direction, size - exponent, depth)
+    frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
+    chord = frame.vector(line.chord(start.s, direction))
+    seen = functools.partial(line.seen, exponent=exponent)
+    end = frame.lift_point(follow(frame.point(start), [chord], depth, rtol, seen)[0])
+    return end._replace(s=line.grown(end.s, exponent))
 
 
 def parallel_transport(
@@ -80,31 +95,50 @@ def parallel_transport(
     rtol: float,
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
-    frame = Frame([point.u, direction.Up, vector.Up], [point.vt.T, direction.Vp, vector.Vp])
-    end, _, moved = follow(
-        frame.point(point), [frame.vector(direction), frame.vector(vector)], depth, rtol
-    )
+    start, exponent = unscaled(point)
+    direct, size = unscaled_vector(direction)
+    carried, unit = unscaled_vector(vector)
+    line = _line(start, direct, size - exponent, depth)
+    frame = Frame([start.u, direct.Up, carried.Up], [start.vt.T, direct.Vp, carried.Vp])
+    chord = frame.vector(line.chord(start.s, direct))
+    seen = functools.partial(line.seen, exponent=exponent)
+    end, _, moved = follow(frame.point(start), [chord, frame.vector(carried)], depth, rtol, seen)
     # The two ends agree to the tolerance, but the factors of the same matrix may differ.
-    return transport(
-        frame.lift_point(end), exponential(point, direction, depth, rtol), frame.lift_vector(moved)
-    )
+    factors = exponential(point, direction, depth, rtol)
+    result = transport(frame.lift_point(end), factors, frame.lift_vector(moved))
+    # Along the ray to the end of the geodesic lengths stay the same.
+    return scaled_vector(result, line.dilation(lost=1).shifted(unit))
+
+
+def _line(
+    start: FixedRankPoint, direction: FixedRankTangentVector, exponent: int, depth: float
+) -> cones.Line:
+    line = cones.Line.along(start.s, direction, exponent, depth)
+    if line.time_at_apex is not None:
+        raise cones.rank_lost(line.time_at_apex, np.zeros_like(start.s), _TOUCH)
+    return line
 
 
 def follow(
-    point: FixedRankPoint, vectors: list[FixedRankTangentVector], depth: float, rtol: float
+    point: FixedRankPoint,
+    vectors: list[FixedRankTangentVector],
+    depth: float,
+    rtol: float,
+    seen: Callable[[float], tuple[float, float]] = lambda t: (t, 1.0),
 ) -> tuple[Any, ...]:
     """Return the end of the geodesic along the first vector, and all vectors transported there.
 
     Raises
     ------
     RankLostError
-        If the geodesic leaves the manifold before time 1, with the time in the message.
+        If the geodesic leaves the manifold before time 1, with the time in the message. `seen`
+        gives it from the time here, and the unit of the singular values at that time.
+    TooManyStepsError
+        If the equation is too hard to solve to this tolerance.
     """
     largest = float(point.s.max())
-    _require_in_range(point, vectors)
     if not any(part.any() for part in vectors[0]):
         return (point, *vectors)
-    k = point.s.size
     # The metric is homogeneous: c W and c Z lead to c times the geodesic.
     blocks = [point.u, np.diag(point.s / largest), point.vt.T]
     sizes = [float(max(np.abs(part).max() for part in vector)) or 1.0 for vector in vectors]
@@ -122,8 +156,19 @@ def follow(
     def split(y: Array) -> list[Array]:
         return [y[a:b].reshape(c) for a, b, c in zip(cuts, cuts[1:], shapes, strict=False)]
 
-    def rate(_: float, y: Array) -> Array:
-        return np.concatenate([part.ravel() for part in _rates(split(y), depth)])
+    evaluations = itertools.count(1)
+
+    def rate(time: float, y: Array) -> Array:
+        result = np.concatenate([part.ravel() for part in _rates(split(y), depth)])
+        # A first step that is not a number would never be found too long.
+        if next(evaluations) > _EVALUATIONS or (time == 0 and not np.isfinite(result).all()):
+            raise TooManyStepsError(
+                f"the geodesic from singular values between {point.s.min():.3g} and "
+                f"{largest:.3g} turns too fast to be followed: it comes as far as t = "
+                f"{seen(time)[0]:.3g} of 1 within {_EVALUATIONS} evaluations; take a shorter "
+                "vector, or a larger rtol"
+            )
+        return result
 
     def margin(_: float, y: Array) -> float:
         core = split(y)[1]
@@ -158,25 +203,10 @@ def follow(
     if ends:
         time, state = min(ends, key=lambda end: float(end[0]))
         s = small_svd(split(state)[1])[1] * largest
-        raise RankLostError(
-            f"the geodesic leaves the manifold of matrices of rank {k} at t = {time:.6g} of 1: "
-            "the metric is not complete; take a shorter vector",
-            s,
-            _TOUCH * largest,
-        )
+        time, unit = seen(float(time))
+        raise cones.rank_lost(time, s * unit, _TOUCH * largest * unit)
     parts = split(solution.y[:, -1])
     return _factored(parts, largest, units)
-
-
-def _require_in_range(point: FixedRankPoint, vectors: list[FixedRankTangentVector]) -> None:
-    if not all(math.isfinite(part.sum()) for part in (*point, *(p for v in vectors for p in v))):
-        raise ValueError("the point or the tangent vector has NaN or infinite values")
-    size, largest = max(np.abs(part).max() for part in vectors[0]), point.s.max()
-    if size > _LONGEST * largest:
-        raise OverflowError(
-            f"the vector has entries up to {size:.3g} where the largest singular value is "
-            f"{largest:.3g}, and its geodesic ends beyond floating point; take a shorter vector"
-        )
 
 
 def _rates(parts: list[Array], depth: float) -> list[Array]:
@@ -193,8 +223,14 @@ def _rates(parts: list[Array], depth: float) -> list[Array]:
     ]
     y = vectors[0]
     u_rate, v_rate = y.Up / s, y.Vp / s
-    result = [u_rate @ p.T, rest[1], v_rate @ qt]
     u_frame, v_frame = u @ p, v @ q
+    u_turn, v_turn = _turns(s, y.M)
+    left, right = p @ u_turn @ p.T, q @ v_turn @ qt
+    result = [
+        u_rate @ p.T + u @ left,
+        rest[1] - left @ core + core @ right,
+        v_rate @ qt + v @ right,
+    ]
     frame = FixedRankPoint(u_frame, s, v_frame.T)
     for z in vectors:
         up_gram, vp_gram = u_rate.T @ z.Up, v_rate.T @ z.Vp
@@ -206,8 +242,27 @@ def _rates(parts: list[Array], depth: float) -> list[Array]:
             up -= bent.Up
             vp -= bent.Vp
             middle -= bent.M
+        up += z.Up @ v_turn
+        vp += z.Vp @ u_turn
+        middle += z.M @ v_turn - u_turn @ z.M
         result += [up @ qt, p @ middle @ qt, vp @ p.T]
     return result
+
+
+def _turns(s: Array, middle: Array) -> tuple[Array, Array]:
+    """Return rotation rates of the frames that keep the core near the diagonal, smooth at ties.
+
+    Those of the singular vectors, (s_j M_ij + s_i M_ji) / (s_j^2 - s_i^2) for U, are infinite at
+    ties. Times ((s_j^2 - s_i^2) / (s_j^2 + s_i^2))^2 they are not, and nearly the same where the
+    two are far apart: a core that is graded stays graded, and no large entry hides a small one.
+    """
+    larger = np.maximum(s[:, None], s)
+    rows, columns = s[:, None] / larger, s / larger
+    squares = rows * rows + columns * columns
+    factor = (columns - rows) * (columns + rows) / (squares * squares * larger)
+    return (columns * middle + rows * middle.T) * factor, (
+        rows * middle + columns * middle.T
+    ) * factor
 
 
 def _factored(parts: list[Array], largest: float, units: list[float]) -> tuple[Any, ...]:

@@ -18,6 +18,15 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, require_finite
+from fixedrank.geometry.agreement import (
+    Tolerances,
+    agreement,
+    differences,
+    lengths,
+    measured,
+    precision,
+    slopes_beyond_product,
+)
 from fixedrank.geometry.ambient import (
     LowRank,
     ambient_products,
@@ -29,6 +38,7 @@ from fixedrank.geometry.connection import Bend, bend
 from fixedrank.geometry.differences import weights
 from fixedrank.geometry.gradients import checked_derivative
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.singular_values import TIED, parting, second_derivative
 from fixedrank.geometry.spectrum import normal_weights
 from fixedrank.geometry.tall import (
     add_product,
@@ -37,14 +47,8 @@ from fixedrank.geometry.tall import (
     subtract_product,
 )
 
-# Up to this, relative to all that enters them, expressions of one number count as equal; for
-# entries that vanish, relative to the largest ones.
-_AGREEMENT, _SMALL_ENTRIES = 1e-9, 1e-12
-# A gradient may be round-off of terms that cancel. They are about as large as the Hessian times W,
-# and this share of it is counted to what enters.
-_CANCELLED = 1e-2
-# Where the derivatives tell nothing of their scale, second derivatives of 1 are assumed.
-_NOISE = 1e-13
+# Up to this, relative to all that enters them, expressions of one number count as equal at once.
+_AGREEMENT = 1e-9
 
 
 class _Side(NamedTuple):
@@ -139,16 +143,23 @@ def from_factor_derivatives(
     # Lengths of the parts in the ranges of U and V: no more than those of whole columns.
     small = [_lengths(block) / s for block in (left, right.T, h_left, h_right.T)]
     least = _AGREEMENT * max(small[0].max(), small[1].max())
+    slopes = None
     if not (
-        (_differences(*firsts) <= least).all()
-        and (_differences(*seconds) <= _AGREEMENT * np.add.outer(small[3], small[2])).all()
+        (differences(*firsts) <= least).all()
+        and (differences(*seconds) <= _AGREEMENT * np.add.outer(small[3], small[2])).all()
     ):
-        lengths = [_lengths(block) for block in (du, dvt.T, hu, hvt.T)]
-        first, second = _tolerances(s, lengths, (a, b), vector)
-        _require_product("first", *firsts, first)
-        _require_product("second", *seconds, second)
+        eps = precision(gradient, hessian)
+        tolerances = _tolerances(s, (du, dvt.T, hu, hvt.T), firsts, (a, moved, b), vector, eps)
+        slopes = slopes_beyond_product(firsts, seconds, tolerances)
     h_core = np.where(larger_right, h_by_left, h_by_right)
-    h_core.flat[:: s.size + 1] = diagonal
+    if slopes is None:
+        h_core.flat[:: s.size + 1] = diagonal
+    else:
+        change = diagonal - h_core.diagonal()
+        h_core += second_derivative(
+            s, vector.M, moved, slopes, change, math.sqrt(eps), tolerances.shown
+        )
+        hu, hvt = hu + vector.Up * slopes, hvt + (vector.Vp * slopes).T
     g_core.flat[:: s.size + 1] = ds
 
     stretch = np.diag(moved)
@@ -216,71 +227,53 @@ def _normal_part(side: _Side, weight: Array, of_first: Array) -> Array:
 def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
     """Return a, ds, b with a S + diag(ds) + S b = M, correct at ties.
 
-    Each off-diagonal entry of M goes where it is divided by the larger singular value.
+    Each off-diagonal entry of M goes where it is divided by the larger singular value, and ds is
+    diag(M), but that it parts tied singular values which M turns into each other.
     """
     column = s[:, None]
     quotient = core / np.maximum(column, s)
     quotient.flat[:: s.size + 1] = 0
-    to_left = column < s
-    tied = column == s
-    if np.count_nonzero(tied) > s.size:
-        to_left |= np.tril(tied)
-    return np.where(to_left, quotient, 0), core.diagonal().copy(), np.where(to_left, 0, quotient)
+    to_left, moved = column < s * (1 - TIED), core.diagonal().copy()
+    if 2 * np.count_nonzero(to_left) < s.size * (s.size - 1):
+        to_left = (column < s) | np.tril(column == s)
+        extra = parting(s, core)
+        quotient.flat[:: s.size + 1] = -extra / s
+        moved += extra
+    return np.where(to_left, quotient, 0), moved, np.where(to_left, 0, quotient)
 
 
 def _tolerances(
     s: Array,
-    lengths: list[Array],
-    turns: tuple[Array, Array],
+    blocks: tuple[Array, Array, Array, Array],
+    firsts: tuple[Array, Array, Array],
+    turns: tuple[Array, Array, Array],
     vector: FixedRankTangentVector,
-) -> tuple[float, Array]:
+    eps: float,
+) -> Tolerances:
     """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V.
 
-    The lengths are those of the columns of du, dvt^T, hu and hvt^T.
+    The blocks are du, dvt^T, hu and hvt^T.
     """
-    (a, b), (up, core, vp) = turns, vector
-    of_du, of_dvt, right, left = (part / s for part in lengths)
+    (a, moved, b), (up, _, vp) = turns, vector
+    of_du, of_dvt, right, left = (lengths(block) / s for block in blocks)
     g = float(max(of_du.max(), of_dvt.max()))
     # By how much, for G of size 1, the derivatives of vt and u differ from D^2 f [Z].
-    stretch = np.abs(np.diagonal(core))
-    of_left = _lengths(a) + (_lengths(up) + stretch) / s
-    of_right = _lengths(b.T) + (_lengths(vp) + stretch) / s
+    stretch = np.abs(moved)
+    of_left = lengths(a) + (lengths(up) + stretch) / s
+    of_right = lengths(b.T) + (lengths(vp) + stretch) / s
     h = max(0.0, float((left - g * of_left).max()), float((right - g * of_right).max()))
-    moved = max(float(max(part.max(), -part.min())) for part in vector)
-    if moved > 0:
-        g += _CANCELLED * float(s.max()) * h / moved
+    # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
+    largest = max(float(max(part.max(), -part.min())) for part in vector)
+    cancelled = float(s.max()) * h / largest if largest > 0 else 0.0
+    eps = max(eps, measured(firsts, np.add.outer(of_dvt, of_du)))
+    share, shown = agreement(eps), g
+    g += eps**0.75 / share * cancelled
     entering = np.add.outer(left + g * of_left, right + g * of_right)
-    small = _SMALL_ENTRIES * entering.max() + _NOISE * moved
-    return _AGREEMENT * g + _NOISE * float(s.max()), np.asarray(_AGREEMENT * entering + small)
+    # Entries that vanish have the round-off of the largest ones.
+    second = np.asarray(share * entering + eps**0.75 * entering.max())
+    return Tolerances(share * g, math.sqrt(eps) * shown, second)
 
 
 def _lengths(block: Array) -> Array:
+    """Return lengths of columns in one pass; squares may underflow, and a closer look follows."""
     return np.asarray(np.sqrt(column_products(block, block)))
-
-
-def _differences(by_left: Array, by_right: Array, diagonal: Array) -> Array:
-    """Return by how much two expressions differ, and from a third one on the diagonal."""
-    difference = np.abs(by_left - by_right)
-    on_diagonal = np.abs(by_left.diagonal() - diagonal)
-    step = diagonal.size + 1
-    difference.flat[::step] = np.maximum(difference.diagonal(), on_diagonal)
-    return np.asarray(difference)
-
-
-def _require_product(
-    which: str, by_left: Array, by_right: Array, diagonal: Array, tolerance: float | Array
-) -> None:
-    """Raise unless three expressions agree, as they do for functions of the product."""
-    difference = _differences(by_left, by_right, diagonal)
-    excess = difference - tolerance
-    if not excess.max() <= 0:
-        i, j = np.unravel_index(np.argmax(excess), excess.shape)
-        raise ValueError(
-            f"the {which} derivatives with respect to u, s and vt disagree by "
-            f"{difference[i, j]:.2e} in entry ({i}, {j}), where round-off of "
-            f"{np.broadcast_to(tolerance, excess.shape)[i, j]:.2e} may be expected: either the "
-            "cost is not a function of the product (u * s) @ vt alone (it uses, say, that u has "
-            "orthonormal columns), and then they do not determine its Hessian; or gradient, "
-            "Hessian and tangent vector do not belong together. Write the cost in terms of "
-            "(u * s) @ vt, or give gradient and Hessian as m x n matrices"
-        )

@@ -9,6 +9,7 @@ import numpy as np
 
 from fixedrank._checks import Array, real_depth
 from fixedrank.geometry.points import checked_point, checked_tangent
+from fixedrank.geometry.units import power, restored_number, unit_point, unit_vector
 
 _BLOCK = 1 << 20
 
@@ -48,6 +49,8 @@ def integral_inner_product(
     TypeError, ValueError
         If the point or the vectors are not what they should be; for N = 1 or infinity, for
         which there is no integral form; or for an N at which the integrand hardly decays.
+    OverflowError
+        If the result is beyond the range of floating point.
 
     Notes
     -----
@@ -88,7 +91,9 @@ def integral_inner_product(
         raise ValueError(f"at depth {depth} rtol must lie in [{least:.0e}, 1), got {rtol}")
 
     # Terms 1 / ((t + a)(t + b)) with eigenvalues a of W W^T and b of W^T W, in logarithms.
-    logs = 2 * np.log(checked.s)
+    unit, of_point = unit_point(checked)
+    (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
+    logs = 2 * np.log(unit.s)
     k = logs.size
     normal = np.einsum("ij,ij->j", a.Up, b.Up) + np.einsum("ij,ij->j", a.Vp, b.Vp)
     numerators = np.concatenate(((a.M * b.M).ravel(), normal))
@@ -111,7 +116,9 @@ def integral_inner_product(
         if abs(value - previous) <= rtol * scale:
             break
         step /= 2
-    return value * math.sin(math.pi / number) / math.pi
+    factor, shift = power(of_point, -2, 2, number)
+    value *= factor * math.sin(math.pi * min(1 / number, 1 - 1 / number)) / math.pi
+    return restored_number("the inner product", value, shift + of_a + of_b)
 
 
 def _trapezoid(

@@ -8,13 +8,17 @@ really ends where it should, without leaving M_k on the way.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import RankLostError
-from fixedrank.geometry import cones
+from fixedrank.geometry import rank_one
+from fixedrank.geometry.binary import Binary, scaled_vector, unscaled
 from fixedrank.geometry.collocation import NotJoinedError, joined
-from fixedrank.geometry.geodesics import Frame, follow
+from fixedrank.geometry.cones import Line, squared_radius, with_ray
+from fixedrank.geometry.geodesics import Frame, TooManyStepsError, follow
 from fixedrank.geometry.paths import balanced_paths
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import inner_product
@@ -22,6 +26,8 @@ from fixedrank.geometry.tangent import project
 
 # Points that differ by less, relative to their size, are the same to round-off.
 _SAME = 1e-14
+# Largest singular values of two matrices of similar size differ at most by this power of two.
+_SIMILAR = 1
 # What the verification allows, in tolerances: the geodesic may spread errors of its velocity.
 _MISS = 100
 
@@ -45,24 +51,97 @@ def logarithm(
     a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float
 ) -> FixedRankTangentVector:
     """Return the velocity at A of a geodesic that reaches B at time 1."""
+    _require_joined(a, b)
+    if a.s.size == 1 and math.isfinite(depth):
+        try:
+            return rank_one.logarithm(a, b, depth)
+        except rank_one.ApexError as error:
+            raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
+    frame = Frame([a.u, b.u], [a.vt.T, b.vt.T])
+    join = _Join.of(frame.point(a), frame.point(b), depth, rtol)
+    return frame.lift_vector(join.velocity())
+
+
+def distance(a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float) -> float:
+    """Return the length of that geodesic."""
+    _require_joined(a, b)
+    if a.s.size == 1 and math.isfinite(depth):
+        try:
+            return rank_one.distance(a, b, depth)
+        except rank_one.ApexError as error:
+            raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
+    frame = Frame([a.u, b.u], [a.vt.T, b.vt.T])
+    return _Join.of(frame.point(a), frame.point(b), depth, rtol).length()
+
+
+def _require_joined(a: FixedRankPoint, b: FixedRankPoint) -> None:
     m, n, k = a.u.shape[0], a.vt.shape[1], a.s.size
-    if not all(math.isfinite(part.sum()) for part in (*a, *b)):
-        raise ValueError("a point has NaN or infinite values")
     if m == n == k and np.linalg.det(a.u @ a.vt) * np.linalg.det(b.u @ b.vt) < 0:
         raise GeodesicNotFoundError(
             "the determinants of the two matrices have opposite signs: "
             f"no path in the {m}x{n} matrices of rank {k} joins them"
         )
-    if k == 1 and math.isfinite(depth):
-        try:
-            return cones.logarithm(a, b, depth)
-        except cones.ApexError as error:
-            raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
-    frame = Frame([a.u, b.u], [a.vt.T, b.vt.T])
-    # Homogeneity: the metric of W / c is that of W up to a constant.
-    scale = float(a.s.max())
-    start, end = (point._replace(s=point.s / scale) for point in (frame.point(a), frame.point(b)))
-    return frame.lift_vector(_velocity(start, end, depth, rtol)) * scale
+
+
+class _Join(NamedTuple):
+    """A geodesic from 2^exponent A to 2^(exponent + shift) B, from the velocity Z of that to B.
+
+    The three lie in one sector of a cone: with f = 2^(shift / N), the velocity is f Z + (f-1) N A.
+    """
+
+    start: FixedRankPoint
+    to_unscaled: FixedRankTangentVector
+    exponent: int
+    shift: int
+    depth: float
+
+    @classmethod
+    def of(cls, a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float) -> _Join:
+        """Find the geodesic by collocation, where both matrices are of similar size."""
+        (start, exponent), (end, other) = unscaled(a), unscaled(b)
+        shift = other - exponent
+        if abs(shift) <= _SIMILAR:
+            end, shift = end._replace(s=np.ldexp(end.s, shift)), 0
+        return cls(start, _velocity(start, end, depth, rtol), exponent, shift, depth)
+
+    def velocity(self) -> FixedRankTangentVector:
+        """Return the velocity at 2^exponent A."""
+        start, vector, exponent, shift, depth = self
+        unit = Binary(1.0, exponent)
+        if shift == 0:
+            return scaled_vector(vector, unit)
+        if math.isinf(depth):
+            return scaled_vector(with_ray(start.s, vector, shift * math.log(2), depth), unit)
+        f = Binary(1.0, shift).power(1 / Fraction(depth))
+        # f and 1 in units in which neither overflows.
+        top = max(f.exponent, 0)
+        factor, one = (
+            float(f._replace(exponent=f.exponent - top)),
+            math.ldexp(1.0, max(-top, -2000)),
+        )
+        growth = shift * math.log(2) / depth
+        ray = one * math.expm1(growth) if abs(growth) < 1 else factor - one
+        return scaled_vector(
+            with_ray(start.s, vector * factor, ray, depth), Binary(1.0, exponent + top)
+        )
+
+    def length(self) -> float:
+        """Return the length of the geodesic."""
+        start, vector, exponent, shift, depth = self
+        s = start.s
+        if math.isinf(depth):
+            vector = with_ray(s, vector, shift * math.log(2), depth)
+            return math.sqrt(inner_product(s, vector, vector, depth))
+        inverse = 1 / Fraction(depth)
+        unit = float(Binary(1.0, exponent).power(inverse))
+        if shift == 0:
+            return unit * math.sqrt(inner_product(s, vector, vector, depth))
+        line = Line.along(s, vector, 0, depth)
+        radius = math.sqrt(squared_radius(s, depth))
+        far = float(Binary(1.0, exponent + shift).power(inverse))
+        return math.hypot(
+            far * radius * (1 + line.radial) - unit * radius, far * radius * line.across
+        )
 
 
 def _velocity(
@@ -82,7 +161,7 @@ def _velocity(
             try:
                 velocity = project(a, joined(path, a.s.size, depth, rtol, direct))
                 end = follow(a, [velocity], depth, rtol)[0]
-            except (NotJoinedError, RankLostError) as error:
+            except (NotJoinedError, RankLostError, TooManyStepsError) as error:
                 failures.append(str(error))
                 continue
             miss = float(np.abs((end.u * end.s) @ end.vt - target).max())

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, real_depth
+from fixedrank._checks import Array, real_array, real_depth
 from fixedrank.geometry import tangent
 from fixedrank.geometry.points import (
+    FactorDirections,
     FixedRankPoint,
     FixedRankTangentVector,
     checked_point,
     checked_tangent,
 )
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.spectrum import WeightTables, weight_tables
+from fixedrank.geometry.units import ordinary, restored, restored_values, unit_vector
 
 
 def require_metric(m: int, n: int, k: int, depth: float) -> None:
@@ -26,6 +28,37 @@ def require_metric(m: int, n: int, k: int, depth: float) -> None:
             "at infinite depth the metric exists only on the invertible matrices, k = m = n "
             f"(the normal directions degenerate), got m = {m}, n = {n}, k = {k}; use a finite depth"
         )
+
+
+def apply(
+    point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, name: str
+) -> FixedRankTangentVector:
+    """Return A_{W,N}(Z) at any scale of W and Z.
+
+    Raises
+    ------
+    OverflowError
+        If the result is beyond the range of floating point.
+    """
+    return _multiplied(name, vector, weight_tables(point.s, depth))
+
+
+def _multiplied(
+    name: str, vector: FixedRankTangentVector, tables: WeightTables
+) -> FixedRankTangentVector:
+    with np.errstate(over="ignore", invalid="ignore"):
+        image = _product(vector, tables)
+        if tables.exponent == 0 and ordinary(image):
+            return image
+    unit, exponent = unit_vector(vector)
+    return restored(name, _product(unit, tables), exponent + tables.exponent)
+
+
+def _product(vector: FixedRankTangentVector, tables: WeightTables) -> FixedRankTangentVector:
+    normal = tables.normal
+    return FixedRankTangentVector(
+        vector.Up * normal, vector.M * tables.tangential, vector.Vp * normal
+    )
 
 
 class DepthOperator:
@@ -64,11 +97,10 @@ class DepthOperator:
         m, n, k = self.point.u.shape[0], self.point.vt.shape[1], self.point.s.size
         require_metric(m, n, k, self.depth)
         self.shape = (m, n)
-        self._tangential = tangential_weights(self.point.s, self.depth)
-        self._normal = normal_weights(self.point.s, self.depth)
+        self._tables = weight_tables(self.point.s, self.depth)
 
     def __repr__(self) -> str:
-        (m, n), k = self.shape, self._normal.size
+        (m, n), k = self.shape, self.point.s.size
         return f"<DepthOperator of depth {self.depth:g} at a {m}x{n} matrix of rank {k}>"
 
     def apply(self, Z: Any) -> FixedRankTangentVector:
@@ -91,6 +123,8 @@ class DepthOperator:
         ------
         TypeError, ValueError
             If Z has wrong shapes or entries that are not finite.
+        OverflowError
+            If the image is beyond the range of floating point.
 
         Examples
         --------
@@ -101,10 +135,7 @@ class DepthOperator:
         >>> operator.apply(np.eye(3, 2)).M
         array([[8.]])
         """
-        vector = self._tangent(Z)
-        return FixedRankTangentVector(
-            vector.Up * self._normal, vector.M * self._tangential, vector.Vp * self._normal
-        )
+        return self._image(self._tangent(Z))
 
     def solve(self, Z: Any) -> FixedRankTangentVector:
         """Return the tangent vector that A_{W,N} maps to Z.
@@ -123,6 +154,8 @@ class DepthOperator:
         ------
         TypeError, ValueError
             If Z is not a tangent vector of these shapes, with finite entries.
+        OverflowError
+            If the preimage is beyond the range of floating point.
 
         Examples
         --------
@@ -136,11 +169,13 @@ class DepthOperator:
         True
         """
         up, core, vp = checked_tangent(self.point, Z)
+        tangential, normal, exponent, _ = self._tables
         if math.isinf(self.depth):
-            return FixedRankTangentVector(
-                np.zeros_like(up), core / self._tangential, np.zeros_like(vp)
-            )
-        return FixedRankTangentVector(up / self._normal, core / self._tangential, vp / self._normal)
+            # There are no normal directions, and their weight is zero.
+            normal = np.full_like(normal, np.inf)
+        with np.errstate(over="ignore"):
+            image = FixedRankTangentVector(up / normal, core / tangential, vp / normal)
+        return restored("A^{-1}(Z)", image, -exponent)
 
     def eigenvalues(self) -> Array:
         """Return all eigenvalues of A_{W,N} on T_W, ascending, with their multiplicities.
@@ -150,6 +185,11 @@ class DepthOperator:
         ndarray, shape ((m + n - k) k,)
             c_ij for each entry of M, and s_j^(2-2/N), m + n - 2k times each.
 
+        Raises
+        ------
+        OverflowError
+            If the largest is beyond the range of floating point, or becomes zero.
+
         Examples
         --------
         >>> import numpy as np, fixedrank
@@ -157,8 +197,12 @@ class DepthOperator:
         >>> fixedrank.DepthOperator(point, depth=2).eigenvalues()
         array([4., 4., 4., 8.])
         """
-        copies = sum(self.shape) - 2 * self._normal.size
-        return np.sort(np.concatenate((self._tangential.ravel(), np.repeat(self._normal, copies))))
+        tangential, normal, exponent, _ = self._tables
+        copies = sum(self.shape) - 2 * normal.size
+        values = np.sort(np.concatenate((tangential.ravel(), np.repeat(normal, copies))))
+        return (
+            values if exponent == 0 else restored_values("the largest eigenvalue", values, exponent)
+        )
 
     def logdet(self) -> float:
         """Return the natural logarithm of the determinant of A_{W,N} on T_W.
@@ -175,9 +219,11 @@ class DepthOperator:
         >>> round(float(np.exp(fixedrank.DepthOperator(point, depth=2).logdet())), 9)
         512.0
         """
-        copies = sum(self.shape) - 2 * self._normal.size
-        normal = copies * np.log(self._normal).sum() if copies else 0.0
-        return float(np.log(self._tangential).sum() + normal)
+        tangential, normal, exponent, _ = self._tables
+        copies = sum(self.shape) - 2 * normal.size
+        of_normal = copies * np.log(normal).sum() if copies else 0.0
+        units = exponent * math.log(2) * (tangential.size + copies * normal.size)
+        return float(np.log(tangential).sum() + of_normal + units)
 
     def aslinearoperator(self) -> LinearOperator:
         """Return A_{W,N} on all of R^{m x n} as a SciPy LinearOperator.
@@ -199,17 +245,18 @@ class DepthOperator:
         """
 
         def matvec(flat: Array) -> Array:
-            vector = tangent.project(self.point, np.asarray(flat, dtype=float).reshape(self.shape))
-            image = FixedRankTangentVector(
-                vector.Up * self._normal, vector.M * self._tangential, vector.Vp * self._normal
-            )
-            return tangent.to_matrix(self.point, image).ravel()
+            vector = tangent.project(self.point, real_array("a vector", flat).reshape(self.shape))
+            return tangent.to_matrix(self.point, self._image(vector)).ravel()
 
         size = self.shape[0] * self.shape[1]
         return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=np.float64)
 
+    def _image(self, vector: FixedRankTangentVector) -> FixedRankTangentVector:
+        return _multiplied("A(Z)", vector, self._tables)
+
     def _tangent(self, value: Any) -> FixedRankTangentVector:
-        if isinstance(value, (tuple, list)) and len(value) != 2:
+        plain = isinstance(value, (tuple, list)) and len(value) == 3
+        if plain and not isinstance(value, (FixedRankPoint, FactorDirections)):
             return checked_tangent(self.point, value)
         vector = tangent.project(self.point, value)
         return checked_tangent(self.point, vector, "the projection of Z")

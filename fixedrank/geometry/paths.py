@@ -56,8 +56,11 @@ class BalancedPath:
             (1 - t) * start + t * end for start, end in (self._left, self._middle, self._right)
         )
         values, frame = np.linalg.eigh(middle)
-        values = np.exp(values) if math.isinf(self.depth) else values ** (self.depth - 2)
-        return np.asarray(((left @ frame) * values[:, None, :]) @ (right @ frame).swapaxes(-1, -2))
+        # Where values are zero to round-off there may be no path, but NaN: no one follows it.
+        with np.errstate(all="ignore"):
+            values = np.exp(values) if math.isinf(self.depth) else values ** (self.depth - 2)
+            left, right = (left @ frame) * values[:, None, :], right @ frame
+            return np.asarray(left @ right.swapaxes(-1, -2))
 
     def factor_distance(self) -> float:
         """Return the distance between the factors, each changed as suits it best.

@@ -7,12 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import Array, real_array, require_finite
+from fixedrank._checks import Array, number_of_axes, real_array, require_finite
+from fixedrank.geometry.arithmetic import NoVector, Vector
 
 _ORTHONORMALITY_TOLERANCE = 1e-8
 
 
-class FixedRankPoint(NamedTuple):
+class _PointParts(NamedTuple):
+    u: Array
+    s: Array
+    vt: Array
+
+
+class FixedRankPoint(NoVector, _PointParts):
     """A matrix W = U diag(s) V^T of rank k, held by its factors.
 
     Any tuple ``(u, s, vt)`` of three such arrays serves as well, wherever a point is asked for.
@@ -33,9 +40,13 @@ class FixedRankPoint(NamedTuple):
     (1,)
     """
 
-    u: Array
-    s: Array
-    vt: Array
+    __slots__ = ()
+
+    _not_a_vector = (
+        "points (u, s, vt) do not add or scale: matrices of rank k are no vector space. The matrix "
+        "G + c W is MatrixSum(G, (c * u * s, vt.T)); a step along a tangent vector is "
+        "manifold.retraction(point, Z)"
+    )
 
 
 class _TangentParts(NamedTuple):
@@ -44,7 +55,7 @@ class _TangentParts(NamedTuple):
     Vp: Array
 
 
-class FixedRankTangentVector(_TangentParts):
+class FixedRankTangentVector(Vector, _TangentParts):
     """A tangent vector Z = U M V^T + Up V^T + U Vp^T at W = U diag(s) V^T.
 
     It adds, subtracts, and scales like a vector. Any tuple ``(Up, M, Vp)`` of three
@@ -71,45 +82,86 @@ class FixedRankTangentVector(_TangentParts):
 
     __slots__ = ()
 
-    # Without this, np.float64 * Z would turn Z into an object array.
-    __array_ufunc__ = None
 
-    def __add__(self, other: Any) -> FixedRankTangentVector:
-        if not isinstance(other, tuple) or len(other) != 3:
-            return NotImplemented
-        return FixedRankTangentVector(self.Up + other[0], self.M + other[1], self.Vp + other[2])
+class _DirectionParts(NamedTuple):
+    du: Array
+    ds: Array
+    dvt: Array
 
-    def __sub__(self, other: Any) -> FixedRankTangentVector:
-        if not isinstance(other, tuple) or len(other) != 3:
-            return NotImplemented
-        return FixedRankTangentVector(self.Up - other[0], self.M - other[1], self.Vp - other[2])
 
-    def __mul__(self, scalar: Any) -> FixedRankTangentVector:
-        if np.ndim(scalar) != 0:
-            return NotImplemented
-        return FixedRankTangentVector(self.Up * scalar, self.M * scalar, self.Vp * scalar)
+class FactorDirections(Vector, _DirectionParts):
+    """Directions (du, ds, dvt) along which the factors of W = U diag(s) V^T move.
 
-    __rmul__ = __mul__
+    They move W by du diag(s) vt + u diag(ds) vt + u diag(s) dvt, and have the shapes of the point,
+    as automatic differentiation of cost(u, s, vt) needs them: :meth:`FixedRank.embedding` makes
+    them. Their type tells them from a point and from derivatives of a cost, of the same shapes:
+    wherever an ambient matrix at a point is asked for they stand for the one by which W moves.
+    Like tangent vectors they add, subtract and scale.
 
-    def __truediv__(self, scalar: Any) -> FixedRankTangentVector:
-        if np.ndim(scalar) != 0:
-            return NotImplemented
-        return FixedRankTangentVector(self.Up / scalar, self.M / scalar, self.Vp / scalar)
+    Parameters
+    ----------
+    du : ndarray, shape (m, k)
+        Direction of u.
+    ds : ndarray, shape (k,)
+        Direction of s.
+    dvt : ndarray, shape (k, n)
+        Direction of vt.
 
-    def __neg__(self) -> FixedRankTangentVector:
-        return FixedRankTangentVector(-self.Up, -self.M, -self.Vp)
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=2)
+    >>> point = manifold.random_point(rng=0)
+    >>> Z = manifold.random_tangent_vector(point, rng=1)
+    >>> directions = manifold.embedding(point, Z)
+    >>> [part.shape for part in directions]
+    [(4, 2), (2,), (2, 3)]
+    >>> bool(np.allclose(manifold.projection(point, directions).Up, Z.Up))
+    True
+    """
+
+    __slots__ = ()
 
 
 _POINT, _TANGENT = ("u", "s", "vt"), ("Up", "M", "Vp")
+_OF_MATRIX = "; manifold.point(W) is the point of a matrix W"
 
 
 def _parts(value: Any, kind: str, names: tuple[str, ...]) -> list[Array]:
     if not isinstance(value, (tuple, list)) or len(value) != 3:
+        shape = tuple(getattr(value, "shape", ()))
+        of_matrix = names is _POINT and (len(shape) == 2 or isinstance(value, list))
         raise TypeError(
-            f"{kind} is a tuple ({', '.join(names)}) of three arrays, "
-            f"got {type(value).__name__} {str(value)[:40]!r}"
+            f"{kind} is a tuple ({', '.join(names)}) of three arrays, got {type(value).__name__} "
+            + (f"of shape {shape}" if len(shape) == 2 else repr(str(value)[:40]))
+            + (_OF_MATRIX if of_matrix else "")
         )
     return [real_array(name, part) for name, part in zip(names, value, strict=True)]
+
+
+def _shown(value: Any, parts: list[Array]) -> str:
+    of = "FactorDirections of " if isinstance(value, FactorDirections) else ""
+    return of + ", ".join(str(part.shape) for part in parts)
+
+
+def _advice_on_point(value: Any, parts: list[Array]) -> str:
+    """Return what to do with what is no point, as far as its form tells what it is."""
+    if isinstance(value, FactorDirections):
+        return "; they are a way of moving a point, not a point"
+    form = tuple(part.ndim for part in parts)
+    if form == (2, 2, 2):
+        return "; manifold.tangent_to_matrix(point, Z) is the matrix of a tangent vector Z"
+    return _OF_MATRIX if form == (1, 1, 1) else ""
+
+
+def _advice_on_vector(parts: list[Array]) -> str:
+    """Return what to do with what is no tangent vector, as far as its form tells what it is."""
+    if tuple(part.ndim for part in parts) != (2, 1, 2):
+        return ""
+    return (
+        "; manifold.projection(point, directions) is the tangent vector of FactorDirections, "
+        "manifold.euclidean_to_riemannian_gradient(point, derivatives) the gradient of a cost"
+    )
 
 
 def is_triple(value: Any) -> bool:
@@ -117,21 +169,40 @@ def is_triple(value: Any) -> bool:
     return (
         isinstance(value, (tuple, list))
         and len(value) == 3
-        and np.ndim(value[0]) == 2
-        and np.ndim(value[1]) == 1
+        and number_of_axes(value[0]) == 2
+        and number_of_axes(value[1]) == 1
     )
 
 
+def is_factor_derivative(value: Any) -> bool:
+    """Say whether `value` is a triple (du, ds, dvt) of no type that would tell what it is."""
+    return is_triple(value) and not isinstance(value, (FixedRankPoint, FactorDirections))
+
+
 def as_point(value: Any, m: int, n: int, k: int) -> FixedRankPoint:
-    """Return `value` as a point with the shapes of M_k checked, and little else."""
+    """Return `value` as a point with the shapes of M_k checked, and little else.
+
+    Factors in another precision than float64 are in general not orthonormal to round-off of it:
+    of those this is checked too.
+    """
     u, s, vt = parts = _parts(value, "a point", _POINT)
-    if u.shape != (m, k) or s.shape != (k,) or vt.shape != (k, n):
+    if (
+        u.shape != (m, k)
+        or s.shape != (k,)
+        or vt.shape != (k, n)
+        or isinstance(value, FactorDirections)
+    ):
         raise ValueError(
-            f"a point of {m}x{n} matrices of rank {k} has shapes {(m, k)}, {(k,)}, {(k, n)}, "
-            f"got {', '.join(str(part.shape) for part in parts)}"
+            f"a point of {m}x{n} matrices of rank {k} has shapes {(m, k)}, {(k,)}, {(k, n)}, got "
+            f"{_shown(value, parts)}{_advice_on_point(value, parts)}"
         )
-    if not math.isfinite(s.dot(s)):
+    # By vdot, which does not warn where the squares overflow.
+    if not math.isfinite(np.vdot(s, s)):
         require_finite("s", s)
+    if not (u is value[0] and vt is value[2]):
+        for name, part in (("u", u), ("vt", vt)):
+            require_finite(name, part)
+        _require_orthonormal(u, vt)
     return FixedRankPoint(u, s, vt)
 
 
@@ -143,9 +214,24 @@ def as_tangent(
     if up.shape != (m, k) or core.shape != (k, k) or vp.shape != (n, k):
         raise ValueError(
             f"{name} at a {m}x{n} matrix of rank {k} has shapes "
-            f"{(m, k)}, {(k, k)}, {(n, k)}, got {', '.join(str(part.shape) for part in parts)}"
+            f"{(m, k)}, {(k, k)}, {(n, k)}, got "
+            f"{_shown(value, parts)}{_advice_on_vector(parts)}"
         )
     return FixedRankTangentVector(up, core, vp)
+
+
+def as_directions(point: FixedRankPoint, value: Any) -> FactorDirections:
+    """Return `value` as FactorDirections with shapes and finiteness checked against the point."""
+    parts = _parts(value, "FactorDirections", ("du", "ds", "dvt"))
+    if any(part.shape != of.shape for part, of in zip(parts, point, strict=True)):
+        raise ValueError(
+            f"FactorDirections have the shapes of the point, "
+            f"{', '.join(str(of.shape) for of in point)}, "
+            f"got {', '.join(str(part.shape) for part in parts)}"
+        )
+    for name, part in zip(("du", "ds", "dvt"), parts, strict=True):
+        require_finite(name, part)
+    return FactorDirections(*parts)
 
 
 def checked_point(point: Any) -> FixedRankPoint:
@@ -157,10 +243,11 @@ def checked_point(point: Any) -> FixedRankPoint:
         Which condition fails, and by how much.
     """
     u, s, vt = parts = _parts(point, "a point", _POINT)
-    if (u.ndim, s.ndim, vt.ndim) != (2, 1, 2) or not u.shape[1] == s.size == vt.shape[0]:
+    fitting = (u.ndim, s.ndim, vt.ndim) == (2, 1, 2) and u.shape[1] == s.size == vt.shape[0]
+    if not fitting or isinstance(point, FactorDirections):
         raise ValueError(
             "a point has shapes (m, k), (k,), (k, n), but u, s, vt have shapes "
-            f"{u.shape}, {s.shape}, {vt.shape}"
+            f"{_shown(point, parts)}{_advice_on_point(point, parts)}"
         )
     for name, part in zip(_POINT, parts, strict=True):
         require_finite(name, part)
@@ -169,14 +256,20 @@ def checked_point(point: Any) -> FixedRankPoint:
         raise ValueError(f"the rank k = {k} must lie between 1 and min(m, n) = {min(m, n)}")
     if not (s > 0).all():
         raise ValueError(f"the singular values must be positive, but the smallest is {s.min():.3e}")
+    _require_orthonormal(u, vt)
+    return FixedRankPoint(u, s, vt)
+
+
+def _require_orthonormal(u: Array, vt: Array) -> None:
     for name, gram in (("columns of u", u.T @ u), ("rows of vt", vt @ vt.T)):
-        deviation = float(np.abs(gram - np.eye(k)).max())
+        deviation = float(np.abs(gram - np.eye(gram.shape[0])).max())
         if deviation > _ORTHONORMALITY_TOLERANCE:
             raise ValueError(
                 f"the {name} must be orthonormal, but their Gram matrix differs from the "
-                f"identity by {deviation:.3e} (tolerance {_ORTHONORMALITY_TOLERANCE:.0e})"
+                f"identity by {deviation:.3e} (tolerance {_ORTHONORMALITY_TOLERANCE:.0e}); "
+                "manifold.point((u, s, vt)) makes the same matrix a point, also one that was saved "
+                "in float32"
             )
-    return FixedRankPoint(u, s, vt)
 
 
 def checked_tangent(point: FixedRankPoint, vector: Any, name: str = "Z") -> FixedRankTangentVector:

@@ -7,18 +7,24 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from scipy.sparse.linalg import LinearOperator, svds
 
 from fixedrank._checks import Array, RankLostError, require_finite
 from fixedrank.geometry.ambient import LowRank, as_ambient
+from fixedrank.geometry.leading import leading_svd
 from fixedrank.geometry.orthonormal import joint_basis, small_svd
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.points import FixedRankPoint, is_factor_derivative
+from fixedrank.geometry.units import exponent_of, moderate, restored_values, shifted
 
 _EPS = float(np.finfo(float).eps)
 
 
 def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
     """Return the point of M_k nearest to W + Z, in thin products only."""
+    exponent = 0
+    if not moderate(point.s):
+        exponent = exponent_of("the point or the tangent vector", point.s, *vector)
+        point = FixedRankPoint(point.u, np.ldexp(point.s, -exponent), point.vt)
+        vector = shifted(vector, -exponent)
     u, s, vt = point
     up, core, vp = vector
     k = s.size
@@ -30,6 +36,8 @@ def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
     left_u, left_up = columns.coefficients[:, :k], columns.coefficients[:, k:]
     right_v, right_vp = rows.coefficients[:, :k].T, rows.coefficients[:, k:].T
     left, values, right = small_svd(left_u @ (inner @ right_v + right_vp) + left_up @ right_v)
+    if exponent != 0:
+        values = restored_values("the singular values of W + Z", values, exponent)
     require_rank(values, k, "the step leaves the manifold of rank-{k} matrices; take a shorter one")
     return FixedRankPoint(
         columns.combine(left[:, :k]), np.array(values[:k]), rows.combine(right[:k].T).T
@@ -38,8 +46,9 @@ def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
 
 def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
     """Return the best rank-k approximation of an m x n matrix as a point."""
-    if not isinstance(matrix, (LinearOperator, tuple)) and not scipy.sparse.issparse(matrix):
-        matrix = np.asarray(matrix) if np.ndim(matrix) == 2 else matrix
+    if is_factor_derivative(matrix):
+        # A point by its shapes; its factors may be orthonormal to float32 only.
+        matrix = FixedRankPoint(*matrix)
     known = as_ambient(matrix, (m, n))
     if isinstance(known, LowRank):
         for part in known:
@@ -56,15 +65,7 @@ def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
         dense = known.toarray() if scipy.sparse.issparse(known) else known @ np.eye(n)
         return nearest_point(np.asarray(dense, dtype=float), m, n, k)
     else:
-        generator = np.random.default_rng(0)
-        probe = np.asarray(known @ generator.standard_normal(n))
-        require_finite("the product of W with a vector", probe)
-        if probe.any():
-            u, s, vt = svds(known, k, rng=generator)
-            order = np.argsort(s)[::-1]
-            u, s, vt = u[:, order], s[order], vt[order]
-        else:
-            u, s, vt = np.zeros((m, k)), np.zeros(k), np.zeros((k, n))
+        u, s, vt = leading_svd(known, k, "W")
     if s.size < k:
         s = np.concatenate((s, np.zeros(k - s.size)))
     require_rank(s, k, "the matrix has a rank below k = {k}; choose a smaller k")

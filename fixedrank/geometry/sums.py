@@ -11,10 +11,15 @@ from fixedrank.geometry.ambient import (
     KINDS,
     BlockOperator,
     as_ambient,
+    known_matrix,
     times,
     to_array,
     transposed_times,
 )
+from fixedrank.geometry.points import FactorDirections, FixedRankPoint, FixedRankTangentVector
+
+# Terms that are kept as they are, until a point makes them matrices.
+_AT_A_POINT = (FixedRankTangentVector, FactorDirections)
 
 
 class MatrixSum(BlockOperator):
@@ -26,8 +31,10 @@ class MatrixSum(BlockOperator):
 
     Parameters
     ----------
-    *terms : array, sparse array, low-rank pair or triple, LinearOperator or MatrixSum
-        At least one m x n matrix. A pair (L, R) stands for L R^T, a triple (L, S, R) for L S R^T.
+    *terms : array, sparse array, low-rank pair or triple, LinearOperator, point or MatrixSum
+        At least one m x n matrix. A pair (L, R) stands for L R^T, a triple (L, S, R) for L S R^T, a
+        FixedRankPoint for W. A FixedRankTangentVector or FactorDirections stand for their matrix
+        where the sum is used at a point, such as in a projection.
 
     Attributes
     ----------
@@ -60,17 +67,28 @@ class MatrixSum(BlockOperator):
     def __init__(self, *terms: Any) -> None:
         if not terms:
             raise ValueError("a sum of matrices needs at least one term")
-        shape = _shape(terms[0])
         known: list[Any] = []
+        shape: tuple[int, ...] = ()
         for i, term in enumerate(terms):
             try:
-                matrix = as_ambient(term, shape)
+                parts, found = _parts(term)
+                if len(found) != 2:
+                    raise TypeError(f"an ambient matrix is {KINDS}; got the shape {found}")
+                if found != (shape or found):
+                    raise ValueError(f"the ambient matrix must have shape {shape}, got {found}")
             except (TypeError, ValueError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"term {i} of the sum: {error}") from error
-            known.extend(matrix.terms if isinstance(matrix, MatrixSum) else [matrix])
-        super().__init__(shape)
+            known.extend(parts)
+            shape = found
+        super().__init__((int(shape[0]), int(shape[1])))
         self.terms = tuple(known)
+
+    def at(self, point: FixedRankPoint | None) -> MatrixSum:
+        """Return the sum in which tangent vectors are matrices, those at the point."""
+        if not any(isinstance(term, _AT_A_POINT) for term in self.terms):
+            return self
+        return MatrixSum(*(as_ambient(term, self.shape, point) for term in self.terms))
 
     def toarray(self) -> Array:
         """Return the dense m x n array.
@@ -87,13 +105,13 @@ class MatrixSum(BlockOperator):
         array([[1., 1.],
                [0., 1.]])
         """
-        return np.sum([to_array(term) for term in self.terms], axis=0)
+        return np.sum([to_array(term) for term in self.at(None).terms], axis=0)
 
     def _matmat(self, block: Array) -> Array:
-        return _total([times(term, block) for term in self.terms])
+        return _total([times(term, block) for term in self.at(None).terms])
 
     def _rmatmat(self, block: Array) -> Array:
-        return _total([transposed_times(term, block) for term in self.terms])
+        return _total([transposed_times(term, block) for term in self.at(None).terms])
 
 
 def _total(parts: list[Array]) -> Array:
@@ -104,12 +122,13 @@ def _total(parts: list[Array]) -> Array:
     return result
 
 
-def _shape(matrix: Any) -> tuple[int, int]:
-    """Return the shape of an ambient matrix of any kind."""
-    if isinstance(matrix, (tuple, list)) and matrix and np.ndim(matrix[0]) == 2:
-        return np.shape(matrix[0])[0], np.shape(matrix[-1])[0]
-    listed = isinstance(matrix, (tuple, list))
-    shape: tuple[int, ...] = np.shape(matrix) if listed else getattr(matrix, "shape", ())
-    if len(shape) != 2:
-        raise TypeError(f"an ambient matrix is {KINDS}; got {type(matrix).__name__} as term 0")
-    return int(shape[0]), int(shape[1])
+def _parts(term: Any) -> tuple[list[Any], tuple[int, ...]]:
+    """Return the terms that a term adds, and its shape."""
+    if isinstance(term, MatrixSum):
+        return list(term.terms), term.shape
+    if isinstance(term, FixedRankTangentVector):
+        return [term], np.shape(term.Up)[:1] + np.shape(term.Vp)[:1]
+    if isinstance(term, FactorDirections):
+        return [term], np.shape(term.du)[:1] + np.shape(term.dvt)[1:]
+    matrix = known_matrix(term)
+    return [matrix], tuple(matrix.shape)

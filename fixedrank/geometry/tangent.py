@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.tall import TALL, add_product, scaled_columns, subtract_product
 
@@ -44,7 +44,8 @@ def project(
 ) -> FixedRankTangentVector:
     """Project an ambient matrix of any kind to the tangent space; weigh columns of Up and Vp."""
     u, _, vt = point
-    gv, gtu = ambient_products(matrix, u, vt.T)
+    known = as_ambient(matrix, (u.shape[0], vt.shape[1]), point)
+    gv, gtu = times(known, vt.T), transposed_times(known, u)
     core = u.T @ gv
     # An operator of the user may return what is not ours to change.
     ours = not isinstance(matrix, LinearOperator)

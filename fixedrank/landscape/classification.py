@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from fixedrank._checks import Array, finite_array, real_depth
+from fixedrank._checks import Array, real_array, real_depth
+from fixedrank.geometry.ambient import dense_matrix
 from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.operator import require_metric
 from fixedrank.geometry.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.networks.regression import LinearRegression, require_regression
 
 NOT_CRITICAL = "not a critical point"
 
@@ -121,6 +122,7 @@ def classify(
     >>> print(fixedrank.classify(problem, flow.points[-1]))
     global minimum on the matrices of rank 1: W_J with J = (0,) at distance ... (tolerance 3.0e-06)
     """
+    require_regression(problem, "classify")
     number = real_depth(depth)
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
@@ -153,19 +155,14 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
     """Return W as (u, s, vt) with descending singular values, which may vanish."""
     if is_triple(point):
         problem.loss(point)  # checks shapes and values
-        u, s, vt = (np.asarray(part, dtype=np.float64) for part in point)
+        u, s, vt = (real_array("a factor", part) for part in point)
         if (s < 0).any():
             raise ValueError(f"singular values must be >= 0, but the smallest is {s.min():.3e}")
         if (s > 0).any():
             checked_point((u[:, s > 0], s[s > 0], vt[s > 0]))
         order = np.argsort(-s, kind="stable")
         return FixedRankPoint(u[:, order], s[order], vt[order])
-    matrix = finite_array("the matrix", point, 2)
-    if matrix.shape != problem.shape:
-        raise ValueError(
-            f"the matrix must have shape (d_y, d_x) = {problem.shape}, got {matrix.shape}"
-        )
-    return svd_point(matrix)
+    return svd_point(dense_matrix("the matrix", point, problem.shape, "(d_y, d_x)"))
 
 
 def svd_point(matrix: Array) -> FixedRankPoint:

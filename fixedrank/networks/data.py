@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from fixedrank._checks import Array, finite_array, require_finite
+from fixedrank.geometry.ambient import float64_matrix
 
 
 def dense_pair(X: Any, Y: Any) -> tuple[Array, Array]:
@@ -46,9 +47,7 @@ def finite_matrix(name: str, matrix: Any) -> Any:
         return finite_array(name, matrix, 2)
     if matrix.ndim != 2:
         raise ValueError(f"{name} must have 2 axes, but has shape {matrix.shape}")
-    if np.issubdtype(matrix.dtype, np.complexfloating):
-        raise TypeError(f"{name} must be real, but has dtype {matrix.dtype}")
-    result = scipy.sparse.csr_array(matrix, dtype=np.float64)
+    result = scipy.sparse.csr_array(float64_matrix(name, matrix))
     if not result.has_canonical_format:
         result = result.copy()
         result.sum_duplicates()

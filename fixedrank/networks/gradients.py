@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.points import FixedRankPoint
 
 # (left, core, right) -> (G right, G^T left), at W = left core right^T.
@@ -47,9 +47,11 @@ def thin_gradient(problem: Any) -> ThinGradient:
         return own
 
     def products(left: Array, core: Array | None, right: Array) -> tuple[Array, Array]:
-        gradient = problem.gradient(thin_point(left, core, right))
+        point = thin_point(left, core, right)
+        gradient = problem.gradient(point)
         try:
-            return ambient_products(gradient, left, right)
+            known = as_ambient(gradient, (left.shape[0], right.shape[0]), point)
+            return times(known, right), transposed_times(known, left)
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             name = type(problem).__name__

@@ -13,9 +13,57 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array
-from fixedrank.networks.gradients import narrow_partial_products
-from fixedrank.networks.regression import LinearRegression
+from fixedrank._checks import Array, finite_array, real_array
+from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.networks.gradients import narrow_partial_products, thin_point
+from fixedrank.networks.layers import checked_layers
+from fixedrank.networks.quadratic import QuadraticLoss
+
+
+class _OfRegression:
+    """Thin products with the gradient W C - B at W = P R, and their derivatives."""
+
+    def __init__(self, problem: QuadraticLoss, left: Array, right: Array) -> None:
+        self.problem, self.left, self.right = problem, left, right
+        self.rc, self.plain = (problem.C @ right.T).T, left.T @ left
+        self.along = self.rc @ right.T
+
+    def products(self) -> tuple[Array, Array]:
+        """Return G R^T and P^T G."""
+        outer = self.left @ self.along - self.problem.B @ self.right.T
+        return outer, self.plain @ self.rc - (self.problem.B.T @ self.left).T
+
+    def moved(self, dp: Array, dr: Array) -> tuple[Array, Array]:
+        """Return the derivatives of both along directions of P and R."""
+        problem, p, r = self.problem, self.left, self.right
+        drc = (problem.C @ dr.T).T
+        along, across = drc @ r.T, dp.T @ p
+        outer = dp @ self.along + p @ (along + along.T) - problem.B @ dr.T
+        inner = (across + across.T) @ self.rc + self.plain @ drc - (problem.B.T @ dp).T
+        return outer, inner
+
+
+class _OfLoss:
+    """The same for any loss, from its gradient and its Hessian applied to low-rank matrices."""
+
+    def __init__(self, problem: Any, left: Array, right: Array) -> None:
+        self.problem, self.left, self.right = problem, left, right
+        self.shape = (left.shape[0], right.shape[1])
+        self.point = thin_point(left, None, right.T)
+        self.gradient = as_ambient(problem.gradient(self.point), self.shape, self.point)
+
+    def products(self) -> tuple[Array, Array]:
+        """Return G R^T and P^T G."""
+        G = self.gradient
+        return times(G, self.right.T), transposed_times(G, self.left).T
+
+    def moved(self, dp: Array, dr: Array) -> tuple[Array, Array]:
+        """Return the derivatives of both along directions of P and R."""
+        pair = np.hstack((dp, self.left)), np.vstack((self.right, dr)).T
+        image = self.problem.hessian_product(self.point, pair)
+        H, G = as_ambient(image, self.shape, self.point), self.gradient
+        outer = times(H, self.right.T) + times(G, dr.T)
+        return outer, transposed_times(H, self.left).T + transposed_times(G, dp).T
 
 
 class NetworkHessian(LinearOperator):
@@ -25,8 +73,10 @@ class NetworkHessian(LinearOperator):
 
     Parameters
     ----------
-    problem : LinearRegression
-        The problem.
+    problem : LinearRegression, MatrixCompletion, MatrixSensing or object
+        The problem. One of your own has ``gradient(W)`` and ``hessian_product(W, pair)``, at a
+        point W the Hessian of the loss applied to the low-rank matrix L R^T of a pair (L, R); both
+        return a d_y x d_x matrix of any kind.
     factors : sequence of array_like
         The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
 
@@ -52,14 +102,17 @@ class NetworkHessian(LinearOperator):
     [array([[4.]]), array([[1.]])]
     """
 
-    def __init__(self, problem: LinearRegression, factors: Sequence[Any]) -> None:
-        self.problem, self.layers = problem, problem.checked_layers(factors)
+    def __init__(self, problem: Any, factors: Sequence[Any]) -> None:
+        if not callable(getattr(problem, "hessian_product", None)):
+            raise TypeError(
+                "the Hessian in the layers needs that of the loss, as a method "
+                f"hessian_product(W, pair) of the problem; a {type(problem).__name__} has none"
+            )
+        self.problem, self.layers = problem, checked_layers(problem, factors)
         self.cut, self._left, self._right = narrow_partial_products(self.layers)
-        left, right = self._left[-1], self._right[-1]
-        self._rc, self._plain = (problem.C @ right.T).T, left.T @ left
-        self._along = self._rc @ right.T
-        outer = left @ self._along - problem.B @ right.T
-        inner = self._plain @ self._rc - (problem.B.T @ left).T
+        kind = _OfRegression if isinstance(problem, QuadraticLoss) else _OfLoss
+        self._thin = kind(problem, self._left[-1], self._right[-1])
+        outer, inner = self._thin.products()
         # G times what stands right of the cut and its further products, as for the gradient.
         self._outer, self._inner = [outer], [inner]
         for layer in self.layers[: self.cut : -1]:
@@ -94,7 +147,7 @@ class NetworkHessian(LinearOperator):
         >>> fixedrank.NetworkHessian(problem, [[[1.0]], [[2.0]]]).split([5.0, 6.0])
         [array([[5.]]), array([[6.]])]
         """
-        flat = np.asarray(vector, dtype=np.float64).reshape(self._bounds[-1])
+        flat = real_array("the vector", vector).reshape(self._bounds[-1])
         return [
             flat[start:end].reshape(layer.shape)
             for layer, start, end in zip(self.layers, self._bounds, self._bounds[1:], strict=False)
@@ -141,19 +194,14 @@ class NetworkHessian(LinearOperator):
         return self
 
     def _product(self, moves: list[Array]) -> list[Array]:
-        problem, cut, layers = self.problem, self.cut, self.layers
+        cut, layers = self.cut, self.layers
         left = [np.zeros_like(self._left[0])]
         for i, layer in enumerate(layers[cut:]):
             left.append(moves[cut + i] @ self._left[i] + layer @ left[-1])
         right = [np.zeros_like(self._right[0])]
         for i, layer in enumerate(reversed(layers[:cut])):
             right.append(right[-1] @ layer + self._right[i] @ moves[cut - 1 - i])
-        p, r, dp, dr = self._left[-1], self._right[-1], left[-1], right[-1]
-        drc = (problem.C @ dr.T).T
-        along = drc @ r.T
-        across = dp.T @ p
-        outer = dp @ self._along + p @ (along + along.T) - problem.B @ dr.T
-        inner = (across + across.T) @ self._rc + self._plain @ drc - (problem.B.T @ dp).T
+        outer, inner = self._thin.moved(left[-1], right[-1])
         result: list[Array] = [np.empty(0)] * len(layers)
         for i, j in enumerate(range(len(layers) - 1, cut - 1, -1)):
             result[j] = outer @ self._left[j - cut].T + self._outer[i] @ left[j - cut].T

@@ -10,7 +10,7 @@ import pymanopt
 
 from fixedrank._checks import Array
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
-from fixedrank.networks.layers import checked_factors
+from fixedrank.networks.layers import checked_layers
 from fixedrank.networks.pymanopt_problem import pymanopt_problem
 
 
@@ -118,15 +118,7 @@ class LayeredLoss(ABC):
         >>> problem.checked_layers([[[1, 2]], [[3], [4]]])[0]
         array([[1., 2.]])
         """
-        layers = checked_factors(factors)
-        found = (layers[-1].shape[0], layers[0].shape[1])
-        if found != self.shape:
-            raise ValueError(
-                f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, "
-                f"but the problem asks for R^{self.shape[1]} to R^{self.shape[0]}, "
-                f"shape {self.shape}"
-            )
-        return layers
+        return checked_layers(self, factors)
 
     def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
         """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
@@ -146,6 +138,15 @@ class LayeredLoss(ABC):
         ------
         ValueError
             If the manifold has matrices of another shape.
+
+        Notes
+        -----
+        pymanopt's optimizers stop by absolute numbers: a gradient below ``min_gradient_norm=1e-6``,
+        a step below ``min_step_size=1e-10``, and trust regions count with costs of about one. With
+        values in units of 1e-20 they stop where they start, with values of 1e15 trust regions
+        reject every step. Make the problem in units of its data: of ``values / c``, and the
+        solution is W times c, ``(u, c * s, vt)``; of ``X / a`` and ``Y / b``, and it is W times
+        b / a. For c take the largest absolute value. Line searchers take the same problem.
 
         Examples
         --------

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from fixedrank._checks import Array, finite_array, positive_integer
+from fixedrank.geometry.points import is_triple
 from fixedrank.networks.gradients import narrow_partial_products
 
 # Layers count as balanced up to this, relative to the square of the largest of their norms.
 BALANCED = 1e-10
 
 
-def checked_factors(factors: Sequence[Any]) -> list[Array]:
+def checked_factors(factors: Any) -> list[Array]:
     """Return the factors W_1, ..., W_N as arrays whose shapes fit together."""
     if isinstance(factors, np.ndarray) and factors.ndim != 3:
         raise TypeError(f"factors must be a list [W_1, ..., W_N], got an array {factors.shape}")
+    if is_triple(factors):
+        raise TypeError(
+            "factors must be a list [W_1, ..., W_N], got a point (u, s, vt); "
+            "balanced_factors(point, widths) are layers with this product"
+        )
+    several = isinstance(factors, Iterable) and not isinstance(factors, (str, Mapping))
+    if not several or len(getattr(factors, "shape", ())) == 2:
+        kind = type(factors).__name__
+        raise TypeError(f"factors must be a list [W_1, ..., W_N] of matrices, got a {kind}")
     layers = [finite_array(f"W_{j}", factor, 2) for j, factor in enumerate(factors, start=1)]
     if not layers:
         raise ValueError("factors must be a list [W_1, ..., W_N] of at least one matrix, got none")
@@ -28,6 +38,18 @@ def checked_factors(factors: Sequence[Any]) -> list[Array]:
                 f"W_{j + 1} W_{j} is not defined: W_{j + 1} has shape {outer.shape}, "
                 f"W_{j} has shape {inner.shape} (factors come in the order W_1, ..., W_N)"
             )
+    return layers
+
+
+def checked_layers(problem: Any, factors: Sequence[Any]) -> list[Array]:
+    """Return the factors as arrays that fit together and to a problem, if this has a shape."""
+    layers = checked_factors(factors)
+    found, shape = (layers[-1].shape[0], layers[0].shape[1]), getattr(problem, "shape", None)
+    if shape is not None and tuple(shape) != found:
+        raise ValueError(
+            f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, "
+            f"but the problem asks for R^{shape[1]} to R^{shape[0]}, shape {tuple(shape)}"
+        )
     return layers
 
 

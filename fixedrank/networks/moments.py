@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, svds
 
 from fixedrank._checks import Array, finite_array
-from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transposed_times
+from fixedrank.geometry.ambient import (
+    BlockOperator,
+    as_ambient,
+    times,
+    to_array,
+    transposed_times,
+)
 from fixedrank.networks.data import digest_of, finite_matrix
 
 # Up to this, relative to all that enters them, two products count as equal.
@@ -108,6 +114,21 @@ def in_factors(matrix: Any) -> Any:
     return matrix
 
 
+def spectral_norm(matrix: Any) -> float:
+    """Return the largest singular value of an array, a csr_array or a LinearOperator."""
+    if not isinstance(matrix, np.ndarray) and min(matrix.shape) <= _SMALL:
+        matrix = to_array(matrix) if matrix.shape[1] <= _SMALL else to_array(matrix.T)
+    if isinstance(matrix, np.ndarray):
+        return float(np.linalg.norm(matrix, 2))
+    generator = np.random.default_rng(0)
+    size = float(np.abs(times(matrix, generator.standard_normal((matrix.shape[1], 1)))).max())
+    if size == 0:
+        return 0.0
+    # Of a matrix of norm near 1, whatever the unit: squares neither underflow nor overflow.
+    found = svds(matrix * (1 / size), 1, return_singular_vectors=False, rng=generator)
+    return float(found[0]) * size
+
+
 def as_moment(name: str, matrix: Any) -> Any:
     """Return a matrix that a user hands in as an array, a csr_array or a LinearOperator.
 
@@ -176,25 +197,30 @@ def require_moments(C: Any, B: Any, squared_norm: float) -> None:
     cx, bx, bty = times(C, x), times(B, x), transposed_times(B, y)
     for name, image in (("C", cx), ("B", bx), ("the transpose of B", bty)):
         finite_array(f"the product of {name} with a vector", image, 2)
+    # In units of C and of B, in which no square of a small or a large moment leaves float64.
+    unit_c, unit_b = (float(np.abs(image).max()) or 1.0 for image in (cx, np.append(bx, bty)))
+    cx, bx, bty = cx / unit_c, bx / unit_b, bty / unit_b
     gram, size = x.T @ cx, float(np.linalg.norm(x) * np.linalg.norm(cx))
-    square, bound = float(np.vdot(bx, bx)), squared_norm * float(gram.trace())
     if abs(gram[0, 1] - gram[1, 0]) > _ROUND_OFF * size:
         raise ValueError(
-            f"C must be symmetric, but y^T C x = {gram[1, 0]:.6e} and x^T C y = {gram[0, 1]:.6e} "
-            "for some vectors x and y"
+            f"C must be symmetric, but y^T C x = {gram[1, 0] * unit_c:.6e} and "
+            f"x^T C y = {gram[0, 1] * unit_c:.6e} for some vectors x and y"
         )
     if gram.trace() < -_ROUND_OFF * size:
         raise ValueError(
-            f"C must be positive semidefinite, but x^T C x = {gram.trace():.3e} for some x"
+            f"C must be positive semidefinite, but x^T C x = {gram.trace() * unit_c:.3e} for some x"
         )
-    if square > bound + _ROUND_OFF * squared_norm * size:
+    ratio = squared_norm / unit_b * (unit_c / unit_b)
+    square, bound = float(np.vdot(bx, bx)), ratio * float(gram.trace())
+    if square > bound + _ROUND_OFF * ratio * size:
         raise ValueError(
             "C, B and squared_norm do not belong together: ||B x||^2 <= ||Y||^2 x^T C x for all x, "
-            f"but for some x the left side is {square:.3e} and the right one {bound:.3e}"
+            f"but for some x the left side is {square:.3e} and the right one {bound:.3e}, in units "
+            f"of {unit_b:.3e} squared"
         )
     ends = float(np.vdot(y, bx[:, 0])), float(np.vdot(bty, x[:, 0]))
     if abs(ends[0] - ends[1]) > _ROUND_OFF * np.linalg.norm(y) * np.linalg.norm(bx):
         raise ValueError(
-            f"rmatvec of B is not its transpose: y^T (B x) = {ends[0]:.6e} and "
-            f"(B^T y)^T x = {ends[1]:.6e} for some x and y"
+            f"rmatvec of B is not its transpose: y^T (B x) = {ends[0] * unit_b:.6e} and "
+            f"(B^T y)^T x = {ends[1] * unit_b:.6e} for some x and y"
         )

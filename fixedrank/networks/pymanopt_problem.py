@@ -10,6 +10,18 @@ import pymanopt
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import ambient_products
 from fixedrank.geometry.manifold import FixedRank
+from fixedrank.geometry.points import is_triple
+
+
+class _Problem(pymanopt.Problem):
+    """A problem that says why it cannot go to another process."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a pymanopt Problem holds functions that were made in this process and cannot be "
+            "pickled: send the problem and the manifold instead, and call "
+            "problem.to_pymanopt(manifold) where it is solved"
+        )
 
 
 def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
@@ -46,8 +58,13 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         )
 
     @pymanopt.function.numpy(manifold)
-    def cost(u: Array, s: Array, vt: Array) -> float:
-        return float(problem.loss((u, s, vt)))
+    def cost(*point: Any) -> float:
+        if not is_triple(point):
+            raise TypeError(
+                "a point is a tuple (u, s, vt); the point of a matrix W, for initial_point, is "
+                "manifold.point(W)"
+            )
+        return float(problem.loss(point))
 
     @pymanopt.function.numpy(manifold)
     def euclidean_gradient(u: Array, s: Array, vt: Array) -> Any:
@@ -64,7 +81,7 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         return problem.hessian_product((u, s, vt), pair)
 
     with_hessian = on_fixed_rank and hasattr(problem, "hessian_product")
-    return pymanopt.Problem(
+    return _Problem(
         manifold,
         cost,
         euclidean_gradient=euclidean_gradient,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array, real_array
-from fixedrank.geometry.points import is_triple
+from fixedrank._checks import Array, real_array
+from fixedrank.geometry.ambient import dense_matrix
+from fixedrank.geometry.points import FactorDirections, is_triple
 from fixedrank.networks.moments import in_factors
 from fixedrank.networks.regression_gradient import RegressionGradient
 
@@ -169,14 +170,13 @@ class QuadraticLoss:
         return (np.eye(rows), matrix.T) if rows <= columns else (matrix, np.eye(columns))
 
     def _matrix(self, W: Any) -> Array:
-        matrix = finite_array("W", W, 2)
-        if matrix.shape != self.shape:
-            raise ValueError(f"W must have shape (d_y, d_x) = {self.shape}, got {matrix.shape}")
-        return matrix
+        return dense_matrix("W", W, self.shape, "(d_y, d_x)")
 
     def _point(self, W: Any) -> tuple[Array, Array, Array]:
         u, s, vt = (real_array(name, part) for name, part in zip(("u", "s", "vt"), W, strict=True))
         k = s.size
+        if isinstance(W, FactorDirections):
+            dense_matrix("W", W, self.shape, "(d_y, d_x)")
         if u.shape != (self.shape[0], k) or vt.shape != (k, self.shape[1]):
             raise ValueError(
                 f"a point (u, s, vt) of {self.shape} matrices was expected, "

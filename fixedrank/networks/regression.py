@@ -23,7 +23,17 @@ from fixedrank.networks.moments import (
     product_of_data,
     require_moments,
 )
+from fixedrank.networks.quadratic import QuadraticLoss
 from fixedrank.networks.whitened import Whitened, WhitenedLoss
+
+
+def require_regression(problem: Any, what: str) -> None:
+    """Raise a TypeError unless the problem is a quadratic loss held by C, B and ||Y||^2."""
+    if not isinstance(problem, QuadraticLoss):
+        raise TypeError(
+            f"{what} needs a LinearRegression(X, Y), as it is made of C = X X^T and B = Y X^T; "
+            f"a {type(problem).__name__} has none"
+        )
 
 
 class LinearRegression(WhitenedLoss):
@@ -213,7 +223,10 @@ class LinearRegression(WhitenedLoss):
         >>> abs(problem.loss(point)) < 1e-10
         True
         """
-        number = float(real_array("squared_norm", squared_norm))
+        given = real_array("squared_norm", squared_norm)
+        if given.size != 1:
+            raise TypeError(f"squared_norm must be a number, but has shape {given.shape}")
+        number = float(given.item())
         moments = as_moment("C", C), as_moment("B", B)
         require_moments(*moments, number)
         problem = cls.__new__(cls)

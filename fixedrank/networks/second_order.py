@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array, require_finite
-from fixedrank.geometry.ambient import LowRank, as_direction
+from fixedrank.geometry.ambient import LowRank, LowRankPair, as_direction
 from fixedrank.networks.quadratic import QuadraticLoss
 
 
@@ -51,7 +51,7 @@ class SecondOrder(QuadraticLoss):
         direction = as_direction(W, Z, self.shape)
         if isinstance(direction, LowRank):
             left, right = _finite_pair("Z", direction.left, direction.thin_right())
-            return left, self.C @ right
+            return LowRankPair(left, self.C @ right)
         if isinstance(direction, np.ndarray):
             return (self.C @ finite_array("Z", direction, 2).T).T
         if isinstance(direction, LinearOperator) or isinstance(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fixedrank._optional import import_extra
 from fixedrank.paper.definitions import Figure
 from fixedrank.paper.runs import Curves
 from fixedrank.paper.settings import Setting
+from fixedrank.plotting import new_figure
 
 _COLOURS = ("#0b3c5d", "#e69f00", "#b5332e", "#6b8e23")
 _STYLES = ("-", "--", "-.", (0, (1, 1)))
@@ -34,8 +34,8 @@ def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
     ModuleNotFoundError
         If matplotlib is not installed.
     """
-    plt = import_extra("matplotlib.pyplot", "plot", "drawing the figures")
-    picture, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), sharey=True, layout="constrained")
+    picture = new_figure(10.5, 4.2, "drawing the figures")
+    axes = picture.subplots(1, 2, sharey=True)
     case = figure.settings[0].case
     label = _LABELS.get(figure.quantity, _LIMITS[case])
     values = {s: getattr(curves[s], figure.quantity) for s in figure.settings}

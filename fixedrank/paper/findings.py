@@ -18,6 +18,11 @@ from fixedrank.paper.settings import Setting
 REACHED = 0.01
 # "Seems not to depend on the initial conditions": times within this factor of each other.
 _ALIKE = 2.0
+# What falls by this factor from T/2 to T is on its way: T came first.
+_FALLING = 1.1
+
+
+_ARRIVED = "at most 1 % of the first distance is left at T"
 
 
 class Finding(NamedTuple):
@@ -33,12 +38,15 @@ class Finding(NamedTuple):
         The numbers.
     holds : bool or None
         Whether they agree; None if the curves do not tell, because T came first.
+    criterion : str
+        What `holds` means.
     """
 
     where: str
     statement: str
     measured: str
     holds: bool | None
+    criterion: str
 
 
 def time_to(t: Array, values: Array, level: float) -> float:
@@ -78,6 +86,16 @@ def findings(figures: Mapping[int, Figure], curves: Mapping[Setting, Curves]) ->
     return found
 
 
+def _arrival(t: Array, distances: Array) -> tuple[bool | None, str]:
+    """Return whether distances go to zero, None where T comes first, and why it is not seen."""
+    first, half, last = distances[0], float(np.interp(t[-1] / 2, t, distances)), distances[-1]
+    if last <= REACHED * first:
+        return True, ""
+    if half >= _FALLING * last:
+        return None, f"; T came first: from T/2 to T it falls by a factor of {half / last:.2g}"
+    return False, f"; it stands still: {half:.2g} at T/2"
+
+
 def _limits(figure: Figure, curves: Mapping[Setting, Curves]) -> Iterator[Finding]:
     """Yield, for each curve of a figure, whether it goes where the paper says."""
     for panel in figure.panels:
@@ -87,11 +105,13 @@ def _limits(figure: Figure, curves: Mapping[Setting, Curves]) -> Iterator[Findin
             where = f"Fig. {figure.number}, {_plain(panel.title)}, {_plain(label)}"
             last, first, end = values[-1], values[0], found.t[-1]
             if figure.quantity == "reconstruction_error":
+                holds, why = _arrival(found.t, np.abs(values - found.tail))
                 yield Finding(
                     where,
                     "|X - W(t) X| -> (sum_{i>r} sigma_i^2)^(1/2)",
-                    f"{first:.4g} at t = 0, {last:.6g} at {end:g}, limit {found.tail:.6g}",
-                    bool(abs(last - found.tail) <= REACHED * abs(first - found.tail)),
+                    f"{first:.4g} at t = 0, {last:.6g} at {end:g}, limit {found.tail:.6g}{why}",
+                    holds,
+                    _ARRIVED,
                 )
             elif figure.quantity == "distance_to_final":
                 # W(T) itself is at distance zero, so look at a tenth of T.
@@ -102,15 +122,18 @@ def _limits(figure: Figure, curves: Mapping[Setting, Curves]) -> Iterator[Findin
                     f"{first:.3g} at t = 0, {before:.1e} at T/10 = {end / 10:g} "
                     f"(W(T) is {found.distance_to_limit[-1]:.1e} from U_r U_r^T)",
                     bool(before <= 0.5 * first),
+                    "halved by T/10",
                 )
             else:
                 names = {"loss": "the loss", "distance_to_true": "|W(t) - true W|"}
                 name = names.get(figure.quantity, "|W(t) - limit|")
+                holds, why = _arrival(found.t, values)
                 yield Finding(
                     where,
                     f"{name} -> 0",
-                    f"{first:.3g} at t = 0, {last:.1e} at {end:g}",
-                    bool(last <= REACHED * first),
+                    f"{first:.3g} at t = 0, {last:.1e} at {end:g}{why}",
+                    holds,
+                    _ARRIVED,
                 )
 
 
@@ -133,6 +156,7 @@ def _slower_with_depth(figure: Figure, curves: Mapping[Setting, Curves]) -> Find
         "slower for larger N (t to 1 %)",
         _listed(times),
         _all(judged),
+        "no depth is there before a smaller one",
     )
 
 
@@ -151,6 +175,7 @@ def _starts(
         f"{statement} (t to 1 %, non-balanced over balanced)",
         _listed(ratios),
         _all([1 / _ALIKE <= ratio <= _ALIKE if alike else ratio > 1 for ratio in known]),
+        f"all ratios within a factor of {_ALIKE:g}" if alike else "all ratios above 1",
     )
 
 
@@ -168,6 +193,7 @@ def _cases(
         "dependence on d, r stronger for autoencoders (t to 1 %, large over small)",
         _listed(growth),
         _all([_greater(growth["autoencoder"][n], growth["supervised"][n]) for n in DEPTHS]),
+        "the larger ratio at every N",
     )
     spread = {
         name: dict(
@@ -187,6 +213,7 @@ def _cases(
                 for n in spread["supervised"]
             ]
         ),
+        "the larger ratio at both sizes",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 import zipfile
 from collections.abc import Generator, Sequence
@@ -15,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank._optional import import_extra
+from fixedrank._files import replacing
+from fixedrank._progress import Progress, Shown
 from fixedrank.ensembles.processes import process_pool
 from fixedrank.flows import factored_flow, riemannian_flow
 from fixedrank.flows.trajectory import Trajectory
@@ -135,7 +135,7 @@ def compute_all(
     folder: Path,
     *,
     workers: int,
-    progress: bool = False,
+    progress: Shown = False,
 ) -> dict[Setting, Curves]:
     """Return the curves of settings; those that `folder` has already are read from there.
 
@@ -149,22 +149,15 @@ def compute_all(
             found[setting] = curves
     # What takes longest goes first, so that no processor waits for it at the end.
     left = sorted((s for s in settings if s not in found), key=_cost, reverse=True)
-    bar = None
-    if progress:
-        tqdm = import_extra("tqdm", "progress", "the progress bar")
-        bar = tqdm.tqdm(total=len(settings), initial=len(found), unit="experiment")
-    try:
-        with contextlib.closing(_computed(left, seed, workers)) as computed:
-            for setting, curves in computed:
-                if curves.complete:
-                    _save(folder, setting, seed, curves)
-                found[setting] = curves
-                if bar is not None:
-                    bar.set_postfix_str(setting.key, refresh=False)
-                    bar.update()
-    finally:
-        if bar is not None:
-            bar.close()
+    shown = Progress(
+        len(settings), progress, "the progress bar", done=len(found), unit="experiment"
+    )
+    with shown, contextlib.closing(_computed(left, seed, workers)) as computed:
+        for setting, curves in computed:
+            if curves.complete:
+                _save(folder, setting, seed, curves)
+            found[setting] = curves
+            shown.add(1, setting.key)
     return {setting: found[setting] for setting in settings}
 
 
@@ -206,11 +199,8 @@ def _about(setting: Setting, seed: int) -> str:
 
 
 def _save(folder: Path, setting: Setting, seed: int, curves: Curves) -> None:
-    path = _path(folder, setting, seed)
-    partial = path.with_name(f"{path.stem}-{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    with replacing(_path(folder, setting, seed)) as file:
         np.savez(file, about=_about(setting, seed), **asdict(curves))
-    partial.replace(path)
 
 
 def _load(folder: Path, setting: Setting, seed: int) -> Curves | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
-from fixedrank._checks import finite_array, positive_integer
+from fixedrank._checks import finite_array, positive_integer, real_array, require_finite
+from fixedrank.geometry.ambient import float64_matrix
 from fixedrank.recovery.entries import Entries, Indices
 from fixedrank.recovery.problem import RecoveryProblem
 
@@ -24,9 +26,12 @@ class MatrixCompletion(RecoveryProblem):
     Parameters
     ----------
     rows, cols : array_like of int, shape (p,)
-        The positions of the known entries, from 0, in any order and without duplicates.
+        The positions of the known entries, from 0, in any order and without duplicates. Or, as the
+        only argument, the m x n matrix with its known entries: a sparse array, of which all stored
+        entries are known, also zeros; a masked array, of which those are known that are not masked;
+        or an array or data frame, of which those are known that are not NaN.
     values : array_like, shape (p,)
-        The known entries.
+        The known entries. Those that are masked are left out.
     shape : tuple of int
         (m, n), the shape of W.
 
@@ -40,7 +45,8 @@ class MatrixCompletion(RecoveryProblem):
     Raises
     ------
     TypeError
-        If positions are not integers, or values not real numbers.
+        If positions are not integers, or values not real numbers; if a matrix is not the only
+        argument.
     ValueError
         If the three arrays do not have the same length of at least 1, a position lies outside
         of the matrix or is given twice, or a value is not finite.
@@ -58,12 +64,23 @@ class MatrixCompletion(RecoveryProblem):
     >>> problem = fixedrank.MatrixCompletion(rows, cols, truth[rows, cols], truth.shape)
     >>> problem.loss(truth), problem.loss(0 * truth)
     (0.0, 7.5)
+    >>> fixedrank.MatrixCompletion([[1.0, np.nan], [3.0, 4.0]]).values
+    array([1., 3., 4.])
     """
 
     _measurements: Entries
 
-    def __init__(self, rows: Any, cols: Any, values: Any, shape: tuple[int, int]) -> None:
+    def __init__(self, rows: Any, cols: Any = None, values: Any = None, shape: Any = None) -> None:
+        if cols is None and values is None and shape is None:
+            rows, cols, values, shape = _known_entries(rows)
+        elif cols is None or values is None or shape is None:
+            raise TypeError(
+                "MatrixCompletion takes rows, cols, values and shape, or nothing but the matrix "
+                "with its known entries (sparse, masked, or with NaN elsewhere), from which the "
+                "shape is taken"
+            )
         m, n = checked_shape(shape)
+        rows, cols, values = _without_masked(rows, cols, values)
         known = finite_array("values", values, 1)
         i, j = _indices("rows", rows, m), _indices("cols", cols, n)
         if not i.size == j.size == known.size > 0:
@@ -97,6 +114,46 @@ class MatrixCompletion(RecoveryProblem):
         return self._measurements.cols
 
 
+def _known_entries(matrix: Any) -> tuple[Any, Any, Any, tuple[int, ...]]:
+    """Return rows, columns and values of the known entries of a matrix, and its shape."""
+    if scipy.sparse.issparse(matrix):
+        stored = scipy.sparse.coo_array(float64_matrix("the matrix", matrix))
+        _require_matrix(stored)
+        require_finite("the stored entries of the matrix", stored.data)
+        return *stored.coords, stored.data, stored.shape
+    known = None
+    if isinstance(matrix, np.ma.MaskedArray):
+        known, matrix = ~np.ma.getmaskarray(matrix), matrix.data
+    elif hasattr(matrix, "to_numpy") and np.asarray(matrix).dtype == np.object_:
+        # A data frame with types that have no NaN but a sign of their own for what is missing.
+        matrix = matrix.to_numpy(dtype=np.object_, na_value=np.nan)
+    array = real_array("the matrix", matrix)
+    _require_matrix(array)
+    if known is None:
+        known = ~np.isnan(array)
+    if not known.any():
+        raise ValueError(f"no entry of the {array.shape} matrix is known: all are masked or NaN")
+    require_finite("the known part of the matrix", np.where(known, array, 0))
+    return *np.nonzero(known), array[known], array.shape
+
+
+def _require_matrix(array: Any) -> None:
+    if array.ndim != 2:
+        raise ValueError(
+            "a single argument is the m x n matrix with its known entries (sparse, masked, or with "
+            f"NaN elsewhere), but here its shape is {array.shape}"
+        )
+
+
+def _without_masked(*parts: Any) -> tuple[Any, ...]:
+    """Return arrays of one shape without the entries that are masked in one of them."""
+    masks = [np.ma.getmaskarray(part) for part in parts if isinstance(part, np.ma.MaskedArray)]
+    if not masks or len({np.shape(part) for part in parts}) > 1:
+        return parts
+    known = ~np.logical_or.reduce(masks)
+    return tuple(np.asarray(part)[known] for part in parts)
+
+
 def checked_shape(shape: Any) -> tuple[int, int]:
     """Return the shape (m, n) of W as integers."""
     if not isinstance(shape, (tuple, list)) or len(shape) != 2:
@@ -112,7 +169,11 @@ def _indices(name: str, values: Any, end: int) -> Indices:
     if array.ndim != 1:
         raise ValueError(f"{name} must have 1 axis, but has shape {array.shape}")
     if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{name} must be integers, but has dtype {array.dtype}")
+        labels = f": codes, labels = pandas.factorize({name}) numbers labels from 0"
+        raise TypeError(
+            f"{name} must be integers, but has dtype {array.dtype}"
+            + (labels if array.dtype.kind in "OSTUMm" else "")
+        )
     outside = np.flatnonzero((array < 0) | (array >= end))
     if outside.size:
         raise ValueError(

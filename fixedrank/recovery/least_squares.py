@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array, require_finite
-from fixedrank.geometry.ambient import LowRank, as_direction
+from fixedrank._checks import Array, require_finite
+from fixedrank.geometry.ambient import LowRank, as_direction, dense_matrix
 from fixedrank.geometry.points import FixedRankPoint, as_point, is_triple
 from fixedrank.geometry.sums import MatrixSum
 from fixedrank.recovery.measurements import Measurements
@@ -260,12 +259,4 @@ class LeastSquares:
         return point
 
     def _matrix(self, W: Any) -> Array:
-        if scipy.sparse.issparse(W) or isinstance(W, LinearOperator):
-            raise TypeError(
-                f"W must be a point (u, s, vt) or an array of shape {self.shape}, "
-                f"got a {type(W).__name__}; FixedRank(m, n, k, depth=N).point(W) is a point"
-            )
-        matrix = finite_array("W", W, 2)
-        if matrix.shape != self.shape:
-            raise ValueError(f"W must have shape (m, n) = {self.shape}, got {matrix.shape}")
-        return matrix
+        return dense_matrix("W", W, self.shape, "(m, n)")

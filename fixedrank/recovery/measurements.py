@@ -9,7 +9,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import LowRank, ambient_products
+from fixedrank.geometry.ambient import LowRank, LowRankPair, ambient_products
 from fixedrank.recovery.entries import Entries, Indices
 
 
@@ -57,9 +57,9 @@ class RankOneMeasurements:
             return self.of_product(matrix.left, matrix.thin_right())
         return np.asarray(np.einsum("ij,ji->i", self.left, np.asarray(matrix @ self.right.T)))
 
-    def adjoint(self, values: Array) -> tuple[Array, Array]:
+    def adjoint(self, values: Array) -> LowRankPair:
         """Return the pair (L^T diag(r), R^T), which stands for L^T diag(r) R."""
-        return self.left.T * values, self.right.T
+        return LowRankPair(self.left.T * values, self.right.T)
 
     def adjoint_products(self, values: Array, left: Array, right: Array) -> tuple[Array, Array]:
         """Return both products without the pair."""

@@ -9,6 +9,7 @@ import numpy as np
 from fixedrank._checks import Seed, positive_integer
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.units import restored_values, unit_array
 from fixedrank.networks.layered import LayeredLoss
 from fixedrank.recovery.entries import Indices
 from fixedrank.recovery.least_squares import LeastSquares
@@ -39,6 +40,8 @@ class RecoveryProblem(LeastSquares, LayeredLoss):
             If k is not an integer from 1 to min(m, n).
         RankLostError
             If the sum has a rank below k.
+        OverflowError
+            If the point is beyond the range of floating point.
 
         References
         ----------
@@ -54,12 +57,17 @@ class RecoveryProblem(LeastSquares, LayeredLoss):
         """
         k = positive_integer("k", k)
         manifold = FixedRank(*self.shape, k, depth=1)
-        u, s, vt = manifold.point(self._measurements.adjoint(self.values))
-        # From 1 on, so that the scale is found without underflow, whatever the unit of the values.
+        # Near one, whatever the units of the values and of the measurements: so that neither the
+        # sum nor the squares underflow or overflow.
+        values, of_values = unit_array("the values", self.values)
+        u, s, vt = manifold.point(self._measurements.adjoint(values))
         s = s / s[0]
-        measured = self._measurements.of_product(u * s, vt.T)
-        scale = np.vdot(self.values, measured) / np.vdot(measured, measured)
-        return FixedRankPoint(u, s * scale, vt)
+        measured, of_measured = unit_array(
+            "the measurements of the start", self._measurements.of_product(u * s, vt.T)
+        )
+        s = s * (np.vdot(values, measured) / np.vdot(measured, measured))
+        s = restored_values("the start", s, of_values - of_measured)
+        return FixedRankPoint(u, s, vt)
 
     def split(self, fraction: float, *, rng: Seed = None) -> tuple[Self, Self]:
         """Split the values at random into two problems, for training and for a test.

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import svds
 
 from fixedrank._checks import Array, positive_integer, require_finite
 from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transposed_times
+from fixedrank.geometry.leading import leading_svd
 from fixedrank.geometry.orthonormal import orthonormal_columns
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 
@@ -78,7 +78,7 @@ def rank_increase(
             f"a {m}x{n} matrix has at most the rank {min(m, n)}: from k = {k} the rank can "
             f"increase by {min(m, n) - k}, not by {by}"
         )
-    descent = _NormalDescent(as_ambient(problem.gradient(start), (m, n)), start)
+    descent = _NormalDescent(as_ambient(problem.gradient(start), (m, n), start), start)
     left, sizes, right = descent.leading_triples(by)
 
     def moved(t: float) -> FixedRankPoint:
@@ -193,13 +193,7 @@ class _NormalDescent(BlockOperator):
             require_finite("the gradient", dense)
             u, s, vt = scipy.linalg.svd(dense, full_matrices=False)
             return _descending(u, s, vt, k)
-        generator = np.random.default_rng(0)
-        probe = np.asarray(self @ generator.standard_normal(n))
-        require_finite("a product with the gradient", probe)
-        if not probe.any():
-            return FixedRankPoint(np.zeros((m, k)), np.zeros(k), np.zeros((k, n)))
-        u, s, vt = svds(self, k, rng=generator)
-        return _descending(u, s, vt, k)
+        return FixedRankPoint(*leading_svd(self, k, "the gradient"))
 
 
 def _without(basis: Array, block: Array) -> Array:

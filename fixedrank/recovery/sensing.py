@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import finite_array, require_finite
+from fixedrank.geometry.ambient import float64_matrix
 from fixedrank.recovery.completion import checked_shape
 from fixedrank.recovery.measurements import (
     DenseMeasurements,
@@ -123,10 +123,9 @@ def _flat(given: Any, shape: tuple[int, int] | None) -> Measurements:
             f"measurements of {shape} matrices must have shape (p, {shape[0] * shape[1]}), "
             f"got {given.shape}"
         )
-    if np.issubdtype(given.dtype, np.complexfloating):
-        raise TypeError(f"the measurements must be real, but have dtype {given.dtype}")
-    if isinstance(given, LinearOperator):
-        return DenseMeasurements(given, shape)
-    matrix = scipy.sparse.csr_array(given, dtype=np.float64)
+    known = float64_matrix("the array of measurements", given)
+    if isinstance(known, LinearOperator):
+        return DenseMeasurements(known, shape)
+    matrix = scipy.sparse.csr_array(known)
     require_finite("the stored entries of the measurements", matrix.data)
     return SparseMeasurements(matrix, shape)

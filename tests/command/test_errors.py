@@ -31,7 +31,17 @@ def files(tmp_path):
     np.savez(tmp_path / "several.npz", x=X)
     (tmp_path / "archive.npy").write_bytes((tmp_path / "several.npz").read_bytes())
     (tmp_path / "data.txt").write_text("1,2\n3,4\n")
-    (tmp_path / "words.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "words.csv").write_text("1,2\na,3\n")
+    (tmp_path / "header.csv").write_text("a,b\n")
+    (tmp_path / "excel.csv").write_text("1,2\n#N/A,3\n4,5\n")
+    (tmp_path / "comment.csv").write_text("# made today\n1,2\n")
+    (tmp_path / "blank.csv").write_text("a;b\n1;2\n3;\n")
+    (tmp_path / "decimal.csv").write_text("1,5;2\n3;4\n")
+    (tmp_path / "latin.csv").write_bytes("größe\n1\n".encode("latin-1"))
+    (tmp_path / "under.csv").write_text("1_000,2\n")
+    np.save(tmp_path / "days.npy", np.array([["2026-01-01", "2026-01-02"]], dtype="datetime64[D]"))
+    np.save(tmp_path / "tiny.npy", 1e-200 * X)
+    np.save(tmp_path / "huge.npy", 1e200 * X)
     (tmp_path / "ragged.csv").write_text("1,2\n3\n")
     (tmp_path / "inf.csv").write_text("1,2\n3,inf\n")
     (tmp_path / "empty.csv").write_text("")
@@ -78,14 +88,25 @@ def message(files, capsys):
         ("empty.npy", "not a readable array"),
         ("empty.csv", "empty.csv"),
         ("words.csv", "not a readable array"),
-        ("ragged.csv", "not a readable array"),
+        ("words.csv", "line 2, column 1: found 'a'"),
+        ("header.csv", "only a header"),
+        ("excel.csv", "line 2, column 1: found '#N/A', which is no number; there are no comments"),
+        ("comment.csv", "line 1, column 1: found '# made today'"),
+        ("blank.csv", "line 3, column 2: a blank cell"),
+        ("decimal.csv", "line 1, column 1: found '1,5': write numbers with a decimal point"),
+        ("latin.csv", "is not UTF-8 text"),
+        ("under.csv", "line 1, column 1: found '1_000'"),
+        ("days.npy", "datetime64"),
+        ("tiny.npy", "would leave floating point"),
+        ("huge.npy", "would leave floating point"),
+        ("ragged.csv", "line 2 has 1 cells where the first has 2, with the comma as separator"),
         ("objects.npy", "not a readable array"),
         ("text.npy", "not a readable array"),
         ("complex.npy", "complex.npy"),
         ("cube.npy", "(2, 2, 2)"),
         ("none.npy", "(0, 3)"),
         ("nan.npy", "1 entries are NaN"),
-        ("inf.csv", "1 entries are NaN or infinite"),
+        ("inf.csv", "line 2, column 2: inf is NaN or infinite"),
     ],
 )
 @pytest.mark.parametrize("option", ["x", "y"])
@@ -122,6 +143,13 @@ def test_files(message, name, text, option):
         (["--data", "gaussian", "--rank", "21"], "rank 21"),
         (["--data", "gaussian", "--dim", "0"], "dim"),
         (["--data", "gaussian", "--depth", "0"], "depth"),
+        (["--data", "gaussian", "--depth", "1000000"], "--depth must be at most 10000"),
+        (["--data", "gaussian", "--dim", "100000"], "--dim must be at most 5000"),
+        (["--data", "gaussian", "--points", "100000000"], "--points must be at most 1e+06"),
+        (["--data", "gaussian", "--scale", "1e-300"], "--scale must lie between 1e-100"),
+        (["--data", "gaussian", "--scale", "1e300"], "--scale must lie between 1e-100"),
+        (["--data", "gaussian", "--method", "RK4", "--step", "1e-300"], "takes 1e+299 steps"),
+        (["--data", "gaussian", "--dim", "1000", "--points", "100000"], "for 100000 output times"),
     ],
 )
 def test_options(message, arguments, text):
@@ -171,3 +199,27 @@ def test_interruption(files, monkeypatch, capsys):
     code = main(["compare", "--x", str(files / "x.npy"), "--out", str(files / "out")])
     assert code == 130
     assert capsys.readouterr().err == "fixedrank: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["ensemble", "--runs", str(10**20)], "--runs must be at most 1e+07"),
+        (["ensemble", "--depth", "1000000"], "--depth must be at most 10000"),
+        (["ensemble", "--depth", "10000"], "numbers"),
+        (["ensemble", "--dim", "100000"], "--dim must be at most 500"),
+        (["ensemble", "--scale", "1e-300"], "--scale must lie between"),
+        (["ensemble", "--workers", str(10**9)], "--workers must be at most 1024"),
+        (["figures", "--workers", str(10**9)], "--workers must be at most 1024"),
+    ],
+)
+def test_options_beyond_sense(arguments, text, tmp_path, capsys):
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("fixedrank ")

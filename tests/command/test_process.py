@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,3 +51,42 @@ def test_the_default_folder(tmp_path):
     assert not result.stderr
     names = {path.name for path in (tmp_path / "fixedrank-compare").iterdir()}
     assert names == {"compare.png", "compare.npz"}
+
+
+def test_where_nobody_reads_the_results_are_written(tmp_path):
+    """As in ``fixedrank compare | head -1``."""
+    command = f"{sys.executable} -m fixedrank compare --data gaussian --dim 4 --points 3 --time 0.5"
+    script = f"{command} | head -1; exit ${{PIPESTATUS[0]}}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    result = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert result.stdout.startswith("Gaussian data")
+    assert not result.stderr
+    names = {path.name for path in (tmp_path / "fixedrank-compare").iterdir()}
+    assert names == {"compare.png", "compare.npz"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk(tmp_path):
+    """The standard output is full: one line says so."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "fixedrank", "compare", "--data", "gaussian", "--dim", "4"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert result.stderr.startswith("fixedrank: error: ")
+    assert "No space left" in result.stderr

@@ -231,7 +231,9 @@ def test_labels_without_a_signal():
     ensemble = run_ensemble(experiment, [0, 1], workers=1)
     assert ensemble.limits == {"global minimum": 2}
     assert ensemble.ranks == {0: 2}
-    pytest.importorskip("matplotlib.pyplot").close(plot_ensemble(ensemble))
+    known = pytest.importorskip("matplotlib.pyplot").get_fignums()
+    assert len(plot_ensemble(ensemble).axes) == 3
+    assert pytest.importorskip("matplotlib.pyplot").get_fignums() == known
 
 
 def test_bad_arguments():

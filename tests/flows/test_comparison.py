@@ -128,7 +128,9 @@ def test_a_product_of_zero(problem):
 def test_plot(name, request, tmp_path):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     both = request.getfixturevalue(name)
+    known = pyplot.get_fignums()
     figure = both.plot()
+    assert pyplot.get_fignums() == known
     assert len(figure.axes) == 3
     for axes in figure.axes:
         assert axes.get_xlabel()
@@ -147,10 +149,18 @@ def test_plot(name, request, tmp_path):
     assert gaps.get_yscale() == "log"
     figure.savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_plot_on_a_figure_of_pyplot(comparison):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    figure = pyplot.figure()
+    assert comparison.plot(figure) is figure
+    assert figure.number in pyplot.get_fignums()
+    assert len(figure.axes) == 3
     pyplot.close(figure)
 
 
 def test_plot_without_matplotlib(comparison, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"fixedrank\[plot\]"):
         comparison.plot()

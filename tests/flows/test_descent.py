@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.linalg import aslinearoperator
 
+import fixedrank
 from fixedrank import (
     LinearRegression,
+    MatrixCompletion,
     factored_flow,
     gaussian_factors,
     gradient_descent,
@@ -182,3 +186,95 @@ def test_bad_input():
         gradient_descent(problem, [np.ones((2, 3))], 3)
     with pytest.raises(ValueError, match="K must be finite and >= 0"):
         hessian_bound(problem, -1.0, 2)
+
+
+class LogCosh:
+    """The sum of log cosh(W - A): a loss of the user's own."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def loss(self, W):
+        return float(np.log(np.cosh((W[0] * W[1]) @ W[2] - self.target)).sum())
+
+    def gradient(self, W):
+        return np.tanh((W[0] * W[1]) @ W[2] - self.target)
+
+
+def test_descent_of_a_users_loss():
+    """Step by step the gradients of W_2 W_1, and the loss of the product."""
+    rng = np.random.default_rng(0)
+    target, first, second = (rng.standard_normal(size) for size in ((4, 3), (2, 3), (4, 2)))
+    descent = gradient_descent(LogCosh(target), [first, second], 20, step_size=0.05)
+    for i in range(21):
+        np.testing.assert_allclose(descent.product[i], second @ first, rtol=0, atol=1e-13)
+        loss = np.log(np.cosh(second @ first - target)).sum()
+        np.testing.assert_allclose(descent.loss[i], loss, rtol=1e-12)
+        G = np.tanh(second @ first - target)
+        first, second = first - 0.05 * second.T @ G, second - 0.05 * G @ first.T
+
+
+def test_descent_of_a_users_loss_needs_a_step_size():
+    problem, layers = LogCosh(np.eye(2)), [np.eye(2), np.eye(2)]
+    with pytest.raises(TypeError, match=r"step_size='safe'.*needs a LinearRegression.*LogCosh"):
+        gradient_descent(problem, layers, 5)
+    with pytest.raises(TypeError, match="loss"):
+        gradient_descent(object(), layers, 5, step_size=0.1)
+
+    class Quartic(LogCosh):
+        def loss(self, W):
+            return float(W[1] @ W[1]) ** 2
+
+        def gradient(self, W):
+            return W._replace(s=4 * W[1] ** 3)
+
+    descent = gradient_descent(Quartic(None), [3 * np.eye(2)] * 2, 50, step_size=1.0)
+    assert not descent.complete
+    assert "diverged at step" in descent.status
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1.0, 1e60])
+def test_the_bound_in_any_form_of_the_moments(scale):
+    """In factors, sparse or as operators: the norms of C and B are those of the arrays."""
+    rng = np.random.default_rng(0)
+    X = scale * rng.standard_normal((90, 12))
+    Y = scale * rng.standard_normal((70, 12))
+    dense = LinearRegression.from_moments(X @ X.T, Y @ X.T, np.vdot(Y, Y))
+    holes = scipy.sparse.random_array((120, 90), density=0.02, rng=rng) * scale
+    for problem, expected in (
+        (LinearRegression.from_moments((X, X), (Y, X), np.vdot(Y, Y)), dense),
+        (
+            LinearRegression.from_moments(
+                aslinearoperator(X @ X.T), aslinearoperator(Y @ X.T), np.vdot(Y, Y)
+            ),
+            dense,
+        ),
+        (
+            LinearRegression(holes, holes),
+            LinearRegression.from_moments(
+                (holes @ holes.T).toarray(), (holes @ holes.T).toarray(), holes.power(2).sum()
+            ),
+        ),
+    ):
+        assert not isinstance(problem.C, np.ndarray)
+        np.testing.assert_allclose(
+            hessian_bound(problem, 1.5, 3), hessian_bound(expected, 1.5, 3), rtol=1e-10
+        )
+
+
+def test_what_needs_a_regression_says_so():
+    problem, layers = MatrixCompletion(np.eye(3)), [np.eye(3), np.eye(3)]
+    for call in (
+        lambda: hessian_bound(problem, 1.0, 2),
+        lambda: safe_step_size(problem, layers),
+        lambda: fixedrank.classify(problem, np.eye(3)),
+        lambda: fixedrank.classify_factors(problem, layers),
+        lambda: fixedrank.critical_points(problem, 1),
+        lambda: fixedrank.global_minimizer(problem, 1),
+        lambda: fixedrank.check_hypotheses(problem, layers),
+        lambda: fixedrank.aligned_solution(problem, np.eye(3), 2, [0, 1]),
+        lambda: fixedrank.two_layer_solution(problem, layers, [0, 1]),
+        lambda: fixedrank.Experiment(problem, [3, 3, 3]),
+    ):
+        with pytest.raises(TypeError, match=r"LinearRegression.*MatrixCompletion"):
+            call()

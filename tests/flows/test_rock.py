@@ -144,14 +144,18 @@ def error_of_fast(t, y):
 
 def test_fast_directions_are_damped_before_an_output():
     solver = ROCK4(driven, 0, np.zeros(2), 2, rtol=1e-5, atol=1e-7)
-    steps, outputs = [], []
+    steps, outputs, reached = [], [], []
     while solver.status == "running":
         solver.step()
         steps.append(error_of_fast(solver.t, solver.y))
         interpolant = solver.dense_output()
         times = solver.t_old + np.array([0.01, 0.3, 0.6, 0.99]) * solver.step_size
         outputs.extend(error_of_fast(t, interpolant(t)) for t in times)
+        reached.extend(error_of_fast(t, solver.reach(np.array([t]))[:, 0]) for t in times)
+        ends = solver.reach(np.array([solver.t, solver.t_old]))
+        np.testing.assert_array_equal(ends, interpolant(np.array([solver.t, solver.t_old])))
     assert np.median(outputs) <= np.median(steps) / 4
+    assert np.median(reached) <= np.median(steps) / 4
 
 
 def test_fast_directions_are_damped_before_the_end():

@@ -1,4 +1,7 @@
-"""pymanopt's trust regions, with derivatives of every kind, down to gradient norms of 1e-10."""
+"""pymanopt's trust regions, with derivatives of every kind, down to gradient norms of 1e-10.
+
+In single precision they and the first-order methods go as far as the cost tells.
+"""
 
 import importlib
 
@@ -8,10 +11,10 @@ import pymanopt
 import pytest
 import scipy.linalg
 import scipy.sparse
-from pymanopt.optimizers import TrustRegions
+from pymanopt.optimizers import ConjugateGradient, SteepestDescent, TrustRegions
 
 from fixedrank import FixedRank, LinearRegression
-from tests.geometry import dense
+from tests.geometry import dense, rounded
 from tests.networks.data import regression_data
 
 DEPTHS = (1, 2, 5)
@@ -153,6 +156,88 @@ def test_a_solution_with_tied_singular_values(depth):
     result = solve(autodiff_problem(manifold, "autograd", target))
     assert result.gradient_norm < 1e-10
     np.testing.assert_allclose(dense.matrix(result.point), truncated(target, 3), rtol=0, atol=1e-9)
+
+
+# A penalty on the singular values
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("values", [[2.4, 2.0, 1.5, 0.3, 0.1], [2.0, 2.0, 1.0, 0.3, 0.1]])
+def test_the_nuclear_norm_ends_at_the_soft_threshold(depth, values):
+    u, _, vt = np.linalg.svd(TARGET, full_matrices=False)
+    values = np.array(values)
+    target = (u * values) @ vt
+    manifold = Recorder(6, 5, 3, depth=depth)
+
+    @pymanopt.function.autograd(manifold)
+    def cost(u, s, vt):
+        return 0.5 * anp.sum(((u * s) @ vt - target) ** 2) + 0.3 * anp.sum(s)
+
+    result = solve(pymanopt.Problem(manifold, cost))
+    expected = (u[:, :3] * (values[:3] - 0.3)) @ vt[:3]
+    np.testing.assert_allclose(dense.matrix(result.point), expected, rtol=0, atol=1e-9)
+    assert_superlinear(manifold.norms)
+
+
+# Costs in single precision
+
+SOLVERS = {"TR": TrustRegions, "CG": ConjugateGradient, "SD": SteepestDescent}
+# The best approximation of rank 3, with singular values apart and equal.
+SINGLE = {"apart": [2.0, 1.6, 1.2, 0.3, 0.1], "tied": [2.0, 2.0, 1.2, 0.3, 0.1]}
+
+
+def single_problem(manifold, backend, target):
+    """Half the squared distance, computed with numbers of float32."""
+    if backend == "numpy":
+
+        @pymanopt.function.numpy(manifold)
+        def cost(*point):
+            return float(rounded.value(point, target))
+
+        @pymanopt.function.numpy(manifold)
+        def gradient(*point):
+            return rounded.first(point, target)
+
+        @pymanopt.function.numpy(manifold)
+        def hessian(*arrays):
+            return rounded.second(arrays[:3], arrays[3:], target)
+
+        return pymanopt.Problem(
+            manifold, cost, euclidean_gradient=gradient, euclidean_hessian=hessian
+        )
+    if backend == "jax":
+        pytest.importorskip("jax")
+        jnp = importlib.import_module("jax.numpy")
+
+        def cost(u, s, vt):
+            u, s, vt = (jnp.asarray(part, dtype=jnp.float32) for part in (u, s, vt))
+            return jnp.sum(((u * s) @ vt - target.astype(np.float32)) ** 2) / 2
+
+    else:
+        torch = pytest.importorskip("torch")
+        tensor = torch.from_numpy(target).float()
+
+        def cost(u, s, vt):
+            return torch.sum(((u.float() * s.float()) @ vt.float() - tensor) ** 2) / 2
+
+    return pymanopt.Problem(manifold, getattr(pymanopt.function, backend)(manifold)(cost))
+
+
+@pytest.mark.parametrize("values", SINGLE)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("backend", ["numpy", "jax", "pytorch"])
+def test_single_precision(backend, solver, depth, values):
+    u, _, vt = np.linalg.svd(TARGET, full_matrices=False)
+    target = (u * np.array(SINGLE[values])) @ vt
+    manifold = FixedRank(6, 5, 3, depth=depth)
+    problem = single_problem(manifold, backend, target)
+    optimizer = SOLVERS[solver](verbosity=0, max_iterations=40, min_gradient_norm=1e-5)
+    result = optimizer.run(problem, initial_point=manifold.random_point(rng=1))
+    W, best = dense.matrix(result.point), truncated(target, 3)
+    # Steps end where the cost shows no decrease: at some round-off above its minimum.
+    excess = np.sum((W - target) ** 2) - np.sum((best - target) ** 2)
+    assert excess <= 100 * np.finfo(np.float32).eps * np.sum(target**2)
 
 
 def test_the_size_of_the_first_radius():

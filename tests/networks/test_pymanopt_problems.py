@@ -1,5 +1,6 @@
 """The regression as a pymanopt problem reaches the minimum that the theory names."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,3 +96,10 @@ def test_no_hessian_is_made_up():
 def test_a_manifold_of_another_kind(problem):
     with pytest.raises(ValueError, match=r"\(u, s, vt\).*FixedRank"):
         problem.to_pymanopt(Stiefel(5, 2))
+
+
+def test_why_it_does_not_pickle(problem):
+    converted = problem.to_pymanopt(FixedRank(4, 5, K, depth=2))
+    with pytest.raises(TypeError, match=r"call problem\.to_pymanopt"):
+        pickle.dumps(converted)
+    assert pickle.loads(pickle.dumps(problem)).shape == problem.shape

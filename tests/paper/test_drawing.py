@@ -20,14 +20,10 @@ def made_up(setting):
 
 @pytest.fixture(scope="module")
 def pictures():
-    import matplotlib.pyplot as plt
-
-    drawn = {
+    return {
         number: draw(figure, {setting: made_up(setting) for setting in figure.settings})
         for number, figure in FIGURES.items()
     }
-    yield drawn
-    plt.close("all")
 
 
 @pytest.mark.parametrize("number", FIGURES)

@@ -97,7 +97,17 @@ def test_what_needs_two_figures_is_left_out():
     assert not about(judged([8], lambda s: 1.0), "dependence")
 
 
+@pytest.mark.parametrize("number", [1, 3, 4, 6])
+def test_what_t_came_before_is_left_open(number):
+    """With half the distance left at T, and falling."""
+    found = judged([number], lambda s: math.log(2) / 1000)
+    open_ = [f for f in found if "," in f.where]
+    assert {f.holds for f in open_} == {None}
+    assert all("T came first: from T/2 to T it falls by a factor of" in f.measured for f in open_)
+    assert all("1 % of the first distance" in f.criterion for f in open_)
+
+
 def test_a_limit_that_is_missed():
     (first, *_) = judged([1], lambda s: 1.0, final=0.1)
     assert first.holds is False
-    assert "1.1 at t = 0, 1.0e-01 at 1000" in first.measured
+    assert "1.1 at t = 0, 1.0e-01 at 1000; it stands still: 0.1 at T/2" in first.measured

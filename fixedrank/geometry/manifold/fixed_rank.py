@@ -27,6 +27,11 @@ class FixedRank(Motion):
     depth : float
         The depth N: any real number >= 1, or ``math.inf`` for the limit of N g, which exists for
         k = m = n only.
+    rng : numpy.random.Generator, int or None
+        A generator, or the seed of one, for what is drawn without a generator of its own: by
+        pymanopt, which asks for random starts, simplices and swarms by itself. Draws follow each
+        other, so that the whole run repeats. None: fresh entropy for every draw. The global random
+        state of NumPy is never used.
 
     Attributes
     ----------
@@ -34,6 +39,8 @@ class FixedRank(Motion):
         Sizes and rank.
     depth : float
         The depth N. The dimension (m + n - k) k is ``dim``.
+    rng : numpy.random.Generator or None
+        The generator for draws that name none.
 
     Raises
     ------

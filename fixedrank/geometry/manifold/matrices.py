@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,10 +23,29 @@ from fixedrank.geometry.points import (
 )
 
 
+def _of_fixed_rank(init: Callable[..., None]) -> Callable[..., None]:
+    """Say what is wrong with the arguments in terms of the class that users know."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def checked(self: Any, *sizes: Any, **named: Any) -> None:
+        try:
+            signature.bind(self, *sizes, **named)
+        except TypeError as error:
+            raise TypeError(
+                f"FixedRank(m, n, k, *, depth): {error}; the depth N is named, as depth=2, and "
+                "depth=1 is the embedded metric, that of pymanopt's FixedRankEmbedded"
+            ) from None
+        init(self, *sizes, **named)
+
+    return checked
+
+
 class Matrices(Manifold):
     """The set M_k of real m x n matrices of rank k, in factors."""
 
-    def __init__(self, m: int, n: int, k: int, *, depth: float) -> None:
+    @_of_fixed_rank
+    def __init__(self, m: int, n: int, k: int, *, depth: float, rng: Seed = None) -> None:
         self.m, self.n, self.k = (
             positive_integer(name, value) for name, value in (("m", m), ("n", n), ("k", k))
         )
@@ -31,6 +53,7 @@ class Matrices(Manifold):
             raise ValueError(f"the rank k = {k} exceeds min(m, n) = min({m}, {n}) = {min(m, n)}")
         self.depth = real_depth(depth)
         require_metric(self.m, self.n, self.k, self.depth)
+        self.rng = None if rng is None else np.random.default_rng(rng)
         super().__init__(
             f"Manifold of {m}x{n} matrices of rank {k} with the depth-{self.depth:g} metric",
             (self.m + self.n - self.k) * self.k,
@@ -45,9 +68,10 @@ class Matrices(Manifold):
 
         Parameters
         ----------
-        W : array_like, sparse array, LinearOperator, or low-rank pair; m x n
+        W : array_like, sparse array, LinearOperator, point, or low-rank pair; m x n
             The matrix. A pair (L, R) of an m x r and an n x r array stands for L R^T, a triple
-            (L, S, R) of arrays with two axes for L S R^T.
+            (L, S, R) of arrays with two axes for L S R^T, and one (u, s, vt) for a point, whose
+            factors need not be orthonormal: one that was saved in float32 is mended.
 
         Returns
         -------
@@ -134,7 +158,8 @@ class Matrices(Manifold):
         Parameters
         ----------
         rng : numpy.random.Generator, int or None
-            The generator, a seed, or None for fresh entropy.
+            The generator, a seed, or None for the manifold's own generator; where the manifold
+            has none, for fresh entropy.
 
         Returns
         -------
@@ -148,12 +173,15 @@ class Matrices(Manifold):
         >>> bool((manifold.random_point(rng=0).s == manifold.random_point(rng=0).s).all())
         True
         """
-        generator = np.random.default_rng(rng)
+        generator = self._generator(rng)
         return FixedRankPoint(
             orthonormal_columns(generator.standard_normal((self.m, self.k))),
             np.sort(1 - generator.random(self.k))[::-1].copy(),
             orthonormal_columns(generator.standard_normal((self.n, self.k))).T.copy(),
         )
+
+    def _generator(self, rng: Seed) -> np.random.Generator:
+        return np.random.default_rng(self.rng if rng is None else rng)
 
     # Light checks for the hot paths; `check_point` does all of them.
 

@@ -11,9 +11,10 @@ from fixedrank._checks import Seed
 from fixedrank.geometry import spectrum, tangent
 from fixedrank.geometry.manifold.tangents import TangentSpaces
 from fixedrank.geometry.operator import DepthOperator
-from fixedrank.geometry.points import FixedRankTangentVector
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.spectrum import weight_tables
 from fixedrank.geometry.tall import scaled_columns
+from fixedrank.geometry.units import power, restored, restored_number
 
 
 class Metric(TangentSpaces):
@@ -68,6 +69,8 @@ class Metric(TangentSpaces):
         ------
         TypeError, ValueError
             If parts have wrong shapes, are complex or not finite.
+        OverflowError
+            If the result is beyond the range of floating point, or a nonzero one too small for it.
 
         Examples
         --------
@@ -80,15 +83,12 @@ class Metric(TangentSpaces):
         >>> round(1 / manifold.inner_product(point, Z, Z), 9)  # N s^(2 - 2/N)
         48.0
         """
-        s = self._point(point).s
         a, b = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
-        value = spectrum.inner_product(s, a, b, self.depth)
-        if not math.isfinite(value):
-            raise ValueError(
-                f"the inner product is {value}: NaN, infinite or overflowing values in the point "
-                f"(singular values {s.min():.3e} to {s.max():.3e}) or the tangent vectors"
-            )
-        return value
+        value, of_point, exponent = self._scaled_inner_product(self._point(point), a, b)
+        if of_point == exponent == 0:
+            return value
+        factor, shift = power(of_point, -2, 2, self.depth)
+        return restored_number("the inner product", value * factor, exponent + shift)
 
     def norm(self, point: Any, tangent_vector: Any) -> float:
         """Return the length of a tangent vector in the depth-N metric.
@@ -109,6 +109,8 @@ class Metric(TangentSpaces):
         ------
         TypeError, ValueError
             If parts have wrong shapes, are complex or not finite.
+        OverflowError
+            If the result is beyond the range of floating point, or a nonzero one too small for it.
 
         Examples
         --------
@@ -118,7 +120,26 @@ class Metric(TangentSpaces):
         >>> round(manifold.norm(point, 3 * manifold.random_tangent_vector(point, rng=1)), 12)
         3.0
         """
-        return math.sqrt(self.inner_product(point, tangent_vector, tangent_vector))
+        vector = self._tangent(tangent_vector)
+        square, of_point, exponent = self._scaled_inner_product(self._point(point), vector, vector)
+        if of_point == exponent == 0:
+            return math.sqrt(square)
+        # The square may be beyond floating point where the length is not.
+        factor, shift = power(of_point, -1, 1, self.depth)
+        return restored_number("the length", math.sqrt(square) * factor, exponent // 2 + shift)
+
+    def _scaled_inner_product(
+        self, point: FixedRankPoint, a: FixedRankTangentVector, b: FixedRankTangentVector
+    ) -> tuple[float, int, int]:
+        """Return what spectrum.scaled_inner_product does, with the value checked."""
+        result = spectrum.scaled_inner_product(point, a, b, self.depth)
+        if not math.isfinite(result[0]):
+            s = point.s
+            raise ValueError(
+                f"the inner product is {result[0]}: the singular values of the point "
+                f"({s.min():.3e} to {s.max():.3e}) must be positive"
+            )
+        return result
 
     def random_tangent_vector(self, point: Any, *, rng: Seed = None) -> FixedRankTangentVector:
         """Return a tangent vector drawn uniformly from the unit sphere of the depth-N metric.
@@ -128,7 +149,8 @@ class Metric(TangentSpaces):
         point : FixedRankPoint or tuple (u, s, vt)
             The point W.
         rng : numpy.random.Generator, int or None
-            The generator, a seed, or None for fresh entropy.
+            The generator, a seed, or None for the manifold's own generator; where the manifold
+            has none, for fresh entropy.
 
         Returns
         -------
@@ -149,7 +171,7 @@ class Metric(TangentSpaces):
         1.0
         """
         checked = self._point(point)
-        generator = np.random.default_rng(rng)
+        generator = self._generator(rng)
         # In this order, so that the seed that drew the point does not draw its U again as Up.
         core = generator.standard_normal((self.k, self.k))
         vp = generator.standard_normal((self.n, self.k))
@@ -160,13 +182,18 @@ class Metric(TangentSpaces):
         length = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
         if not math.isfinite(length):
             raise ValueError("the point has NaN or infinite values")
-        normal = np.sqrt(normal_weights(checked.s, self.depth)) / length
-        core *= np.sqrt(tangential_weights(checked.s, self.depth)) / length
-        return FixedRankTangentVector(
+        tables = weight_tables(checked.s, self.depth)
+        # An odd power of two has no root that is one.
+        exponent, odd = divmod(tables.exponent, 2)
+        factor = math.sqrt(2**odd) / length
+        normal = np.sqrt(tables.normal) * factor
+        core *= np.sqrt(tables.tangential) * factor
+        vector = FixedRankTangentVector(
             scaled_columns(up, normal, in_place=True),
             core,
             scaled_columns(vp, normal, in_place=True),
         )
+        return vector if exponent == 0 else restored("the tangent vector", vector, exponent)
 
     @property
     def typical_dist(self) -> float:

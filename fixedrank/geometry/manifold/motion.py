@@ -7,6 +7,8 @@ from typing import Any
 from fixedrank.geometry import connection, geodesics, logarithm, retraction
 from fixedrank.geometry.manifold.derivatives import Derivatives
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.tangency import require_point, require_tangent
+from fixedrank.geometry.units import restored
 
 _SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
@@ -71,6 +73,8 @@ class Motion(Derivatives):
             If the rank at the end of the step is below k to round-off.
         TypeError, ValueError
             If parts have wrong shapes, are complex or not finite.
+        OverflowError
+            If the step is beyond the range of floating point.
 
         References
         ----------
@@ -89,13 +93,17 @@ class Motion(Derivatives):
         (array([5.0625]), array([5.0625]))
         """
         checked, vector = self._point(point), self._tangent(tangent_vector)
-        bent = connection.christoffel(checked, vector, vector, self.depth)
+        bent, exponent = connection.scaled_christoffel(checked, vector, vector, self.depth)
+        if exponent != 0:
+            # Beside W and Z the term may well be too small for floating point.
+            bent = restored("the Christoffel term", bent, exponent, may_vanish=True)
         return retraction.retract(checked, vector - bent / 2)
 
     def exp(self, point: Any, tangent_vector: Any, *, rtol: float = 1e-10) -> FixedRankPoint:
         r"""Return the end of the geodesic that starts at W with velocity Z, at time 1.
 
-        The geodesic equation is integrated in factors of at most 2k rows and columns.
+        The geodesic equation is integrated in factors of at most 2k rows and columns. No vector is
+        too long for it: M_k is a cone, and W -> c W, Z -> c Z leads to c times the end.
 
         Parameters
         ----------
@@ -118,8 +126,12 @@ class Motion(Derivatives):
             says when.
         OverflowError
             If the end of the geodesic is beyond floating point.
+        ArithmeticError
+            If the equation asks for more than 20,000 evaluations, as it may where singular values
+            are far apart; the message says how far it came.
         TypeError, ValueError
-            If parts have wrong shapes, are complex or not finite; if `rtol` is out of range.
+            If parts have wrong shapes, are complex or not finite; if the point is not one of M_k or
+            the vector not tangent, by how much; if `rtol` is out of range.
 
         Examples
         --------
@@ -130,9 +142,9 @@ class Motion(Derivatives):
         >>> np.round(manifold.exp(point, Z).s, 9)  # s^(1/3) is linear in time: (1 + 1)^3
         array([8.])
         """
-        return geodesics.exponential(
-            self._point(point), self._tangent(tangent_vector), self.depth, _tolerance(rtol)
-        )
+        start = self._start(point)
+        vector = self._velocity(start, tangent_vector)
+        return geodesics.exponential(start, vector, self.depth, _tolerance(rtol))
 
     def parallel_transport(
         self, point: Any, direction: Any, tangent_vector: Any, *, rtol: float = 1e-10
@@ -159,8 +171,11 @@ class Motion(Derivatives):
         ------
         RankLostError
             If the geodesic leaves M_k before time 1; the message says when.
+        OverflowError, ArithmeticError
+            As in :meth:`exp`; and if the transported vector is beyond floating point.
         TypeError, ValueError
-            If parts have wrong shapes, are complex or not finite; if `rtol` is out of range.
+            If parts have wrong shapes, are complex or not finite; if the point is not one of M_k or
+            a vector not tangent, by how much; if `rtol` is out of range.
 
         Examples
         --------
@@ -173,10 +188,11 @@ class Motion(Derivatives):
         >>> round(manifold.norm(end, moved), 9)
         1.0
         """
+        start = self._start(point)
         return geodesics.parallel_transport(
-            self._point(point),
-            self._tangent(direction),
-            self._tangent(tangent_vector),
+            start,
+            self._velocity(start, direction, "the direction"),
+            self._velocity(start, tangent_vector),
             self.depth,
             _tolerance(rtol),
         )
@@ -208,8 +224,11 @@ class Motion(Derivatives):
         GeodesicNotFoundError
             If no geodesic was found, or none exists: the metric is not complete, and for
             k = m = n determinants of opposite sign are not joined by any path.
+        OverflowError
+            If the velocity is beyond floating point.
         TypeError, ValueError
-            If parts have wrong shapes, are complex or not finite; if `rtol` is out of range.
+            If parts have wrong shapes, are complex or not finite; if a point is not one of M_k; if
+            `rtol` is out of range.
 
         Examples
         --------
@@ -220,7 +239,7 @@ class Motion(Derivatives):
         array([[3.]])
         """
         return logarithm.logarithm(
-            self._point(point_a), self._point(point_b), self.depth, _tolerance(rtol)
+            self._start(point_a), self._start(point_b), self.depth, _tolerance(rtol)
         )
 
     def dist(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> float:
@@ -238,14 +257,17 @@ class Motion(Derivatives):
         float
             The length of :meth:`log` from the point with the smaller singular values to the
             other, so that the order of the two does not matter. Where both have the same singular
-            vectors it is :math:`\sqrt{N} \, \| s_A^{1/N} - s_B^{1/N} \|`.
+            vectors it is :math:`\sqrt{N} \, \| s_A^{1/N} - s_B^{1/N} \|`. At N = 2 the distance of
+            positive semidefinite matrices of one rank is :math:`\sqrt{2}` times that of Bures and
+            Wasserstein. It scales: dist(c A, c B) is c^(1/N) dist(A, B).
 
         Raises
         ------
         GeodesicNotFoundError
             If no geodesic was found, or none exists.
         TypeError, ValueError
-            If parts have wrong shapes, are complex or not finite; if `rtol` is out of range.
+            If parts have wrong shapes, are complex or not finite; if a point is not one of M_k; if
+            `rtol` is out of range.
 
         Examples
         --------
@@ -255,8 +277,8 @@ class Motion(Derivatives):
         >>> round(manifold.dist(a, b) ** 2, 6)
         3.0
         """
-        a, b = sorted((self._point(point_a), self._point(point_b)), key=lambda p: tuple(p.s))
-        return self.norm(a, self.log(a, b, rtol=rtol))
+        a, b = sorted(map(self._start, (point_a, point_b)), key=lambda p: tuple(p.s))
+        return logarithm.distance(a, b, self.depth, _tolerance(rtol))
 
     def pair_mean(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> FixedRankPoint:
         """Return the midpoint of a geodesic between two points.
@@ -278,7 +300,8 @@ class Motion(Derivatives):
         GeodesicNotFoundError
             If no geodesic was found, or none exists.
         TypeError, ValueError
-            If parts have wrong shapes, are complex or not finite; if `rtol` is out of range.
+            If parts have wrong shapes, are complex or not finite; if a point is not one of M_k; if
+            `rtol` is out of range.
 
         Examples
         --------
@@ -289,6 +312,14 @@ class Motion(Derivatives):
         array([8.])
         """
         return self.exp(point_a, self.log(point_a, point_b, rtol=rtol) / 2, rtol=rtol)
+
+    def _start(self, point: Any) -> FixedRankPoint:
+        return require_point(self._point(point))
+
+    def _velocity(
+        self, point: FixedRankPoint, vector: Any, name: str = "the tangent vector"
+    ) -> FixedRankTangentVector:
+        return require_tangent(point, self._tangent(vector), name)
 
 
 def _tolerance(rtol: float) -> float:

@@ -11,7 +11,7 @@ from fixedrank._checks import Array, require_finite
 from fixedrank.geometry import tangent
 from fixedrank.geometry.hessians import rotations
 from fixedrank.geometry.manifold.matrices import Matrices
-from fixedrank.geometry.points import FixedRankTangentVector
+from fixedrank.geometry.points import FactorDirections, FixedRankTangentVector
 from fixedrank.geometry.tall import add_product, scaled_columns
 
 
@@ -82,7 +82,9 @@ class TangentSpaces(Matrices):
         point : FixedRankPoint or tuple (u, s, vt)
             The point W.
         vector : array, sparse array, LinearOperator, low-rank pair or triple; m x n
-            The ambient matrix, of any kind that :meth:`point` takes.
+            The ambient matrix, of any kind that :meth:`point` takes. A FixedRankTangentVector, and
+            the FactorDirections of :meth:`embedding`, stand for their matrix: the result is Z. A
+            tuple (u, s, vt) of no type of its own is refused, as it could mean three things.
 
         Returns
         -------
@@ -137,7 +139,7 @@ class TangentSpaces(Matrices):
             tangent.retangentialise(self._point(point), self._tangent(vector)), "the vector"
         )
 
-    def embedding(self, point: Any, tangent_vector: Any) -> tuple[Array, Array, Array]:
+    def embedding(self, point: Any, tangent_vector: Any) -> FactorDirections:
         """Return directions (du, ds, dvt) of the factors along which W moves by Z.
 
         They have the shapes of the point, as automatic differentiation of cost(u, s, vt) needs
@@ -153,8 +155,8 @@ class TangentSpaces(Matrices):
 
         Returns
         -------
-        tuple of ndarray, shapes (m, k), (k,), (k, n)
-            The directions du, ds, dvt.
+        FactorDirections
+            The directions (du, ds, dvt), arrays of shapes (m, k), (k,), (k, n).
 
         Raises
         ------
@@ -179,7 +181,7 @@ class TangentSpaces(Matrices):
         add_product(du, u, to_left)
         add_product(dv, vt.T, to_right.T)
         finite(FixedRankTangentVector(du, core, dv), "the point or the tangent vector")
-        return du, ds, dv.T
+        return FactorDirections(du, ds, dv.T)
 
     def transport(
         self, point_a: Any, point_b: Any, tangent_vector_a: Any

@@ -1,0 +1,194 @@
+r"""Does a cost(u, s, vt) depend on the product only? Asked of its derivatives, in their own units.
+
+For a function of the product, U^T du = M S and dvt V = S M with one matrix M = U^T G V, and ds is
+its diagonal. A term h(s), symmetric in the singular values, adds its slopes to ds and nothing to du
+and dvt. A cost that uses U^T U = I or V^T V = I may agree with a function of W on M_k, but adds
+any symmetric matrices to U^T du and dvt V.
+
+Round-off looks much the same. How large it is depends on the precision in which the derivatives
+were computed, which their digits show, and on terms that have cancelled, which they do not show.
+So nothing here is compared with a fixed number, only expressions of the same quantity with each
+other:
+
+- where the singular values s_i, s_j are apart, entries by the skew parts of U^T du and V^T dv
+  correct those by the product by no more than the expressions of M differ, if that is no noise;
+- where they are close, the skew parts are equal: their difference is noise, and shows its size.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array, require_finite
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.tall import column_products
+
+_SINGLE = float(np.finfo(np.float32).eps)
+_DOUBLE = float(np.finfo(np.float64).eps)
+# Sums of many terms are less precise than these by some ten to a hundred times.
+_ROUNDED = 100.0
+# How many times the largest mismatch a correction may be; noise over a small gap is far more.
+_CORRECTED = 10.0
+# Two samples of the same noise differ by less than this, but for one pair in ten thousand.
+_SAMPLES = 1e4
+# Mismatches up to this, relative to the gradient, are noise of an unknown source.
+_MEASURED = 1e-6
+
+
+def precision(*triples: Any) -> float:
+    """Return the relative precision of derivatives, by their types and by their digits.
+
+    A derivative with respect to u or vt whose numbers are all numbers of float32 comes from a
+    computation in float32, also where it is an array of float64.
+    """
+    result = _DOUBLE
+    for triple in triples:
+        for part in map(np.asarray, triple):
+            if part.dtype.kind == "f":
+                result = max(result, float(np.finfo(part.dtype).eps))
+            if part.ndim == 2 and part.any() and _in_single(part):
+                result = max(result, _SINGLE)
+    return result
+
+
+def _in_single(part: Array) -> bool:
+    with np.errstate(over="ignore", under="ignore"):
+        return bool((part.astype(np.float32) == part).all())
+
+
+def agreement(eps: float) -> float:
+    """Return up to what, relative to what enters, expressions of one number count as equal."""
+    return 0.1 * float(np.sqrt(eps))
+
+
+def measured(firsts: tuple[Array, Array, Array], scale: Array) -> float:
+    """Return the relative mismatch of three expressions of U^T G V, as far as it may be noise.
+
+    Noise is in all entries: what few of them have is none, so the lowest quarter counts. The
+    scale is that of each entry.
+    """
+    by_left, by_right, diagonal = firsts
+    mismatch = np.append(by_left - by_right, by_left.diagonal() - diagonal)
+    scale = np.append(scale, scale.diagonal())
+    shares = np.divide(np.abs(mismatch), scale, out=np.zeros_like(scale), where=scale > 0)
+    typical = float(np.quantile(shares, 0.25))
+    return typical if typical <= _MEASURED else 0.0
+
+
+def lengths(block: Array) -> Array:
+    """Return the Euclidean lengths of the columns, whose squares may be no numbers."""
+    largest = float(max(block.max(), -block.min()))
+    if not largest > 0:
+        return np.zeros(block.shape[1])
+    block = block / largest
+    return np.asarray(largest * np.sqrt(column_products(block, block)))
+
+
+def differences(by_left: Array, by_right: Array, diagonal: Array) -> Array:
+    """Return by how much two expressions differ, and from a third one on the diagonal."""
+    difference = np.abs(by_left - by_right)
+    on_diagonal = np.abs(by_left.diagonal() - diagonal)
+    step = diagonal.size + 1
+    difference.flat[::step] = np.maximum(difference.diagonal(), on_diagonal)
+    return np.asarray(difference)
+
+
+def off_diagonal(
+    point: FixedRankPoint, given: Any, derivative: tuple[Array, Array, Array]
+) -> Array:
+    """Return the off-diagonal entries of M = U^T G V where its two expressions may differ.
+
+    With a = skew part of U^T du and b = that of V^T dv: M_ij - M_ji = (a - b) / (s_i + s_j) and
+    M_ij + M_ji = (a + b) / (s_j - s_i) for all costs. For functions of the product, and a
+    function of s, each entry is (U^T du) S^{-1} or S^{-1} (dvt V), the one that is divided by
+    the larger singular value. The triple `given` is the derivative as it came.
+    """
+    u, s, vt = point
+    for name, part in zip(("u", "s", "vt"), derivative, strict=True):
+        require_finite(f"the derivative with respect to {name}", part)
+    du, ds, dvt = derivative
+    column = s[:, None]
+    left, right = u.T @ du, dvt @ vt.T
+    by_left, by_right = left / s, right / column
+    product = np.where(column <= s, by_left, by_right)
+    scale = float(max(np.abs(ds).max(), (lengths(du) / s).max(), (lengths(dvt.T) / s).max()))
+
+    mismatch = differences(by_left, by_right, ds)
+    largest = mismatch.max()
+    np.fill_diagonal(mismatch, 0)
+    mismatch = np.maximum(mismatch, mismatch.T)
+
+    larger, gap = np.maximum(column, s), s - column
+    a, b = left - left.T, right.T - right
+    # What the identity (a + b) = (s_j - s_i) (M_ij + M_ji) leaves over, as an entry of M.
+    rest = np.abs((a + b) - gap * (product + product.T)) / larger
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        amplified = larger / np.abs(gap)
+        correction = np.nan_to_num(rest * amplified, nan=np.inf)
+        by_gap = (a + b) / gap / 2 + (a - b) / (column + s) / 2
+    eps = precision(given)
+    of_noise = correction > _CORRECTED * largest
+    noise = float(rest[of_noise].max(initial=0.0))
+    threshold = scale * np.minimum(_ROUNDED * eps * amplified, agreement(eps))
+    with_gap = (mismatch > threshold) & (_ROUNDED * eps * amplified < 1) & ~of_noise
+    np.fill_diagonal(with_gap, False)
+    undetermined = ~with_gap & (mismatch > max(agreement(eps) * scale, _SAMPLES * noise))
+    if undetermined.any():
+        i, j = (int(index) for index in np.argwhere(undetermined)[0])
+        raise ValueError(
+            "the cost is not a function of the product (u * s) @ vt alone (its derivatives with "
+            f"respect to u and vt disagree by {mismatch[i, j]:.2e}, gradient scale {scale:.2e}), "
+            f"and the singular values s[{i}] = {s[i]:.6e} and s[{j}] = {s[j]:.6e} are too close "
+            "for its gradient to be determined by these derivatives; "
+            "write the cost in terms of (u * s) @ vt, or give its gradient as an m x n matrix"
+        )
+    return np.asarray(np.where(with_gap, by_gap, product))
+
+
+class Tolerances(NamedTuple):
+    """What may be round-off: in entries of U^T G V, by all and by what they show, and of D^2 f."""
+
+    first: float
+    shown: float
+    second: Array
+
+
+def slopes_beyond_product(
+    firsts: tuple[Array, Array, Array],
+    seconds: tuple[Array, Array, Array],
+    tolerances: Tolerances,
+) -> Array | None:
+    """Return ds - diag(U^T G V) for a function of the product and of s; None for the first only.
+
+    Of the two triples each holds the core by du, by dvt, and its diagonal by ds: of G, and of
+    D^2 f [Z]. A cost of another kind is refused.
+    """
+    slopes = np.asarray(firsts[2] - firsts[0].diagonal())
+    change = np.abs(seconds[2] - seconds[0].diagonal())
+    of_product = (np.abs(slopes) <= tolerances.first).all() and (
+        change <= tolerances.second.diagonal()
+    ).all()
+    # Slopes in s are no round-off, so that the gradient shows its scale.
+    _require_equal("first", *firsts[:2], tolerances.first if of_product else tolerances.shown)
+    _require_equal("second", *seconds[:2], tolerances.second)
+    return None if of_product else slopes
+
+
+def _require_equal(which: str, by_left: Array, by_right: Array, tolerance: float | Array) -> None:
+    """Raise unless two expressions agree, as they do for functions of the product and of s."""
+    difference = np.abs(by_left - by_right)
+    excess = difference - tolerance
+    if not excess.max() <= 0:
+        i, j = np.unravel_index(np.argmax(excess), excess.shape)
+        raise ValueError(
+            f"the {which} derivatives with respect to u and vt disagree by "
+            f"{difference[i, j]:.2e} in entry ({i}, {j}), where round-off of "
+            f"{np.broadcast_to(tolerance, excess.shape)[i, j]:.2e} may be expected: either the "
+            "cost is not a function of the product (u * s) @ vt and of s alone (it uses, say, that "
+            "u has orthonormal columns), and then they do not determine its Hessian; or gradient, "
+            "Hessian and tangent vector do not belong together. Write the cost in terms of "
+            "(u * s) @ vt, and of s where it is a symmetric function of the singular values; or "
+            "give gradient and Hessian as m x n matrices"
+        )

@@ -1,0 +1,86 @@
+"""Many output times in a step cost a few evaluations, and are as good as few."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from fixedrank import LinearRegression, factored_flow, random_balanced_factors
+from fixedrank.flows.inside import states_inside
+from fixedrank.flows.solvers import METHODS
+
+
+def autoencoder(d=20, rank=2):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((d, 3 * d)) / np.sqrt(d)
+    return LinearRegression(X, X), random_balanced_factors([d, rank, rank, d], rng=1)
+
+
+def test_they_cost_no_more_than_a_few_steps():
+    problem, start = autoencoder()
+    few, many = (factored_flow(problem, start, np.linspace(0, 3, n)) for n in (2, 1501))
+    assert many.steps == few.steps
+    # Three evaluations for the interpolant, two for its defect, and in halves where that is large.
+    assert many.evaluations <= 4 * few.evaluations
+    fine = factored_flow(problem, start, many.t[::300], method="DOP853", rtol=1e-12)
+    for found, expected in zip(many.product[::300], fine.product, strict=True):
+        assert np.linalg.norm(found - expected) <= 2e-8 * np.linalg.norm(expected)
+
+
+STIFF = np.array([1.0, 30.0, 1000.0])
+
+
+def relaxing(t, y):
+    """Fast directions that follow a slow one."""
+    return -STIFF * (y - y[0] ** np.array([1.0, 2.0, 3.0])) - np.array([1.0, 0, 0]) * y[0] ** 2
+
+
+@pytest.mark.parametrize("method", ["RK23", "RK45", "DOP853", "RK4", "ROCK4", "RKC", "auto"])
+@pytest.mark.parametrize("count", [2, 7, 300])
+def test_inside_steps_limited_by_stability(method, count):
+    rtol, atol = 1e-7, 1e-9
+    options = {"step": 1e-4} if method == "RK4" else {"rtol": rtol, "atol": atol}
+    solver = METHODS[method](relaxing, 0.0, np.array([1.0, 0.5, 0.2]), 3.0, **options)
+    looked = 0
+    while solver.status == "running" and looked < 8:
+        solver.step()
+        # Single steps, from the start on and where stability limits them.
+        if solver.t > 0.4 * looked / 2:
+            looked += 1
+            times = np.linspace(solver.t_old, solver.t, count + 2)[1:-1]
+            found = np.array(states_inside(solver, times, rtol))
+            assert found.shape == (count, 3)
+            expected = local_solution(solver, times)
+            scale = atol + rtol * np.abs(expected)
+            # What a step is held to is an estimate of its error.
+            assert (np.linalg.norm((found - expected) / scale, axis=1) < 10).all()
+    assert looked > 3
+
+
+def local_solution(solver, times):
+    """The solution from where the step began, by an implicit method to a tolerance far below."""
+    stepped = getattr(solver, "stepped", solver)
+    if hasattr(stepped, "y_old"):
+        start = stepped.y_old
+    elif hasattr(stepped, "states"):
+        start = stepped.states[-1].y
+    else:
+        start = stepped.previous[0]
+    solution = solve_ivp(
+        relaxing,
+        (solver.t_old, solver.t),
+        start,
+        "Radau",
+        t_eval=times,
+        rtol=1e-11,
+        atol=1e-14,
+    )
+    return solution.y.T
+
+
+def test_the_end_of_a_step_is_the_state_there():
+    solver = METHODS["DOP853"](relaxing, 0.0, np.ones(3), 1.0)
+    solver.step()
+    times = np.array([solver.t_old, (solver.t_old + solver.t) / 2, solver.t])
+    found = states_inside(solver, times, 1e-3)
+    np.testing.assert_array_equal(found[-1], solver.y)
+    np.testing.assert_array_equal(found[0], np.ones(3))

@@ -1,0 +1,112 @@
+"""OdeSolver classes of the user's own, and options that a method does not have."""
+
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from scipy.integrate import RK45, DenseOutput, OdeSolver
+
+from fixedrank import LinearRegression, factored_flow, riemannian_flow
+from fixedrank.flows.methods import check_options, options_of
+from fixedrank.flows.solvers import METHODS
+
+PROBLEM = LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+FACTORS = [np.eye(2) / 2, np.eye(2) / 2]
+T = [0.0, 0.3, 1.0]
+
+
+class Straight(DenseOutput):
+    def __init__(self, t_old, t, begun, y):
+        super().__init__(t_old, t)
+        self.ends = begun, y
+
+    def _call_impl(self, t):
+        part = (t - self.t_old) / (self.t - self.t_old)
+        begun, y = self.ends
+        return begun[:, None] + (y - begun)[:, None] * part
+
+
+class Midpoint(OdeSolver):
+    """Steps of a fixed length, and nothing but what SciPy's base class asks for."""
+
+    def __init__(self, fun, t0, y0, t_bound, vectorized=False, *, rtol, atol, length=1e-3):
+        super().__init__(fun, t0, y0, t_bound, vectorized)
+        self.length = length
+
+    def _step_impl(self):
+        h = min(self.length, self.t_bound - self.t)
+        half = self.y + h / 2 * self.fun(self.t, self.y)
+        self.begun, self.y = self.y, self.y + h * self.fun(self.t + h / 2, half)
+        self.t = self.t + h
+        return True, None
+
+    def _dense_output_impl(self):
+        return Straight(self.t_old, self.t, self.begun, self.y)
+
+
+class Forwarding(RK45):
+    """Hands on whatever it is given."""
+
+    def __init__(self, *args, **options):
+        self.given = options
+        super().__init__(*args, **options)
+
+
+def expected():
+    s = np.array([3.0, 1.0])
+    return [np.diag(s / (1 + (s / 0.25 - 1) * np.exp(-2 * s * t))) for t in T]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "bound"), [(Midpoint, {"length": 1e-3}, 5e-3), (Forwarding, {}, 1e-6)]
+)
+def test_a_class_of_the_user(method, options, bound):
+    flow = factored_flow(PROBLEM, FACTORS, T, method=method, **options)
+    assert flow.complete
+    for found, exact in zip(flow.product, expected(), strict=True):
+        assert np.linalg.norm(found - exact) < bound
+    point = (np.eye(2), np.array([0.25, 0.25]), np.eye(2))
+    flow = riemannian_flow(PROBLEM, point, 2, T, method=method, **options)
+    np.testing.assert_allclose(flow.singular_values[-1], np.diag(expected()[-1]), atol=bound)
+
+
+def test_a_class_that_takes_fewer_options():
+    with pytest.raises(ValueError, match=r"Midpoint has no option step: it takes length"):
+        factored_flow(PROBLEM, FACTORS, T, method=Midpoint, step=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unknown_options_are_named(method):
+    with pytest.raises(ValueError, match=f"{METHODS[method].__name__} has no option stepp, fast"):
+        check_options(METHODS[method], {"stepp": 1, "fast": True})
+    assert options_of(METHODS[method])
+    assert "stepp" not in options_of(METHODS[method])
+
+
+def test_every_known_option_is_one():
+    for name, method in METHODS.items():
+        options = {"step": 0.1} if name == "RK4" else {"max_step": 0.1, "first_step": 0.01}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            method(lambda t, y: -y, 0.0, np.ones(2), 1.0, rtol=1e-6, atol=1e-9, **options)
+        check_options(method, options)
+
+
+def test_a_first_step_beyond_the_end():
+    flow = factored_flow(PROBLEM, FACTORS, T, first_step=50.0)
+    np.testing.assert_allclose(flow.product[-1], expected()[-1], atol=1e-6)
+
+
+def test_threads_leave_the_warning_filters_alone():
+    before = list(warnings.filters)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for flow in pool.map(lambda _: factored_flow(PROBLEM, FACTORS, T), range(8)):
+                assert flow.complete
+    finally:
+        sys.setswitchinterval(interval)
+    assert list(warnings.filters) == before
