@@ -13,6 +13,7 @@ from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import each_once, integrate, output_times
+from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.networks.gradients import network_gradient, thin_gradient
@@ -63,7 +64,7 @@ class _Layers:
         return relative, share * _ABSOLUTE * rtol * sizes
 
     def norms(self, state: Array) -> Array:
-        return np.array([np.linalg.norm(layer) for layer in self.layers(state)])
+        return np.array([length(layer) for layer in self.layers(state)])
 
     def _sizes(self, state: Array) -> Array:
         """Return the sizes to which the layers are kept: their norms, where they are not zero."""
@@ -81,7 +82,7 @@ class _Layers:
         return Restart(state) if changed.any() else None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:
-        return float(np.linalg.norm(after - before)), float(np.linalg.norm(after))
+        return length(after - before), length(after)
 
     def smallest(self, state: Array) -> float:
         return np.inf
@@ -89,10 +90,10 @@ class _Layers:
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
         # Where all layers are zero what matters is linear: nothing cancels, however small.
-        scale = 1e-6 * float(np.linalg.norm(state)) or 1e-100
+        scale = 1e-6 * length(state) or 1e-100
 
         def hessian(direction: Array) -> Array:
-            step = scale / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
+            step = scale / max(length(direction), np.finfo(float).tiny)
             ahead = self.right_hand_side(0.0, state + step * direction)
             behind = self.right_hand_side(0.0, state - step * direction)
             return (behind - ahead) / (2 * step)
