@@ -185,3 +185,27 @@ def test_too_coarse_a_step_is_exit_code_1(compare):
     norms = np.linalg.norm(numbers["singular_values_riemannian"], axis=1)
     assert (numbers["gap"] / norms).max() > 1e-10
     assert "The two flows differ" in text
+
+
+@pytest.mark.parametrize("unit", [1e-13, 1e9])
+def test_units_of_own_data(compare, tmp_path, unit):
+    # Of magnetic fields in tesla; the time to the limit is told in the unit of 1 / (X X^T).
+    X, Y = own_data()
+    np.save(tmp_path / "x.npy", unit * X)
+    np.save(tmp_path / "y.npy", unit * Y)
+    files = ["--x", tmp_path / "x.npy", "--y", tmp_path / "y.npy", "--rank", 2, "--points", 6]
+    text, numbers = compare(*files)
+    assert "The two flows are one" in text
+    assert (numbers["gap"] <= 1e-6 * np.linalg.norm(numbers["limit"])).all()
+    np.testing.assert_allclose(numbers["limit"], best(X, Y, 2), rtol=0, atol=1e-9)
+
+
+def test_times_without_end(compare, tmp_path):
+    X, Y = own_data()
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    files = ["--x", tmp_path / "x.npy", "--y", tmp_path / "y.npy", "--rank", 2, "--depth", 2]
+    text, numbers = compare(*files, "--time", "1e300", "--points", 3)
+    assert text.count("stationary from t = ") == 2
+    assert "The two flows are one" in text
+    assert numbers["distance_to_limit"][-1] <= 1e-10 * np.linalg.norm(numbers["limit"])
