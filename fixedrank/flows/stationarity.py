@@ -39,8 +39,8 @@ _NOISE, _DIFFERENCE = 5.0, 1e-4
 # The noise of a gradient may be so many times what that of differences tells, as not all weights
 # are as large as the largest. 2026-11: 2.5 times, for a 20 x 20 matrix of rank 2 at depth 3.
 _ROUND_OFF = 100.0
-# Iterations to the rest point, each by four digits, and the shortest search for each; a flow that has
-# taken many evaluations, as slow ones do, is worth a longer one.
+# Iterations to the rest point, each by four digits, and the shortest search for each; a flow that
+# has taken many evaluations, as slow ones do, is worth a longer one.
 _ITERATIONS, _SEARCH = 6, 400
 
 
