@@ -26,7 +26,8 @@ def check_network(depth: int | None, scale: float | None, workers: int | None = 
     """Check what the commands share."""
     at_most("depth", depth, _DEEPEST, "each layer takes part in every step")
     at_most("workers", workers, _MOST_WORKERS, "a process each")
-    if scale is not None and not _SMALLEST <= scale <= _LARGEST:
+    # What is no size at all is told by those who take it.
+    if scale is not None and 0 < scale < math.inf and not _SMALLEST <= scale <= _LARGEST:
         raise ValueError(
             f"--scale must lie between {_SMALLEST:g} and {_LARGEST:g}, got {scale:g}: beyond, "
             "powers of the singular values leave floating point"

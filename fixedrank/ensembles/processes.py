@@ -74,7 +74,9 @@ def _interrupts_later() -> Iterator[None]:
 def _begin(ends: Connection) -> None:
     """Prepare a process of the pool: interrupted it ends without a word, and with its parent."""
     threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Where the parent ignores interrupts, as in the background of a shell script, so does this.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 

@@ -159,11 +159,13 @@ def test_an_autoencoder_of_own_data(compare, tmp_path):
 
 def test_integers_and_one_column_of_csv(compare, tmp_path):
     (tmp_path / "x.csv").write_text("1,0,2,1\n")
-    text, numbers = compare("--x", tmp_path / "x.csv", "--depth", 2, *QUICK)
-    check(text, numbers, 6, 2)
+    arguments = ("--x", tmp_path / "x.csv", "--depth", 2, "--scale", 0.5)
+    text, numbers = compare(*arguments, "--points", 6, "--time", 1)
+    check(text, numbers, 6, 1)
     assert "4 samples, 1 to 1 dimensions" in text
-    # One number from the start w = 1 of an autoencoder: already at its limit.
-    np.testing.assert_allclose(numbers["loss_layers"], 0, atol=1e-25)
+    # x x^T = 6, so that w' = 12 w (1 - w).
+    w = 1 / (1 + np.exp(-12 * numbers["t"]))
+    np.testing.assert_allclose(numbers["loss_layers"], 3 * (1 - w) ** 2, rtol=0, atol=1e-7)
 
 
 def test_rk4_with_a_step(compare):

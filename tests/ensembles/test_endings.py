@@ -14,10 +14,13 @@ from fixedrank.ensembles.processes import process_pool
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
+import signal
 from fixedrank.ensembles.processes import process_pool
 from tests.ensembles.work import long_work
 
 if __name__ == "__main__":
+    # In the background of a script, where these tests may run, it would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with process_pool(2) as pool:
             for future in [pool.submit(long_work) for _ in range(4)]:
