@@ -33,6 +33,8 @@ _TINY = 1e-280
 def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, depth: float) -> float:
     """Return the length of the Riemannian gradient, sqrt(<A(G), G>), from G V and G^T U."""
     u, _, vt = point
+    if point.s.size == 0:
+        return 0.0
     s, of_point = unit_values(point.s)
     largest = float(max(np.abs(gv).max(), np.abs(gtu).max()))
     if not 0 < largest < math.inf:
