@@ -67,6 +67,16 @@ def test_constructed_points(kind, layers):
         assert found.direction is None
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+@pytest.mark.parametrize(
+    ("kind", "layers"), [(kind, layers) for kind in DIAGONAL for layers in DIAGONAL[kind]]
+)
+def test_the_kind_in_any_unit(kind, layers, unit):
+    # Labels in another unit, and the product with them, each layer by its share.
+    factors = [np.diag(np.array(row) * unit ** (1 / len(layers))) for row in layers]
+    assert classify_factors(LinearRegression(np.eye(3), np.diag(unit * B)), factors).kind == kind
+
+
 @pytest.mark.parametrize("widths", [[4, 3, 5], [5, 3, 4], [4, 3, 3, 5], [4, 6, 3, 4, 4]])
 def test_balanced_lifts_of_critical_points(widths):
     """Design of the theory: for N >= 3 every balanced top-k point below the best is non-strict."""
