@@ -9,8 +9,9 @@ OpenBLAS does in the thread that calls it, in pieces if need be.
 
 2026-11-29, from the processor time of SciPy's threads: they wake, in SciPy 1.15 and 1.18 alike, in
 gemm from 2^19 multiplications on, in axpy beyond 10,000 numbers, in trsm from 1024 numbers on the
-right, in geqrf and ormqr from about 10,000 numbers, in potrf from 128 rows, trtri 66, gesvd 92,
-gesdd 34 and gejsv 32 (there with row pivoting, joba = 2, at any size, like trtrs and getrs).
+right, in geqrf beyond 8192 numbers beside the first of five columns or more, in potrf from 128
+rows, trtri 66, gesvd 92, gesdd 34 and gejsv 32 (and with row pivoting, joba = 2, at any size, like
+trtrs and getrs).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from fixedrank._checks import Array
 # Multiplications of a product, numbers of a vector, and numbers on the right of a triangle that
 # stay in the calling thread. Pieces of a product with fewer rows than _ROWS do not pay.
 _PRODUCT, _VECTOR, _RIGHT, _ROWS = 500_000, 10_000, 1023, 64
-# Rows of small matrices, and numbers of a block for Householder QR, that stay there.
-_FACTORED, _DIVIDED, _ROTATED, _REFLECTED = 64, 32, 30, 9000
+# Rows of small matrices, and numbers beside the first column in Householder QR, that stay there.
+_FACTORED, _DIVIDED, _REFLECTED = 64, 32, 8192
 # Numbers in a temporary array of a product that is added by NumPy.
 _TEMPORARY = 1 << 16
 # The largest number of reflectors that LAPACK takes together.
@@ -117,7 +118,7 @@ def triangular_solve(triangle: Array, right: Array) -> Array:
 
 def reflects_alone(rows: int, columns: int) -> bool:
     """Say whether Householder QR of a block of this shape stays in the calling thread."""
-    return columns <= 4 or rows * columns <= _REFLECTED
+    return columns <= 4 or rows * (columns - 1) <= _REFLECTED
 
 
 def reflectors(block: Array) -> tuple[Array, Array]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
@@ -81,14 +80,6 @@ def velocity_within(fun: Any, t0: float, t_bound: float) -> Callable[[float, Arr
         )
 
     return velocity
-
-
-def length(vector: Array) -> float:
-    """Return the Euclidean norm of a vector, also where the squares leave floating point."""
-    largest = float(np.abs(vector).max(initial=0.0))
-    if not 0 < largest < math.inf:
-        return largest
-    return largest * float(np.linalg.norm(vector / largest))
 
 
 class BetweenSteps(DenseOutput):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.flows.scales import length
 
 
 def first_step(
@@ -57,10 +58,7 @@ def first_step(
 
 def _mean(values: Array) -> float:
     """Return the root mean square, of numbers of any size."""
-    largest = float(np.abs(values).max(initial=0.0))
-    if not 0 < largest < math.inf:
-        return largest
-    return largest * float(np.linalg.norm(values / largest)) / math.sqrt(values.size)
+    return length(values) / math.sqrt(values.size)
 
 
 def reach_of_zero(velocity: Callable[[float, Array], Array], zero: Array) -> float:

@@ -12,7 +12,7 @@ from fixedrank._progress import Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
-from fixedrank.flows.integration import integrate, output_times
+from fixedrank.flows.integration import each_once, integrate, output_times
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.switching import AutoSwitching
@@ -143,12 +143,12 @@ def riemannian_flow(
     )
     points = run.records
     if axes is not None:
-        points = [point._replace(vt=point.vt @ axes.T) for point in points]
+        points = each_once(lambda point: point._replace(vt=point.vt @ axes.T), points)
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
         t=times[: len(run.records)],
-        loss=np.array([problem.loss(p) for p in points]),
-        gradient_norm=np.array([system.gradient_norm(p) for p in run.records]),
+        loss=np.array(each_once(problem.loss, points)),
+        gradient_norm=np.array(each_once(system.gradient_norm, run.records)),
         status=run.status + changes,
         complete=run.complete,
         evaluations=run.evaluations,

@@ -16,10 +16,10 @@ from fixedrank.flows.contract import (
     NOT_FINITE,
     checked_steps,
     checked_tolerances,
-    length,
     velocity_within,
     warn_of_unused,
 )
+from fixedrank.flows.scales import length
 
 # The estimate of the largest rate is enlarged by this, and renewed after so many steps.
 _MARGIN, _RENEW = 1.1, 20

@@ -39,8 +39,9 @@ _NOISE, _DIFFERENCE = 5.0, 1e-4
 # The noise of a gradient may be so many times what that of differences tells, as not all weights
 # are as large as the largest. 2026-11: 2.5 times, for a 20 x 20 matrix of rank 2 at depth 3.
 _ROUND_OFF = 100.0
-# Iterations to the rest point, each by four digits.
-_ITERATIONS = 6
+# Iterations to the rest point, each by four digits, and the shortest search for each; a flow that
+# has taken many evaluations, as slow ones do, is worth a longer one.
+_ITERATIONS, _SEARCH = 6, 400
 
 
 class Linearised(Protocol):
@@ -93,13 +94,20 @@ class RestTest:
             return None
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                return self._rest_point(system, after, norm, tolerance, left)
+                longest = max(_SEARCH, evaluations // 8)
+                return self._rest_point(system, after, norm, tolerance, left, longest)
         except (ArpackError, np.linalg.LinAlgError, FloatingPointError):
             # No convergence, or a loss that is not defined around here: then who knows.
             return None
 
     def _rest_point(
-        self, system: Linearised, state: Array, norm: float, tolerance: float, left: float
+        self,
+        system: Linearised,
+        state: Array,
+        norm: float,
+        tolerance: float,
+        left: float,
+        search: int,
     ) -> tuple[str, Array] | None:
         """Return why a rest point is near, and what it is, by Newton's method; None if it is not.
 
@@ -119,7 +127,7 @@ class RestTest:
             if size <= small or before / 2 < size <= _ROUND_OFF * below / longest:
                 break
             before = size
-            step, info = cg(rates, gradient, rtol=1e-4, atol=0.5 * small, maxiter=400)
+            step, info = cg(rates, gradient, rtol=1e-4, atol=0.5 * small, maxiter=search)
             remaining += float(np.linalg.norm(lengths * step))
             if info != 0 or not remaining <= self.close * tolerance:
                 return None

@@ -14,11 +14,11 @@ from fixedrank.flows.contract import (
     BetweenSteps,
     checked_steps,
     checked_tolerances,
-    length,
     velocity_within,
     warn_of_unused,
 )
 from fixedrank.flows.rock import ROCK4
+from fixedrank.flows.scales import length
 
 # DOP853 is stable up to h rho = 6.39. At the first of these values of h rho, and at the second
 # where steps have to be tried again, it counts as limited by stability, if that happens so often.

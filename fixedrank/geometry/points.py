@@ -166,12 +166,12 @@ def _advice_on_vector(parts: list[Array]) -> str:
 
 def is_triple(value: Any) -> bool:
     """Say whether `value` has the form (u, s, vt), not that of a matrix or of a low-rank one."""
-    return (
-        isinstance(value, (tuple, list))
-        and len(value) == 3
-        and number_of_axes(value[0]) == 2
-        and number_of_axes(value[1]) == 1
-    )
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
+        return False
+    first, second, _ = value
+    if first.__class__ is second.__class__ is np.ndarray:
+        return bool(first.ndim == 2 and second.ndim == 1)
+    return number_of_axes(first) == 2 and number_of_axes(second) == 1
 
 
 def is_factor_derivative(value: Any) -> bool:
@@ -190,7 +190,7 @@ def as_point(value: Any, m: int, n: int, k: int) -> FixedRankPoint:
         u.shape != (m, k)
         or s.shape != (k,)
         or vt.shape != (k, n)
-        or isinstance(value, FactorDirections)
+        or value.__class__ is FactorDirections
     ):
         raise ValueError(
             f"a point of {m}x{n} matrices of rank {k} has shapes {(m, k)}, {(k,)}, {(k, n)}, got "

@@ -97,7 +97,7 @@ def _kept_tables(values: bytes, depth: float) -> WeightTables:
     # Made where the largest s is about 1, they have the same round-off in every unit.
     unit, exponent = unit_values(s)
     factor, exponent = power(exponent, 2, -2, depth)
-    safe = moderate(s)
+    safe = bool(moderate(s))
     if safe:
         factor, exponent = math.ldexp(factor, exponent), 0
     tangential, normal = tangential_weights(unit, depth), normal_weights(unit, depth)

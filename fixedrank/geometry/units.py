@@ -27,10 +27,10 @@ _SPREAD = 900
 _OF_ZERO = -5000
 
 
-def moderate(s: Array) -> bool:
+def moderate(s: Array) -> bool | np.bool_:
     """Say whether powers of these singular values need no care."""
     # By vdot, which does not warn where the squares overflow.
-    return bool(_LEAST < np.vdot(s, s) < _MOST)
+    return _LEAST < np.vdot(s, s) < _MOST
 
 
 def ordinary(vector: FixedRankTangentVector) -> bool:

@@ -153,7 +153,7 @@ def one_svd(matrix):
     ],
 )
 def test_calls_that_wake_threads_are_noticed(monkeypatch, operation, name, bad):
-    size = (1000, 700, 20)
+    size = test_threads.SIZES[-2]
     test_threads.check_calls(operation, size, monkeypatch)
     monkeypatch.setattr(_linear_algebra, name, bad)
     with pytest.raises(AssertionError):

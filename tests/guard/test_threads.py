@@ -182,7 +182,7 @@ OPERATIONS = {
     ),
 }
 # Thin ones on both sides of where Cholesky passes begin, and cores of all kinds of SVD.
-SIZES = [(2000, 700, 3), (1100, 900, 5), (1000, 700, 20), (700, 600, 40)]
+SIZES = [(2000, 700, 3), (1100, 900, 5), (1500, 700, 20), (700, 600, 40)]
 
 
 def check_calls(name, size, monkeypatch):
