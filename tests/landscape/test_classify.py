@@ -10,6 +10,7 @@ from fixedrank import (
     critical_points,
     riemannian_flow,
 )
+from fixedrank.landscape.classification import nearest_critical_point
 from tests.landscape.data import orthonormal, problem_with
 
 VALUES = np.array([3.0, 2.2, 1.4, 0.5])
@@ -49,6 +50,28 @@ def test_the_nearest_one_is_the_nearest_of_all_in_the_data_norm():
         assert found.indices == min(distances, key=distances.get)
         assert found.kind == "not a critical point"
         assert found.distance == pytest.approx(np.linalg.norm(W - matrix(found.nearest.point)))
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_nearest_one_of_another_rank(k):
+    problem, *_, root = problem_with(VALUES, 4, 5)
+    W = 2 * np.random.default_rng(k).standard_normal((4, 5))
+    found = nearest_critical_point(problem, W, k)
+    distances = {
+        c.indices: np.linalg.norm((W - matrix(c.point)) @ root) for c in critical_points(problem, k)
+    }
+    assert found.indices == min(distances, key=distances.get)
+
+
+def test_the_tolerance_is_relative_to_the_larger_of_matrix_and_minimiser():
+    # The minimiser over all matrices solves least squares; it has rank 4, so that norms differ.
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((5, 20)), rng.standard_normal((4, 20))
+    problem, minimiser = LinearRegression(X, Y), np.linalg.lstsq(X.T, Y.T)[0].T
+    largest = np.linalg.svd(minimiser, compute_uv=False)[0]
+    for factor in (0.3, 30):
+        found = classify(problem, factor * minimiser, rtol=1e-4)
+        assert found.tolerance == pytest.approx(1e-4 * largest * max(1, factor), rel=1e-9)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])

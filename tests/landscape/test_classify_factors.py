@@ -67,6 +67,52 @@ def test_constructed_points(kind, layers):
         assert found.direction is None
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+@pytest.mark.parametrize(
+    ("kind", "layers", "values"),
+    [
+        *((kind, layers, B) for kind in DIAGONAL for layers in DIAGONAL[kind]),
+        # Tied values: the Hessian decides.
+        ("strict saddle", [[2, 0, 0], [1, 0, 0]], [2, 2, 1]),
+        ("non-strict saddle", [[2, 0, 0], [1, 0, 0], [1, 0, 0]], [2, 2, 1]),
+        ("not a critical point", [[3, 2, 0], [1, 1, 2]], B),
+        ("not a critical point", [[3, 2, 2], [1, 1, 1], [1, 1, 1]], B),
+    ],
+)
+def test_the_kind_in_any_unit(kind, layers, values, unit):
+    # Labels in another unit, and the product with them, each layer by its share.
+    def found(factor):
+        factors = [np.diag(np.array(row) * factor ** (1 / len(layers))) for row in layers]
+        labels = np.diag(factor * np.array(values, dtype=float))
+        return classify_factors(LinearRegression(np.eye(3), labels), factors)
+
+    usual, other = found(1.0), found(unit)
+    assert usual.kind == other.kind == kind
+    # The loss has the unit's square, a gradient this over the unit of a layer.
+    squared, of_gradient = unit**2, unit ** (2 - 1 / len(layers))
+    assert other.loss / squared == pytest.approx(usual.loss, rel=1e-9)
+    assert other.tolerance / of_gradient == pytest.approx(usual.tolerance, rel=1e-9)
+    if kind == "not a critical point":
+        assert other.gradient_norm / of_gradient == pytest.approx(usual.gradient_norm, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        # The pivot (2, 1) has the blocks 1 and B W_3, (3, 2) 1 and W_1 B, (3, 1) W_2 and B; it is
+        # loose where both have rank 2 or more.
+        ([[3, 0, 0], [1, 0, 0], [1, 0.5, 0]], "the pivot (2, 1) is not tightened"),
+        ([[3, 0.5, 0], [1, 0, 0], [1, 0, 0]], "the pivot (3, 2) is not tightened"),
+        ([[3, 0, 0], [1, 0.5, 0], [1, 0, 0]], "the pivot (3, 1) is not tightened"),
+        ([[3, 0, 0], [1, 0, 0], [1, 0, 0]], "all pivots are tightened"),
+    ],
+)
+def test_the_verdict_names_the_pivot(layers, reason):
+    factors = [np.diag(np.array(row, dtype=float)) for row in layers]
+    found = classify_factors(LinearRegression(np.eye(3), np.diag(B)), factors)
+    assert f"rank 1 of 3, and {reason}" in found.verdict
+
+
 @pytest.mark.parametrize("widths", [[4, 3, 5], [5, 3, 4], [4, 3, 3, 5], [4, 6, 3, 4, 4]])
 def test_balanced_lifts_of_critical_points(widths):
     """Design of the theory: for N >= 3 every balanced top-k point below the best is non-strict."""

@@ -33,6 +33,29 @@ def test_unbalanced_layers(widths, expected):
     assert "min(q, r) = 2" in str(report)
 
 
+def test_the_report_has_a_line_for_each_theorem():
+    problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
+    report = check_hypotheses(problem, gaussian_factors([5, 3, 3, 4], rng=0))
+    lines = str(report).splitlines()[1:]
+    assert 0 < len(applying(report)) < len(lines) == len(report.theorems)
+    for theorem, line in zip(report.theorems, lines, strict=True):
+        assert line.startswith(f"{theorem.name}: ")
+        assert ("does not apply" in line) != theorem.applies
+
+
+@pytest.mark.parametrize(
+    ("layers", "applies", "statement"),
+    [
+        ([np.eye(2), np.eye(2)], True, "the product stays on M_2 and solves flow (9)"),
+        ([2 * np.eye(2), np.eye(2)], False, "the layers are not balanced"),
+        ([np.zeros((2, 2))] * 2, False, "the product is zero, and there is no M_0"),
+    ],
+)
+def test_why_flow_9_is_solved_or_not(layers, applies, statement):
+    report = check_hypotheses(LinearRegression(np.eye(2), np.eye(2)), layers)
+    assert ("Theorem 4, 1", applies, statement) in report.theorems
+
+
 def test_balanced_layers():
     problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
     report = check_hypotheses(problem, random_balanced_factors([5, 3, 3, 4], rng=0))

@@ -92,6 +92,9 @@ def test_regular_data_are_left_as_they_are():
     full, on_range = LinearRegression(X, Y), LinearRegression.on_range(X, Y)
     assert full.basis is None
     np.testing.assert_array_equal(full.extend(W), W)
+    point = FixedRank(2, 3, 1, depth=2).random_point(rng=0)
+    for part, kept in zip(full.extend(point), point, strict=True):
+        np.testing.assert_array_equal(part, kept)
     assert on_range.shape == full.shape
     assert on_range.loss(W @ on_range.basis) == pytest.approx(full.loss(W), rel=1e-13)
 
