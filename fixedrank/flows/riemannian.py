@@ -77,6 +77,12 @@ def riemannian_flow(
         that is left), the remaining outputs repeat that point. After Ctrl-C, what was computed. To
         resume, start from its last point and time.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the point is not one or does not fit to the problem, the depth is below 1, times do
+        not increase, or the method is unknown.
+
     Notes
     -----
     At N >= 2 the flow stays in M_k for all time. At N < 2 a singular value may reach zero in
@@ -84,12 +90,6 @@ def riemannian_flow(
     several ways to go on from there; the one that is taken keeps the lower rank. At N = 1 and
     k = min(m, n) the flow is that of all matrices, W' = -grad L^1(W), through singular ones too:
     the rank is as given, and singular values may pass zero.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the point is not one or does not fit to the problem, the depth is below 1, times do
-        not increase, or the method is unknown.
 
     References
     ----------
