@@ -166,6 +166,8 @@ right.set(
     ylabel="median time in milliseconds",
     title="One retraction, $k = 20$",
 )
+right.set_xticks(SIZES, [f"{size}" for size in SIZES])
+right.minorticks_off()
 right.legend(frameon=False, fontsize="small")
 figure.suptitle("Small calls wake threads that spin; fixedrank makes only those that do not")
 plt.show()
