@@ -5,7 +5,9 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from fixedrank import LinearRegression, MatrixCompletion, riemannian_flow
+from fixedrank import FixedRank, LinearRegression, MatrixCompletion, riemannian_flow
+from fixedrank.flows.embedded import EmbeddedSystem
+from fixedrank.flows.system import Stop
 from tests.flows.exact import DenseProblem, matrix, orthonormal
 
 T = np.array([0.0, 0.3, 2.0, 10.0, 13.0, 14.0, 60.0])
@@ -142,3 +144,15 @@ def test_no_depth_takes_many_steps(shape, depth):
     assert flow.complete
     assert flow.evaluations < 4000
     assert flow.loss[-1] < 0.01 * flow.loss[0]
+
+
+@pytest.mark.parametrize("start", [0.0, 1e9])
+def test_decay_is_told_whenever_the_flow_began(start):
+    """W' = -W has fallen by 1e-160; a W that passes zero at that moment goes on."""
+    point = FixedRank(2, 2, 2, depth=1).random_point(rng=0)
+    decaying = EmbeddedSystem(LinearRegression(np.eye(2), np.zeros((2, 2))), point, start)
+    verdict = decaying.inspect(start + 1, 1e-160 * decaying.start)
+    assert verdict is not None
+    assert "decayed to zero" in verdict.reason
+    passing = EmbeddedSystem(LinearRegression(np.eye(2), -np.eye(2)), point, start)
+    assert not isinstance(passing.inspect(start + 1, 1e-160 * passing.start), Stop)
