@@ -40,7 +40,8 @@ class AutoSwitching(OdeSolver):
     an implicit method. Values between the steps are exactly the states at both ends of a step.
 
     A SciPy ``OdeSolver``, and with the name "auto" the method that the flows of this library use
-    if no other is asked for.
+    if no other is asked for. Between the steps of DOP853 its own interpolant serves, which near the
+    limit of stability is less accurate than the steps; the flows reach output times otherwise.
 
     Parameters
     ----------

@@ -65,13 +65,15 @@ def test_linear_equations_against_expm(method, seed, size, fastest, rtol):
     rates = 10 ** (fastest * rng.random(size))
     matrix = -(frame * rates) @ frame.T
     start = rng.standard_normal(size)
-    times = np.array([0.0, 0.13, 0.5, 0.9])
-    found = solve(method, lambda t, y: matrix @ y, times, start, rtol=rtol, atol=rtol)
-    assert found.success
-    expected = np.array([scipy.linalg.expm(matrix * t) @ start for t in times]).T
-    # Of many local errors, 50 tolerances; RKC is of second order with an estimate of third.
-    bound = 50 * (rtol ** (2 / 3) if method is RKC else rtol)
-    np.testing.assert_allclose(found.y, expected, rtol=0, atol=bound * (1 + np.linalg.norm(start)))
+    # Of many local errors, ten tolerances; RKC is of second order with an estimate of third.
+    bound = 10 * (rtol ** (2 / 3) if method is RKC else rtol)
+    # At ends of steps: the tolerance is theirs, an interpolant is less accurate where all is stiff.
+    for end in (0.13, 0.5, 0.9):
+        times = np.array([0.0, end])
+        found = solve(method, lambda t, y: matrix @ y, times, start, rtol=rtol, atol=rtol)
+        assert found.success
+        error = np.linalg.norm(found.y[:, -1] - scipy.linalg.expm(matrix * end) @ start)
+        assert error <= bound * (1 + np.linalg.norm(start))
 
 
 def solve(method, fun, times, start, **options):

@@ -67,7 +67,7 @@ def test_the_tolerance_is_relative_to_the_larger_of_matrix_and_minimiser():
     # The minimiser over all matrices solves least squares; it has rank 4, so that norms differ.
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((5, 20)), rng.standard_normal((4, 20))
-    problem, minimiser = LinearRegression(X, Y), np.linalg.lstsq(X.T, Y.T)[0].T
+    problem, minimiser = LinearRegression(X, Y), np.linalg.lstsq(X.T, Y.T, rcond=None)[0].T
     largest = np.linalg.svd(minimiser, compute_uv=False)[0]
     for factor in (0.3, 30):
         found = classify(problem, factor * minimiser, rtol=1e-4)
