@@ -11,13 +11,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments, folder):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    return execute([sys.executable, "-m", "fixedrank", *arguments], folder)
+
+
+def execute(command, folder, stdout=subprocess.PIPE):
     return subprocess.run(
-        [sys.executable, "-m", "fixedrank", *arguments],
-        capture_output=True,
+        command,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"},
         check=False,
     )
 
@@ -57,15 +61,7 @@ def test_where_nobody_reads_the_results_are_written(tmp_path):
     """As in ``fixedrank compare | head -1``."""
     command = f"{sys.executable} -m fixedrank compare --data gaussian --dim 4 --points 3 --time 0.5"
     script = f"{command} | head -1; exit ${{PIPESTATUS[0]}}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
-    result = subprocess.run(
-        ["bash", "-c", script],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        check=False,
-    )
+    result = execute(["bash", "-c", script], tmp_path)
     assert result.returncode == 0
     assert result.stdout.startswith("Gaussian data")
     assert not result.stderr
@@ -76,17 +72,9 @@ def test_where_nobody_reads_the_results_are_written(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk(tmp_path):
     """The standard output is full: one line says so."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    command = [sys.executable, "-m", "fixedrank", "compare", "--data", "gaussian", "--dim", "4"]
     with Path("/dev/full").open("w") as full:
-        result = subprocess.run(
-            [sys.executable, "-m", "fixedrank", "compare", "--data", "gaussian", "--dim", "4"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-            check=False,
-        )
+        result = execute(command, tmp_path, stdout=full)
     assert result.returncode == 2
     assert result.stderr.startswith("fixedrank: error: ")
     assert "No space left" in result.stderr
