@@ -5,7 +5,8 @@ after a call that woke them. Where calls to both alternate, each takes the cores
 two cores a retraction at m = n = 2000, k = 20 took 16 ms in place of 1.1. Costs of users call
 NumPy. So NumPy gets what is large, and SciPy, which costs less a call and has what NumPy lacks
 (products added in place, solves with triangles, QR iteration, Jacobi rotations), only what its
-OpenBLAS does in the thread that calls it, in pieces if need be.
+OpenBLAS does in the thread that calls it, in pieces if need be. NumPy gets products in pieces too,
+where its threads would cost more than they save.
 
 2026-11-29, from the processor time of SciPy's threads: they wake, in SciPy 1.15 and 1.18 alike, in
 gemm from 2^19 multiplications on, in axpy beyond 10,000 numbers, in trsm from 1024 numbers on the
@@ -22,14 +23,51 @@ from scipy.linalg import blas, lapack
 from fixedrank._checks import Array
 
 # Multiplications of a product, numbers of a vector, and numbers on the right of a triangle that
-# stay in the calling thread. Pieces of a product with fewer rows than _ROWS do not pay.
-_PRODUCT, _VECTOR, _RIGHT, _ROWS = 500_000, 10_000, 1023, 64
+# stay in the calling thread, in NumPy too; a block times itself wakes threads from 420,000 on.
+# Pieces of a product with fewer rows than _ROWS do not pay.
+_PRODUCT, _VECTOR, _RIGHT, _ROWS = 400_000, 10_000, 1023, 64
+# From so many multiplications on NumPy's threads pay: below, waking them takes longer than the work
+# of one (2000 x 20 times 20 x 20, two cores, 2026-11: 140 microseconds, 82 in two pieces).
+_SHARED = 1 << 21
 # Rows of small matrices, and numbers beside the first column in Householder QR, that stay there.
 _FACTORED, _DIVIDED, _REFLECTED = 64, 32, 8192
 # Numbers in a temporary array of a product that is added by NumPy.
 _TEMPORARY = 1 << 16
 # The largest number of reflectors that LAPACK takes together.
 _BLOCK = 64
+
+
+def inner(a: Array, b: Array) -> float:
+    """Return the inner product of two vectors, in pieces: threads would save less than they cost.
+
+    They spin for some milliseconds, in which whatever comes next shares the cores with them.
+    """
+    if a.size <= _VECTOR:
+        return float(a.dot(b))
+    return sum(
+        float(a[start : start + _VECTOR].dot(b[start : start + _VECTOR]))
+        for start in range(0, a.size, _VECTOR)
+    )
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Return a @ b by NumPy, in pieces where its threads would not pay."""
+    rows, inner = a.shape
+    columns = b.shape[1]
+    if not _PRODUCT < rows * inner * columns < _SHARED or columns > max(rows, inner):
+        return np.asarray(a.dot(b))
+    if rows < inner:
+        step = max(1, _PRODUCT // (rows * columns))
+        result = np.asarray(a[:, :step].dot(b[:step]))
+        for start in range(step, inner, step):
+            result += a[:, start : start + step].dot(b[start : start + step])
+        return result
+    step = max(1, _PRODUCT // (inner * columns))
+    result = np.empty((rows, columns), np.result_type(a, b))
+    for start in range(0, rows, step):
+        here = slice(start, start + step)
+        np.dot(a[here], b, out=result[here])
+    return result
 
 
 def add_product(sign: float, result: Array, tall: Array, thin: Array) -> None:

@@ -1,5 +1,7 @@
 """Products, triangles and decompositions in pieces and by either library, against definitions."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -36,6 +38,34 @@ def test_products_are_added_in_place(m, inner, k, of_result, of_tall, of_thin):
     _linear_algebra.add_product(-1.0, result, tall, thin)
     _linear_algebra.add_product(-1.0, result, tall, thin)
     np.testing.assert_allclose(result, start - product, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"),
+    [
+        *((rows, 20, 20) for rows in (999, 1001, 5001, 6000)),
+        *((20, 2001, 20), (9, 9001, 7), (3, 2, 9000), (1, 500_000, 1), (90, 80, 70)),
+        *((300, 70, 90), (70, 300, 90), (70, 90, 300)),
+    ],
+)
+def test_products(rows, inner, columns, layout):
+    """On both sides of where pieces begin and end, tall or wide."""
+    rng = np.random.default_rng(0)
+    a = LAYOUTS[layout](rng.standard_normal((rows, inner)))
+    b = LAYOUTS[layout](rng.standard_normal((inner, columns)))
+    expected = np.einsum("il,lj->ij", a, b)
+    np.testing.assert_allclose(_linear_algebra.dot(a, b), expected, rtol=0, atol=1e-11)
+    single = _linear_algebra.dot(a.astype("float32"), b.astype("float32"))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, expected, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9_999, 10_000, 10_001, 25_000])
+def test_inner_products(size):
+    a, b = np.random.default_rng(0).standard_normal((2, size))
+    expected = math.fsum((a * b).tolist())
+    assert _linear_algebra.inner(a, b) == pytest.approx(expected, abs=1e-11)
 
 
 @pytest.mark.parametrize("size", [1, 9_999, 10_000, 10_001, 25_000])

@@ -23,7 +23,7 @@ import numpy as np
 
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.tall import column_products
+from fixedrank.geometry.tall import column_products, dot
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _DOUBLE = float(np.finfo(np.float64).eps)
@@ -110,7 +110,7 @@ def off_diagonal(
         require_finite(f"the derivative with respect to {name}", part)
     du, ds, dvt = derivative
     column = s[:, None]
-    left, right = u.T @ du, dvt @ vt.T
+    left, right = dot(u.T, du), dot(dvt, vt.T)
     by_left, by_right = left / s, right / column
     product = np.where(column <= s, by_left, by_right)
     scale = float(max(np.abs(ds).max(), (lengths(du) / s).max(), (lengths(dvt.T) / s).max()))

@@ -18,6 +18,7 @@ from fixedrank.geometry.points import (
     checked_tangent,
     is_triple,
 )
+from fixedrank.geometry.tall import dot
 
 KINDS = (
     "an array, a SciPy sparse array, a low-rank pair (L, R) for L @ R.T, "
@@ -252,7 +253,7 @@ def ambient_products(matrix: Any, u: Array, v: Array) -> tuple[Array, Array]:
 def times(known: Any, block: Array) -> Array:
     """Return G @ block for a matrix G that `as_ambient` returned."""
     if isinstance(known, LowRank):
-        return known.left @ known.after_middle(known.right.T @ block)
+        return dot(known.left, known.after_middle(dot(known.right.T, block)))
     if isinstance(known, LinearOperator):
         return real_array("the product with a LinearOperator", known.matmat(block))
     return np.asarray(known @ block)
@@ -261,7 +262,7 @@ def times(known: Any, block: Array) -> Array:
 def transposed_times(known: Any, block: Array) -> Array:
     """Return G.T @ block for a matrix G that `as_ambient` returned."""
     if isinstance(known, LowRank):
-        return known.right @ known.before_middle(known.left.T @ block)
+        return dot(known.right, known.before_middle(dot(known.left.T, block)))
     if isinstance(known, LinearOperator):
         return real_array("the product with a LinearOperator", _transposed(known, block))
     return np.asarray(known.T @ block)
@@ -297,7 +298,7 @@ def tangent_pair(point: Any, vector: Any) -> tuple[Array, Array]:
     """
     u, _, vt = checked = FixedRankPoint(*point)
     up, core, vp = checked_tangent(checked, vector)
-    return np.hstack((u @ core + up, u)), np.hstack((vt.T, vp))
+    return np.hstack((dot(u, core) + up, u)), np.hstack((vt.T, vp))
 
 
 def as_direction(place: Any, direction: Any, shape: tuple[int, int]) -> Any:

@@ -24,6 +24,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.geometry.differences import Weights, weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.tall import sum_of_products
 from fixedrank.geometry.units import moderate, ordinary, restored, unit_point, unit_vector
 
 
@@ -67,9 +68,9 @@ def christoffel_term(
     core += chain(w.second, b.M * row, a.M)
     first = w.first * s[..., :, None] * w.normal[..., None, :]
     return FixedRankTangentVector(
-        a.Up @ (first * b.M) + b.Up @ (first * a.M),
+        sum_of_products(a.Up, first * b.M, b.Up, first * a.M),
         core * w.tangential,
-        a.Vp @ (first * b.M.swapaxes(-1, -2)) + b.Vp @ (first * a.M.swapaxes(-1, -2)),
+        sum_of_products(a.Vp, first * b.M.swapaxes(-1, -2), b.Vp, first * a.M.swapaxes(-1, -2)),
     )
 
 

@@ -23,6 +23,7 @@ from fixedrank.geometry.spectrum import (
     tangential_weights,
     weight_tables,
 )
+from fixedrank.geometry.tall import dot, dot_at
 from fixedrank.geometry.tangent import without_range
 from fixedrank.geometry.units import power, unit_values
 
@@ -41,8 +42,8 @@ def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, depth: float) ->
         return largest
     of_gradient = math.frexp(largest)[1]
     gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
-    middle = u.T @ gv
-    normal = np.square(gv - u @ middle).sum(0) + np.square(gtu - vt.T @ middle.T).sum(0)
+    middle = dot(u.T, gv)
+    normal = np.square(gv - dot(u, middle)).sum(0) + np.square(gtu - dot(vt.T, middle.T)).sum(0)
     square = (tangential_weights(s, depth) * middle**2).sum()
     length = math.sqrt(square + (normal_weights(s, depth) * normal).sum())
     factor, exponent = power(of_point, 1, -1, depth)
@@ -60,7 +61,8 @@ def from_factor_derivative(
     """
     u, s, vt = point
     du, ds, dvt = checked_derivative(point, derivative)
-    left, right = u.T.dot(du), dvt.dot(vt.T)
+    multiply = dot_at(u, vt)
+    left, right = multiply(u.T, du), multiply(dvt, vt.T)
     column = s[:, None]
     # M twice; entry by entry the quotient by the larger singular value loses nothing.
     by_left, by_right = left / s, right / column

@@ -43,6 +43,7 @@ from fixedrank.geometry.spectrum import normal_weights
 from fixedrank.geometry.tall import (
     add_product,
     column_products,
+    dot,
     scaled_columns,
     subtract_product,
 )
@@ -76,7 +77,7 @@ def from_ambient(
     """Return Hess f[Z] from the m x n matrices G and D^2 f [Z]."""
     u, s, vt = point
     hv, htu = ambient_products(hessian, u, vt.T)
-    h_core = u.T @ hv
+    h_core = dot(u.T, hv)
     # An operator of the user may return what is not ours to change.
     ours = not isinstance(hessian, LinearOperator)
     left, right = scaled_columns(hv, s, in_place=ours), scaled_columns(htu, s, in_place=ours)
@@ -84,8 +85,8 @@ def from_ambient(
     if isinstance(known, LowRank):
         # G V and G^T U are never formed: with G = L R^T all is L or R times thin matrices.
         first_left, first_right = known.left, known.thin_right()
-        left_u, left_up = first_left.T @ u, first_left.T @ vector.Up
-        right_v, right_vp = first_right.T @ vt.T, first_right.T @ vector.Vp
+        left_u, left_up = dot(first_left.T, u), dot(first_left.T, vector.Up)
+        right_v, right_vp = dot(first_right.T, vt.T), dot(first_right.T, vector.Vp)
         g_core, along, across = left_u.T @ right_v, left_up.T @ right_v, left_u.T @ right_vp
         sides = (
             _Side(u, first_left, right_v, left, right_vp, left_u.T, h_core * s, True),
@@ -98,7 +99,7 @@ def from_ambient(
         left += gv[:, k:]
         right += gtu[:, k:]
         gv, gtu = np.ascontiguousarray(gv[:, :k]), np.ascontiguousarray(gtu[:, :k])
-        g_core, along, across = u.T @ gv, vector.Up.T @ gv, gtu.T @ vector.Vp
+        g_core, along, across = dot(u.T, gv), dot(vector.Up.T, gv), dot(gtu.T, vector.Vp)
         sides = (
             _Side(u, gv, None, left, None, g_core, h_core * s + across, True),
             _Side(vt.T, gtu, None, right, None, g_core.T, h_core.T * s + along.T, True),
@@ -127,14 +128,14 @@ def from_factor_derivatives(
     a, moved, b = rotations(s, vector.M)
     larger_right = column <= s
 
-    left, right = u.T @ du, dvt @ vt.T
+    left, right = dot(u.T, du), dot(dvt, vt.T)
     by_left, by_right = left / s, right / column
     g_core = np.where(larger_right, by_left, by_right)
 
     # U^T G Vp and Up^T G V, the first without its 1/s_i, the second without its 1/s_j.
-    raw_along, raw_across = vector.Up.T @ du, dvt @ vector.Vp
+    raw_along, raw_across = dot(vector.Up.T, du), dot(dvt, vector.Vp)
     along, across = (raw_along / s) / column, (raw_across / column) / s
-    h_left, h_right = u.T @ hu, hvt @ vt.T
+    h_left, h_right = dot(u.T, hu), dot(hvt, vt.T)
     turned_right, turned_left = g_core @ b.T, a.T @ g_core
     h_by_left = h_left / s - turned_right - across - g_core * (moved / s)
     h_by_right = h_right / column - turned_left - along - g_core * (moved / s)[:, None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from fixedrank import _linear_algebra
 from fixedrank._checks import Array
-from fixedrank.geometry.tall import add_product
+from fixedrank.geometry.tall import add_product, dot
 
 # The orthogonality that Cholesky QR reaches is the round-off times the squared condition: the
 # first pass may leave the second a condition of about 2, and itself stand one of about 1e7.
@@ -48,7 +48,7 @@ class CholeskyBasis(NamedTuple):
         """Return the basis times a thin matrix."""
         thin = _linear_algebra.triangular_solve(self.triangle, thin)
         k = self.first.shape[1]
-        result = np.asarray(self.first @ thin[:k])
+        result = dot(self.first, thin[:k])
         add_product(result, self.second, thin[k:])
         return result
 
@@ -97,7 +97,7 @@ def joint_basis(u: Array, up: Array) -> CholeskyBasis | HouseholderBasis:
 
 def _cholesky_basis(u: Array, up: Array) -> CholeskyBasis | None:
     """Return the basis by two Cholesky passes, or None where one meets a bad condition."""
-    gram = up.T @ up
+    gram = dot(up.T, up)
     norms = np.sqrt(gram.diagonal())
     if not 0 < norms.min() <= norms.max() < _LARGEST:
         return None
@@ -105,7 +105,7 @@ def _cholesky_basis(u: Array, up: Array) -> CholeskyBasis | None:
     if scaled is None or not scaled.diagonal().min() > _FIRST_PIVOT:
         return None
     first = scaled * norms
-    conditioned = up @ _linear_algebra.triangular_inverse(first)
+    conditioned = dot(up, _linear_algebra.triangular_inverse(first))
     triangle = _linear_algebra.cholesky(_joint_gram(u, conditioned))
     if triangle is None or not triangle.diagonal().min() > _SECOND_PIVOT:
         return None
@@ -124,9 +124,9 @@ def _joint_gram(first: Array, second: Array) -> Array:
     """Return the upper triangle of [first, second]^T [first, second]."""
     k = first.shape[1]
     gram = np.zeros((2 * k, 2 * k))
-    np.matmul(first.T, first, out=gram[:k, :k])
-    np.matmul(first.T, second, out=gram[:k, k:])
-    np.matmul(second.T, second, out=gram[k:, k:])
+    gram[:k, :k] = dot(first.T, first)
+    gram[:k, k:] = dot(first.T, second)
+    gram[k:, k:] = dot(second.T, second)
     return gram
 
 

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._checks import Array
 from fixedrank.geometry.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import TALL, add_product, scaled_columns, subtract_product
+from fixedrank.geometry.tall import TALL, add_product, dot, dot_at, scaled_columns, subtract_product
 
 
 def without_range(
@@ -46,7 +46,7 @@ def project(
     u, _, vt = point
     known = as_ambient(matrix, (u.shape[0], vt.shape[1]), point)
     gv, gtu = times(known, vt.T), transposed_times(known, u)
-    core = u.T @ gv
+    core = dot(u.T, gv)
     # An operator of the user may return what is not ours to change.
     ours = not isinstance(matrix, LinearOperator)
     return FixedRankTangentVector(
@@ -61,7 +61,7 @@ def retangentialise(point: FixedRankPoint, vector: Any) -> FixedRankTangentVecto
     u, _, vt = point
     up, core, vp = vector
     return FixedRankTangentVector(
-        without_range(u, up, u.T.dot(up)), core, without_range(vt.T, vp, vt.dot(vp))
+        without_range(u, up, dot(u.T, up)), core, without_range(vt.T, vp, dot(vt, vp))
     )
 
 
@@ -70,12 +70,13 @@ def transport(start: FixedRankPoint, end: FixedRankPoint, vector: Any) -> FixedR
     (u, _, vt), (end_u, _, end_vt) = start, end
     up, core, vp = vector
     # By dot small products cost half of what they do by @.
-    left, right = u.T.dot(end_u), vt.dot(end_vt.T)
-    up_left, vp_right = up.T.dot(end_u), vp.T.dot(end_vt.T)
+    multiply = dot_at(u, vt)
+    left, right = multiply(u.T, end_u), multiply(vt, end_vt.T)
+    up_left, vp_right = multiply(up.T, end_u), multiply(vp.T, end_vt.T)
     # Z V = U in_u + Up right and Z^T U = V in_v + Vp left, with U and V of the end on the left.
     in_u, in_v = core.dot(right) + vp_right, core.T.dot(left) + up_left
     moved = left.T.dot(in_u) + up_left.T.dot(right)
-    new_up, new_vp = up.dot(right), vp.dot(left)
+    new_up, new_vp = multiply(up, right), multiply(vp, left)
     add_product(new_up, u, in_u)
     add_product(new_vp, vt.T, in_v)
     return FixedRankTangentVector(

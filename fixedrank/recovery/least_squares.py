@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from fixedrank import _linear_algebra
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry.ambient import LowRank, as_direction, dense_matrix
 from fixedrank.geometry.points import FixedRankPoint, as_point, is_triple
@@ -59,7 +60,7 @@ class LeastSquares:
         2.0
         """
         residuals = self._residuals(W)
-        return float(np.vdot(residuals, residuals)) / 2
+        return _linear_algebra.inner(residuals, residuals) / 2
 
     def root_mean_square_error(self, W: Any) -> float:
         """Return the root of the mean squared error of the p values.
@@ -216,13 +217,13 @@ class LeastSquares:
         if size == 0:
             return 0.0
         along /= size
-        return -float(np.vdot(residuals, along)) / float(np.vdot(along, along)) / size
+        return -_linear_algebra.inner(residuals, along) / _linear_algebra.inner(along, along) / size
 
     # Inside
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         residuals = self._measurements.of_product(left, right) - self.values
-        return float(np.vdot(residuals, residuals)) / 2
+        return _linear_algebra.inner(residuals, residuals) / 2
 
     def _residuals(self, W: Any) -> Array:
         if is_triple(W):

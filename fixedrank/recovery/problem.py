@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from fixedrank import _linear_algebra
 from fixedrank._checks import Seed, positive_integer
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.points import FixedRankPoint
@@ -65,7 +66,9 @@ class RecoveryProblem(LeastSquares, LayeredLoss):
         measured, of_measured = unit_array(
             "the measurements of the start", self._measurements.of_product(u * s, vt.T)
         )
-        s = s * (np.vdot(values, measured) / np.vdot(measured, measured))
+        s = s * (
+            _linear_algebra.inner(values, measured) / _linear_algebra.inner(measured, measured)
+        )
         s = restored_values("the start", s, of_values - of_measured)
         return FixedRankPoint(u, s, vt)
 

@@ -26,6 +26,23 @@ def block(seed, layout, m, k):
     return LAYOUTS[layout](np.random.default_rng(seed).standard_normal((m, k)))
 
 
+@given(seeds, rows, columns, columns, layouts, layouts)
+def test_sums_of_products(seed, m, k, r, of_tall, of_thin):
+    blocks = [
+        block(seed + i, of_tall, m, r) if i % 2 == 0 else block(seed + i, of_thin, r, k)
+        for i in range(4)
+    ]
+    a, b, c, d = blocks
+    for left, right in ((a, b), (a.T, c)):
+        expected = np.einsum("il,lj->ij", left, right)
+        np.testing.assert_allclose(tall.dot(left, right), expected, rtol=0, atol=1e-11)
+    expected = np.einsum("il,lj->ij", a, b) + np.einsum("il,lj->ij", c, d)
+    np.testing.assert_allclose(tall.sum_of_products(*blocks), expected, rtol=0, atol=1e-13)
+    stacks = [np.stack((part, 2 * part)) for part in blocks]
+    found = tall.sum_of_products(*stacks)
+    np.testing.assert_allclose(found, np.stack((expected, 4 * expected)), rtol=0, atol=1e-12)
+
+
 @given(seeds, rows, columns, columns, layouts, layouts, layouts)
 def test_products_are_added_in_place(seed, m, k, r, of_result, of_tall, of_thin):
     result, start = block(seed, of_result, m, k), block(seed, "rows", m, k)

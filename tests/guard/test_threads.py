@@ -197,13 +197,13 @@ def test_calls(name, size, monkeypatch):
     check_calls(name, size, monkeypatch)
 
 
-def names_that_wake(*options):
-    """Return the operations during which SciPy's threads ran, in a process without variables."""
+def names_that_wake(library, *options):
+    """Return the operations during which its threads ran, in a process without variables."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in variables}
     environment["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.guard.scipy_threads", *options],
+        [sys.executable, "-m", "tests.guard.library_threads", library, *options],
         cwd=Path(__file__).parents[2],
         env=environment,
         check=True,
@@ -212,9 +212,15 @@ def names_that_wake(*options):
     )
     names = json.loads(done.stdout)
     if names is None:
-        pytest.skip("SciPy has no threads here, or their times cannot be read")
+        pytest.skip(f"{library} has no threads here, or their times cannot be read")
     return names
 
 
-def test_no_thread_runs():
-    assert names_that_wake() == []
+def test_no_thread_of_scipy_runs():
+    assert names_that_wake("scipy") == []
+
+
+def test_threads_of_numpy_run_for_large_work_only():
+    """Here a product takes 600,000 multiplications, and those with C and QR are left to NumPy."""
+    large = {"random point", "point of a pair"}
+    assert {name for name in names_that_wake("numpy") if "flow" not in name} <= large

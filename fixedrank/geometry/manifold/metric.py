@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Seed
+from fixedrank._linear_algebra import inner
 from fixedrank.geometry import spectrum, tangent
 from fixedrank.geometry.manifold.tangents import TangentSpaces
 from fixedrank.geometry.operator import DepthOperator
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.spectrum import weight_tables
-from fixedrank.geometry.tall import scaled_columns
+from fixedrank.geometry.tall import dot, scaled_columns
 from fixedrank.geometry.units import power, restored, restored_number
 
 
@@ -176,10 +177,11 @@ class Metric(TangentSpaces):
         core = generator.standard_normal((self.k, self.k))
         vp = generator.standard_normal((self.n, self.k))
         up = generator.standard_normal((self.m, self.k))
-        up = tangent.without_range(checked.u, up, checked.u.T @ up, in_place=True)
-        vp = tangent.without_range(checked.vt.T, vp, checked.vt @ vp, in_place=True)
+        up = tangent.without_range(checked.u, up, dot(checked.u.T, up), in_place=True)
+        vp = tangent.without_range(checked.vt.T, vp, dot(checked.vt, vp), in_place=True)
         # Gaussian in the metric: the square root of A maps the Frobenius sphere to that of g.
-        length = math.sqrt(np.vdot(up, up) + np.vdot(core, core) + np.vdot(vp, vp))
+        square = np.vdot(core, core) + inner(up.ravel(), up.ravel()) + inner(vp.ravel(), vp.ravel())
+        length = math.sqrt(square)
         if not math.isfinite(length):
             raise ValueError("the point has NaN or infinite values")
         tables = weight_tables(checked.s, self.depth)

@@ -1,7 +1,8 @@
-"""Print the operations of test_threads.py during which threads of SciPy's OpenBLAS ran, as JSON.
+"""Print the operations of test_threads.py during which threads of an OpenBLAS ran, as JSON.
 
-Null where it has none, with one core or another library, or where /proc does not tell their times.
-With the option "bad" only the retraction, which then solves with triangles as it did before.
+The first argument names the library whose threads are watched, "numpy" or "scipy". Null where it
+has none, with one core or another library, or where /proc does not tell their times. With the
+option "bad" only one operation, which then does what wakes that library's threads.
 """
 
 import functools
@@ -33,24 +34,38 @@ def quiet(threads):
     return now
 
 
-def names():
-    """Return the names, or None."""
-    # NumPy first, so that its threads are known.
-    importlib.import_module("numpy")
-    known = tasks()
+def started():
+    """Import both libraries, NumPy first, and return the threads that each has started."""
+    found, known = {}, tasks()
+    for library in ("numpy", "scipy"):
+        importlib.import_module(f"{library}.linalg")
+        found[library] = tasks() - known
+        known |= found[library]
+    return found
+
+
+def spoil(guard, library):
+    """Let one operation wake the threads of a library, and return it."""
+    parts = importlib.import_module("fixedrank._linear_algebra")
+    if library == "numpy":
+        parts.dot = importlib.import_module("numpy").dot
+        return {"transport": guard.OPERATIONS["transport"]}
     lapack = importlib.import_module("scipy.linalg").lapack
-    threads = tasks() - known
+    parts.triangular_solve = lambda *matrices: lapack.dtrtrs(*matrices)[0]
+    return {"retraction": guard.OPERATIONS["retraction"]}
+
+
+def names(library, *options):
+    """Return the names, or None."""
+    threads = started()[library]
     if not threads or not (TASKS / next(iter(threads)) / "schedstat").exists():
         return None
     guard = importlib.import_module("tests.guard.test_threads")
+    chosen = spoil(guard, library) if options else guard.OPERATIONS
     operations = {
         name: functools.partial(operation, **guard.place(*guard.SIZES[-2]))
-        for name, operation in guard.OPERATIONS.items()
+        for name, operation in chosen.items()
     }
-    if "bad" in sys.argv[1:]:
-        parts = importlib.import_module("fixedrank._linear_algebra")
-        parts.triangular_solve = lambda *matrices: lapack.dtrtrs(*matrices)[0]
-        operations = {"retraction": operations["retraction"]}
     before = quiet(threads)
     for operation in operations.values():
         operation()
@@ -66,4 +81,4 @@ def names():
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(names()))
+    sys.stdout.write(json.dumps(names(*sys.argv[1:])))
