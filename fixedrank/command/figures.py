@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         "numbers", nargs="*", type=int, metavar="NUMBER", help="which figures (default: 1 to 9)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="smaller dimensions and times: less than a minute"
+        "--quick", action="store_true", help="smaller dimensions, depths and times: less than a minute"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
@@ -148,9 +148,15 @@ def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> li
     return [f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
 
 
+_LEGEND = """\
+yes: as the paper says; NO: not so; ?: T came first
+Times to 1 % are those of one draw of the data and layers, and --seed gives others: over ten draws
+they vary by factors from 2 to over 200, so that where two are compared a NO may be chance."""
+
+
 def _table(found: Sequence[Finding]) -> str:
     """Return the findings as text, a statement of the paper once above all that concern it."""
-    lines, statement = ["yes: as the paper says; NO: not so; ?: T came first"], ""
+    lines, statement = [_LEGEND], ""
     for finding in found:
         if finding.statement != statement:
             statement = finding.statement

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fixedrank.paper.settings import Setting
 
-DEPTHS = (2, 5, 10, 20)
 _SUPERVISED = ((20, 2), (200, 20))
 _AUTOENCODER = ((20, 1), (200, 10))
-# B.1: 2N <= d <= 20N, r = d/2.
-_MULTIPLES: tuple[int, ...] = (2, 5, 10, 20)
-_TIME = 1000.0
 
-# What the quick figures put in the place of the large dimensions, and of the final time.
+
+class _Extent(NamedTuple):
+    """What the quick figures have less of."""
+
+    time: float
+    depths: tuple[int, ...]
+    deep: int  # beside N = 2, in Figures 5 and 6
+    non_balanced: tuple[int, int]  # the depths of Figure 7
+    multiples: tuple[int, ...]  # B.1: d / N, of 2N <= d <= 20N; r = d/2
+
+
+_FULL = _Extent(1000.0, (2, 5, 10, 20), 20, (5, 10), (2, 5, 10, 20))
+# Chosen so that every curve arrives in time: non-balanced layers of depth 10 and 20 take minutes.
+_QUICK = _Extent(300.0, (2, 3, 5), 10, (3, 5), (2, 3))
+# What they put in the place of the large dimensions.
 _QUICK_SIZES = {(200, 20): (40, 4), (200, 10): (40, 2)}
-_QUICK_MULTIPLES, _QUICK_TIME = (2, 3), 100.0
 
 Case = Literal["supervised", "autoencoder"]
 Start = Literal["balanced", "gaussian"]
@@ -62,14 +71,14 @@ def paper_figures(*, quick: bool = False) -> dict[int, Figure]:
     """Return the definitions of Figures 1 to 9, or of smaller ones of the same kind."""
     sizes: dict[Case, tuple[tuple[int, int], tuple[int, int]]]
     sizes = {"supervised": _SUPERVISED, "autoencoder": _AUTOENCODER}
-    multiples, end = _MULTIPLES, _TIME
+    extent = _QUICK if quick else _FULL
+    end = extent.time
     if quick:
         sizes = {case: (small, _QUICK_SIZES[large]) for case, (small, large) in sizes.items()}
-        multiples, end = _QUICK_MULTIPLES, _QUICK_TIME
 
     def by_depth(case: Case, start: Start, size: tuple[int, int]) -> Panel:
         d, rank = size
-        curves = tuple((f"$N = {n}$", Setting(case, start, d, rank, n, end)) for n in DEPTHS)
+        curves = tuple((f"$N = {n}$", Setting(case, start, d, rank, n, end)) for n in extent.depths)
         return Panel(f"$d_x = {d}$, $r = {rank}$", curves)
 
     def both_sizes(case: Case, start: Start) -> tuple[Panel, Panel]:
@@ -80,7 +89,7 @@ def paper_figures(*, quick: bool = False) -> dict[int, Figure]:
         # The rank is d / 2, rounded to the nearest integer, halves up.
         settings = [
             Setting("autoencoder", start, d, (d + 1) // 2, depth, end, "nearest")
-            for d in (depth * multiple for multiple in multiples)
+            for d in (depth * multiple for multiple in extent.multiples)
         ]
         curves = tuple((f"$d_x = {s.d}$, $r = {s.rank}$", s) for s in settings)
         return Panel(f"$N = {depth}$", curves)
@@ -90,7 +99,8 @@ def paper_figures(*, quick: bool = False) -> dict[int, Figure]:
         replace(by_depth("supervised", "balanced", small), title="balanced start"),
         replace(by_depth("supervised", "gaussian", small), title="non-balanced start"),
     )
-    shallow_and_deep = by_dimension("balanced", 2), by_dimension("balanced", 20)
+    shallower, deeper = extent.non_balanced
+    shallow_and_deep = by_dimension("balanced", 2), by_dimension("balanced", extent.deep)
     supervised, autoencoder = "General supervised learning", "Autoencoder"
     rows: list[tuple[str, str, tuple[Panel, Panel]]] = [
         (
@@ -126,7 +136,7 @@ def paper_figures(*, quick: bool = False) -> dict[int, Figure]:
         (
             f"{autoencoder}, non-balanced: distance to the projection to leading eigenvectors",
             "distance_to_limit",
-            (by_dimension("gaussian", 5), by_dimension("gaussian", 10)),
+            (by_dimension("gaussian", shallower), by_dimension("gaussian", deeper)),
         ),
         (
             f"{autoencoder}, balanced: distance to the final matrix",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.paper.definitions import DEPTHS, Figure, Panel
+from fixedrank.paper.definitions import Figure, Panel
 from fixedrank.paper.runs import Curves
 from fixedrank.paper.settings import Setting
 
@@ -150,11 +150,17 @@ def _times(panel: Panel, curves: Mapping[Setting, Curves]) -> dict[int, float]:
 
 def _slower_with_depth(figure: Figure, curves: Mapping[Setting, Curves]) -> Finding:
     times = {_plain(panel.title): _times(panel, curves) for panel in figure.panels}
-    judged = [_greater(b, a) for found in times.values() for a, b in pairwise(found.values())]
+    pairs = [
+        (f"N={deeper} before N={shallower}, {panel}", _greater(found[deeper], found[shallower]))
+        for panel, found in times.items()
+        for shallower, deeper in pairwise(found)
+    ]
+    judged = [holds for _, holds in pairs]
+    against = "".join(f"; {pair}" for pair, holds in pairs if holds is False)
     return Finding(
         f"Fig. {figure.number}",
         "slower for larger N (t to 1 %)",
-        _listed(times),
+        _listed(times) + against,
         _all(judged),
         "no depth is there before a smaller one",
     )
@@ -192,7 +198,9 @@ def _cases(
         where,
         "dependence on d, r stronger for autoencoders (t to 1 %, large over small)",
         _listed(growth),
-        _all([_greater(growth["autoencoder"][n], growth["supervised"][n]) for n in DEPTHS]),
+        _all(
+            [_greater(growth["autoencoder"][n], ratio) for n, ratio in growth["supervised"].items()]
+        ),
         "the larger ratio at every N",
     )
     spread = {

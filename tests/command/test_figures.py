@@ -38,7 +38,7 @@ def test_data_are_the_curves(folder):
     figure = paper_figures(quick=True)[5]
     with (folder / "figure-5.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {(r["panel"], int(r["N"])) for r in rows} == {("left", 2), ("right", 20)}
+    assert {(r["panel"], int(r["N"])) for r in rows} == {("left", 2), ("right", 10)}
     setting = figure.panels[0].curves[1][1]
     chosen = [r for r in rows if r["panel"] == "left" and int(r["d"]) == setting.d]
     found = compute(setting, 0)

@@ -56,6 +56,8 @@ def test_slower_for_larger_depth():
     assert "N=2 9.2" in yes.measured
     assert "N=20 92" in yes.measured
     assert "beyond T" in open_.measured
+    assert "before" not in yes.measured
+    assert no.measured.endswith("; N=20 before N=10, d=200, r=20")
 
 
 @pytest.mark.parametrize(
