@@ -49,7 +49,9 @@ def add_parser(commands: Any) -> None:
         "numbers", nargs="*", type=int, metavar="NUMBER", help="which figures (default: 1 to 9)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="smaller dimensions, depths and times: less than a minute"
+        "--quick",
+        action="store_true",
+        help="smaller dimensions, depths and times: less than a minute",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
