@@ -261,9 +261,7 @@ def test_a_flow_takes_a_fifth_of_the_evaluations():
         )
 
     def run(method, rtol):
-        return riemannian_flow(
-            problem, start, 10, times, method=method, rtol=rtol, atol=rtol / 100
-        )
+        return riemannian_flow(problem, start, 10, times, method=method, rtol=rtol, atol=rtol / 100)
 
     explicit = run("DOP853", 3e-7)
     # Errors are jagged in the tolerance: their mean over some is compared.
