@@ -71,7 +71,7 @@ def test_fourth_order_for_equations_that_depend_on_time(interval, length, within
     np.testing.assert_allclose(orders, 4, atol=0.35)
 
 
-def test_every_number_of_stages_makes_a_method():
+def test_numbers_of_stages_make_methods():
     """One step of each, of a nonlinear equation; for fourth order errors are some h^5.
 
     Coefficients are smooth in (5 / s)^2, which changes little where only every third is tried.
