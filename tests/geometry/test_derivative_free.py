@@ -57,6 +57,6 @@ def test_nelder_mead(depth, monkeypatch):
         return points[-1]
 
     monkeypatch.setattr(simplex.manifold, "random_point", drawn)
-    result = NelderMead(max_iterations=40, verbosity=0).run(simplex)
+    result = NelderMead(max_iterations=25, verbosity=0).run(simplex)
     # Later draws are starts of pymanopt's search for centroids.
     assert progress(simplex, points[: simplex.manifold.dim + 1], result) < 0.2
