@@ -49,6 +49,7 @@ _GUESS_WITHIN = np.array([-0.12, 1.5, -1.05, -2.5, 1.95, 1.47, 0.43, -0.25, 0.55
 # B-series weights 1 / gamma(tree) of the exact solution, for the trees of orders 1 to 4, which are
 # t, [t], [t, t], [[t]], [t, t, t], [t, [t]], [[t, t]], [[[t]]].
 _EXACT = np.array([1, 1 / 2, 1 / 3, 1 / 6, 1 / 4, 1 / 8, 1 / 12, 1 / 24])
+_BELOW = np.tril_indices(4, -1)
 # The tall tree of order 4 has this weight in the estimate of the error.
 _ESTIMATE = 1 / 500
 
@@ -81,21 +82,15 @@ class Coefficients(NamedTuple):
 @lru_cache(maxsize=128)
 def coefficients(stages: int, within: bool = False) -> Coefficients:
     """Return the method of so many stages, 5 or more, if asked for one with all within the step."""
-    first = _first_stages(stages)
-    weights = [np.zeros(8)]
-    derivatives = [_derivative(weights[0])]
-    for mu, nu in first:
-        older = weights[-2] if len(weights) > 1 else weights[-1]
-        weights.append(mu * derivatives[-1] + nu * weights[-1] + (1 - nu) * older)
-        derivatives.append(_derivative(weights[-1]))
-    inner, outer = _last_stages(weights[-1], within)
-    of_stages = _stage_weights(weights[-1], inner)
+    steps, start, before = _before_the_last(stages)
+    inner, outer = _last_stages(start, within)
+    of_stages, values = _stage_weights(start, inner)
     # What has no part of order three or less in f at these five places estimates the error.
-    five = np.array([derivatives[-2], *(_derivative(stage) for stage in of_stages)])
+    five = np.array([before, *values])
     estimate = scipy.linalg.null_space(five[:, :4].T / np.abs(five[:, :4]).max(0)[:, None])[:, 0]
     estimate *= _ESTIMATE / (estimate @ five[:, 7])
     return Coefficients(
-        tuple((mu, nu, float(w[0])) for (mu, nu), w in zip(first, weights, strict=False)),
+        steps,
         tuple(float(stage[0]) for stage in of_stages),
         tuple(tuple(row[:i].tolist()) for i, row in enumerate(inner) if i),
         tuple(outer.tolist()),
@@ -103,9 +98,26 @@ def coefficients(stages: int, within: bool = False) -> Coefficients:
     )
 
 
+@lru_cache(maxsize=128)
+def _before_the_last(stages: int) -> tuple[tuple[tuple[float, float, float], ...], Array, Array]:
+    """Return the steps of the recurrence, the weights after it, and those of h f one stage before.
+
+    Weights are those of the trees.
+    """
+    first = _first_stages(stages)
+    weights = [np.zeros(8)]
+    values = [_derivative(weights[0])]
+    for mu, nu in first:
+        older = weights[-2] if len(weights) > 1 else weights[-1]
+        weights.append(mu * values[-1] + nu * weights[-1] + (1 - nu) * older)
+        values.append(_derivative(weights[-1]))
+    steps = tuple((mu, nu, float(w[0])) for (mu, nu), w in zip(first, weights, strict=False))
+    return steps, weights[-1], values[-2]
+
+
 def _first_stages(stages: int) -> list[tuple[float, float]]:
     """Return (mu, nu) of the recurrence of the polynomials orthogonal with the weight of w."""
-    a_1, b_1, a_2, b_2, c = polyval((5 / stages) ** 2, _PARAMETERS.T) / stages**2
+    a_1, b_1, a_2, b_2, c = (polyval((5 / stages) ** 2, _PARAMETERS.T) / stages**2).tolist()
     zero = 1 + c
     count = stages + 4
     x = np.cos((2 * np.arange(1, count + 1) - 1) * np.pi / (2 * count))
@@ -138,16 +150,19 @@ def _first_stages(stages: int) -> list[tuple[float, float]]:
 
 def _derivative(weights: Array) -> Array:
     """Return the weights of h f(g) for the trees, from those of g."""
-    t, chain, cherry, tall = weights[:4]
+    t, chain, cherry, tall = weights[:4].tolist()
     return np.array([1, t, t * t, chain, t**3, t * chain, cherry, tall])
 
 
-def _stage_weights(start: Array, inner: Array) -> list[Array]:
+def _stage_weights(start: Array, inner: Array) -> tuple[list[Array], list[Array]]:
+    """Return the weights of the stages, and those of h f at them."""
     stages: list[Array] = []
+    values: list[Array] = []
     for row in inner:
-        terms = (a * _derivative(g) for a, g in zip(row, stages, strict=False))
+        terms = (a * value for a, value in zip(row.tolist(), values, strict=False))
         stages.append(start + sum(terms, np.zeros(8)))
-    return stages
+        values.append(_derivative(stages[-1]))
+    return stages, values
 
 
 def _last_stages(start: Array, within: bool) -> tuple[Array, Array]:
@@ -157,13 +172,13 @@ def _last_stages(start: Array, within: bool) -> tuple[Array, Array]:
 
     def unpack(unknowns: Array) -> tuple[Array, Array]:
         inner = np.zeros((4, 4))
-        inner[np.tril_indices(4, -1)] = unknowns[:6]
+        inner[_BELOW] = unknowns[:6]
         return inner, unknowns[6:]
 
     def residual(unknowns: Array) -> Array:
         inner, outer = unpack(unknowns)
-        stages = _stage_weights(start, inner)
-        sums = start + sum((b * _derivative(g) for b, g in zip(outer, stages, strict=True)))
+        stages, values = _stage_weights(start, inner)
+        sums = start + outer @ np.array(values)
         abscissae = [stages[i + 1][0] - start[0] - left * c for i, c in enumerate(chosen)]
         return np.concatenate((sums - _EXACT, abscissae))
 

@@ -149,7 +149,7 @@ def test_files(message, name, text, option):
         (["--data", "gaussian", "--scale", "1e-300"], "--scale must lie between 1e-100"),
         (["--data", "gaussian", "--scale", "1e300"], "--scale must lie between 1e-100"),
         (["--data", "gaussian", "--method", "RK4", "--step", "1e-300"], "takes 1e+299 steps"),
-        (["--data", "gaussian", "--dim", "1000", "--points", "100000"], "for 100000 output times"),
+        (["--data", "gaussian", "--dim", "300", "--points", "100000"], "for 100000 output times"),
     ],
 )
 def test_options(message, arguments, text):

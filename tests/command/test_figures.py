@@ -1,25 +1,41 @@
 """``fixedrank figures``: pictures, data, manifest, table, and going on after an interruption."""
 
 import csv
+import io
 import json
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fixedrank.command import main
-from fixedrank.paper import compute, paper_figures, runs
+from fixedrank.paper import compute, definitions, paper_figures, runs
 
 pytest.importorskip("matplotlib")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shorter_still():
+    """The quick figures up to an earlier time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(definitions, "_QUICK_TIME", 20.0)
+        yield
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The quick Figures 5 and 6, which share their experiments."""
+def folder_and_output(tmp_path_factory):
+    """The quick Figures 5 and 6, which share their experiments, and what was printed."""
     folder = tmp_path_factory.mktemp("figures")
     arguments = ["figures", "5", "6", "--quick", "--workers", "1", "--out", str(folder)]
-    assert main(arguments) == 0
-    return folder
+    with redirect_stdout(io.StringIO()) as output:
+        assert main(arguments) == 0
+    return folder, output.getvalue()
+
+
+@pytest.fixture
+def folder(folder_and_output):
+    return folder_and_output[0]
 
 
 def test_files(folder):
@@ -63,10 +79,8 @@ def test_manifest(folder):
     assert {finding["holds"] for finding in manifest["findings"]} <= {True, False, None}
 
 
-def test_the_table_is_printed_and_kept(folder, capsys):
-    arguments = ["figures", "5", "6", "--quick", "--workers", "1", "--out", str(folder)]
-    assert main(arguments) == 0
-    printed = capsys.readouterr().out
+def test_the_table_is_printed_and_kept(folder_and_output):
+    folder, printed = folder_and_output
     table = (folder / "findings.txt").read_text(encoding="utf-8")
     assert table.strip() in printed
     assert "|W(t) - limit| -> 0" in table

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fixedrank.command import main
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,11 +37,13 @@ def test_help(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_help_of_compare(tmp_path):
-    result = run("compare", "--help", folder=tmp_path)
-    assert result.returncode == 0
+def test_help_of_compare(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", "--help"])
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
     for option in ("--data", "--x", "--y", "--depth", "--rank", "--time", "--method", "--out"):
-        assert option in result.stdout
+        assert option in shown
 
 
 def test_an_error(tmp_path):

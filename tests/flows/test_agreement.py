@@ -55,7 +55,7 @@ def check(comparison):
 
 @pytest.mark.parametrize(
     ("depth", "seed"),
-    [*((depth, seed) for depth in (2, 5, 10) for seed in (0, 1, 2)), (20, 0), (20, 1)],
+    [*((depth, seed) for depth in (2, 5, 10) for seed in (0, 1)), (20, 0)],
 )
 def test_the_general_supervised_setting(depth, seed):
     # The start of B.1 is tied: all singular values are 1.

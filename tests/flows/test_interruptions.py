@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ BOTH = pytest.mark.parametrize(
 )
 
 
+@cache
+def whole_of(run):
+    """The flow that nothing ends early."""
+    return run(DenseProblem(X, Y))
+
+
 class Interrupted(DenseProblem):
     """Whoever presses Ctrl-C does so during one evaluation of the gradient."""
 
@@ -48,7 +55,7 @@ class Interrupted(DenseProblem):
 @BOTH
 @pytest.mark.parametrize("after", [40, 100, 200])
 def test_interruption_keeps_what_was_computed(run, after):
-    whole = run(DenseProblem(X, Y))
+    whole = whole_of(run)
     flow = run(Interrupted(after))
     assert whole.complete
     assert not flow.complete
@@ -83,11 +90,6 @@ class Fragile(DenseProblem):
         return super().gradient(W)
 
 
-def when_the_loss_falls_below(run, level):
-    flow = run(DenseProblem(X, Y))
-    return T[np.flatnonzero(flow.loss > level)[-1] :][:2]
-
-
 @BOTH
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 @pytest.mark.parametrize(
@@ -95,16 +97,16 @@ def when_the_loss_falls_below(run, level):
     ["auto", "ROCK4", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "RK4", "RKC"],
 )
 def test_a_gradient_that_breaks_down(run, method, broken):
-    whole = run(DenseProblem(X, Y))
-    level = whole.loss[6] * (1 + 1e-3)
-    options = {"step": 0.01} if method == "RK4" else {}
+    whole = whole_of(run)
+    level = whole.loss[3] * (1 + 1e-3)
+    options = {"step": 0.01} if method == "RK4" else {"rtol": 1e-6, "atol": 1e-8}
     flow = run(Fragile(level, broken), method=method, **options)
     assert not flow.complete
-    assert len(flow) == 6
-    np.testing.assert_allclose(flow.loss, whole.loss[:6], rtol=1e-4)
+    assert len(flow) == 3
+    np.testing.assert_allclose(flow.loss, whole.loss[:3], rtol=1e-4)
     when = re.search(r"t = ([\d.e+-]*\d)", flow.status)
     assert when, flow.status
-    assert T[5] <= float(when[1]) <= T[6]
+    assert T[2] <= float(when[1]) <= T[3]
     assert "step" in flow.status
 
 

@@ -71,12 +71,15 @@ def test_fourth_order_for_equations_that_depend_on_time(interval, length, within
     np.testing.assert_allclose(orders, 4, atol=0.35)
 
 
-def test_every_number_of_stages_makes_a_method():
-    """One step of each, of a nonlinear equation; for fourth order errors are some h^5."""
+def test_numbers_of_stages_make_methods():
+    """One step of each, of a nonlinear equation; for fourth order errors are some h^5.
+
+    Coefficients are smooth in (5 / s)^2, which changes little where only every third is tried.
+    """
     h, start = 0.02, np.array([1.0, 0.3])
     exact = solve_ivp(pendulum, (0, h), start, "DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
     solver = ROCK4(pendulum, 0, start, 1.0)
-    for stages in range(5, 501):
+    for stages in (*range(5, 200), *range(200, 501, 3)):
         solver.t_bound = 1.0 if stages % 2 else h
         rate = 0.9999 * ROCK4._interval(stages) / h
         assert solver._stages_for(h, rate) == stages
@@ -148,6 +151,8 @@ def test_fast_directions_are_damped_before_an_output():
     while solver.status == "running":
         solver.step()
         steps.append(error_of_fast(solver.t, solver.y))
+        if len(steps) % 7:
+            continue
         interpolant = solver.dense_output()
         times = solver.t_old + np.array([0.01, 0.3, 0.6, 0.99]) * solver.step_size
         outputs.extend(error_of_fast(t, interpolant(t)) for t in times)
@@ -247,7 +252,7 @@ def test_a_flow_takes_a_fifth_of_the_evaluations():
     W = product(random_balanced_factors(widths, rng=rng))
     start = FixedRank(20, 20, 2, depth=10).point(W)
     times = np.array([0.0, 0.5, 1.5, 5.0])
-    exact = riemannian_flow(problem, start, 10, times, method="DOP853", rtol=1e-11, atol=1e-13)
+    exact = riemannian_flow(problem, start, 10, times, method="DOP853", rtol=1e-9, atol=1e-11)
 
     def error(trajectory):
         return max(
@@ -255,14 +260,12 @@ def test_a_flow_takes_a_fifth_of_the_evaluations():
             for a, b in zip(trajectory.points, exact.points, strict=True)
         )
 
-    evaluations, errors = {}, {}
-    for method in ("auto", "DOP853"):
-        # Errors are jagged in the tolerance: their mean over some is compared.
-        runs = [
-            riemannian_flow(problem, start, 10, times, method=method, rtol=rtol, atol=rtol / 100)
-            for rtol in (2e-7, 3e-7, 5e-7)
-        ]
-        evaluations[method] = sum(run.evaluations for run in runs)
-        errors[method] = np.exp(np.mean(np.log([error(run) for run in runs])))
-    assert max(errors.values()) < 1e-6
-    assert evaluations["auto"] < evaluations["DOP853"] / 5
+    def run(method, rtol):
+        return riemannian_flow(problem, start, 10, times, method=method, rtol=rtol, atol=rtol / 100)
+
+    explicit = run("DOP853", 3e-7)
+    # Errors are jagged in the tolerance: their mean over some is compared.
+    found = [run("auto", rtol) for rtol in (2e-7, 3e-7, 5e-7)]
+    assert error(explicit) < 1e-6
+    assert np.exp(np.mean(np.log([error(flow) for flow in found]))) < 1e-6
+    assert np.mean([flow.evaluations for flow in found]) < explicit.evaluations / 5

@@ -1,5 +1,7 @@
 """No unit is special: the flows in other units of data, of W and of time are the same flows."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -28,12 +30,25 @@ def layers(point, depth):
     return balanced_factors(point, [3, *[2] * (depth - 1), 4], rng=1)
 
 
+@cache
+def flow_of_layers(depth):
+    """What the flows in other units are compared with."""
+    X, Y, point = case()
+    return factored_flow(LinearRegression(X, Y), layers(point, depth), TIMES)
+
+
+@cache
+def flow_of_matrix(depth):
+    X, Y, point = case()
+    return riemannian_flow(LinearRegression(X, Y), point, depth, TIMES)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 3, 6])
 @pytest.mark.parametrize("unit", [1e-15, 1e-7, 3e4, 1e15])
 def test_units_of_the_data_in_the_layers(depth, unit):
     X, Y, point = case()
     start = layers(point, depth)
-    flow = factored_flow(LinearRegression(X, Y), start, TIMES)
+    flow = flow_of_layers(depth)
     other = factored_flow(LinearRegression(unit * X, unit * Y), start, TIMES / unit**2)
     assert other.complete
     for found, expected in zip(other.product, flow.product, strict=True):
@@ -44,7 +59,7 @@ def test_units_of_the_data_in_the_layers(depth, unit):
 @pytest.mark.parametrize("unit", [1e-15, 1e-7, 3e4, 1e15])
 def test_units_of_the_data_in_the_matrix(depth, unit):
     X, Y, point = case()
-    flow = riemannian_flow(LinearRegression(X, Y), point, depth, TIMES)
+    flow = flow_of_matrix(depth)
     other = riemannian_flow(LinearRegression(unit * X, unit * Y), point, depth, TIMES / unit**2)
     assert other.complete
     for found, expected in zip(other.points, flow.points, strict=True):
@@ -59,7 +74,7 @@ def test_units_of_the_matrix_in_the_layers(depth, unit):
     start = layers(point, depth)
     root = unit ** (1 / depth)
     scaled = [root * layer for layer in start]
-    flow = factored_flow(LinearRegression(X, Y), start, TIMES)
+    flow = flow_of_layers(depth)
     slower = TIMES * root**2 / unit**2
     other = factored_flow(LinearRegression(X, unit * Y), scaled, slower)
     assert other.complete

@@ -237,7 +237,7 @@ def test_large_matrices():
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_distance_of_far_points_is_symmetric(seed, depth):
     manifold = FixedRank(5, 4, 2, depth=depth)
     a, b = (manifold.random_point(rng=2 * seed + i) for i in range(2))

@@ -1,6 +1,7 @@
-"""Sparse and factored data at d_x = 100000: results, and memory of the order of the factors."""
+"""Sparse and factored data at d_x = 30000: results, and memory of the order of the factors."""
 
 import tracemalloc
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from fixedrank.networks.pymanopt_problem import pymanopt_problem
 from tests.networks.data import gaussian_layers, regression_data
 from tests.networks.representations import FORMS, zero_filled
 
-SIZE, RANK, SAMPLES = 100_000, 3, 500
+SIZE, RANK, SAMPLES = 30_000, 3, 500
 FACTORS = 2 * SIZE * RANK * 8  # bytes of a point
 # Runge-Kutta methods keep some sixteen states, and trust regions a few of a dozen vectors.
 LIMIT, LIMIT_OF_RUNS = 15 * FACTORS, 45 * FACTORS
@@ -37,7 +38,7 @@ def sparse(seed, shape, count):
 
 def user_problem(kind):
     """The loss <G, W> + |W|^2 / 2 with a sparse G, and its gradient G + W of some kind."""
-    G = sparse(3, (SIZE, SIZE), 200_000)
+    G = sparse(3, (SIZE, SIZE), 60_000)
 
     def loss(W):
         u, s, vt = W
@@ -58,16 +59,21 @@ def user_problem(kind):
 
 
 def regressions():
-    X, Y = sparse(0, (SIZE, SAMPLES), 20_000), sparse(1, (SIZE, SAMPLES), 20_000)
+    X, Y = sparse(0, (SIZE, SAMPLES), 6_000), sparse(1, (SIZE, SAMPLES), 6_000)
     few = np.random.default_rng(2).standard_normal((SIZE, 5)) / np.sqrt(SIZE)
     cross = MatrixSum((Y[:, :5].toarray(), few), (few, few))
     return {
         "sparse": LinearRegression(X, Y),
         "diagonal": LinearRegression(
-            scipy.sparse.eye_array(SIZE, format="csr"), sparse(1, (SIZE,) * 2, 100_000)
+            scipy.sparse.eye_array(SIZE, format="csr"), sparse(1, (SIZE,) * 2, 30_000)
         ),
         "pair": LinearRegression.from_moments((few, few), cross, 1e6),
     }
+
+
+@cache
+def regression(kind):
+    return regressions()[kind]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +116,7 @@ OPERATIONS = {
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("kind", ["sparse", "diagonal", "pair"])
 def test_memory_of_regressions(place, kind, name):
-    problem = regressions()[kind]
+    problem = regression(kind)
     assert peak_memory(lambda: OPERATIONS[name](problem=problem, **place)) < LIMIT
 
 
@@ -148,7 +154,7 @@ RUNS = [run_riemannian, run_factored, run_trust_regions, run_conjugate_gradients
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("kind", ["sparse", "diagonal", "pair"])
 def test_memory_of_runs(place, kind, run):
-    problem = regressions()[kind]
+    problem = regression(kind)
     assert peak_memory(lambda: run(problem=problem, **place)) < LIMIT_OF_RUNS
 
 

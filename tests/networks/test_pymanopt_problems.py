@@ -41,7 +41,7 @@ def start():
 )
 def test_conjugate_gradients(problem, manifold):
     solver = ConjugateGradient(
-        verbosity=0, max_iterations=3000, min_gradient_norm=1e-9, min_step_size=1e-14
+        verbosity=0, max_iterations=3000, min_gradient_norm=1e-8, min_step_size=1e-14
     )
     result = solver.run(problem.to_pymanopt(manifold), initial_point=start())
     u, s, vt = result.point

@@ -10,12 +10,12 @@ from scipy.integrate import solve_ivp
 from fixedrank.paper import Curves, Setting, compute, compute_all, runs
 from tests.flows.exact import matrix
 
-SMALL = Setting("supervised", "balanced", 6, 2, 3, 10.0)
+SMALL = Setting("supervised", "balanced", 6, 2, 3, 5.0)
 SETTINGS = [
     SMALL,
-    Setting("supervised", "gaussian", 6, 2, 4, 10.0),
-    Setting("autoencoder", "balanced", 8, 3, 5, 10.0, "nearest"),
-    Setting("autoencoder", "gaussian", 8, 3, 2, 10.0),
+    Setting("supervised", "gaussian", 6, 2, 4, 5.0),
+    Setting("autoencoder", "balanced", 8, 3, 5, 5.0, "nearest"),
+    Setting("autoencoder", "gaussian", 8, 3, 2, 5.0),
 ]
 
 
@@ -50,9 +50,7 @@ def layers_by_scipy(setting, seed):
 
     t = runs.output_times(setting.end)
     start = np.concatenate([factor.ravel() for factor in factors])
-    found = solve_ivp(
-        velocity, (0, t[-1]), start, "DOP853", t_eval=t, rtol=1e-10, atol=1e-12, max_step=0.02
-    )
+    found = solve_ivp(velocity, (0, t[-1]), start, "DOP853", t_eval=t, rtol=1e-10, atol=1e-12)
     return t, [multiplied(layers(state), X.shape[0]) for state in found.y.T]
 
 

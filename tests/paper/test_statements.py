@@ -10,16 +10,20 @@ from fixedrank.paper import compute_all, paper_figures
 T = 300.0
 # In the place of (20, 2), (200, 20) and of (20, 1), (200, 10).
 SMALLER = {(20, 2): (6, 2), (200, 20): (9, 2), (20, 1): (6, 1), (200, 10): (9, 2)}
+SMALL = {(200, 20): (20, 2), (200, 10): (20, 1)}
 
 
 def smaller(setting):
-    """The setting with a small dimension; the depth and everything else stay."""
+    """The setting with a small dimension; the depth and everything else stay.
+
+    The larger dimension is taken at the smallest and the largest depth.
+    """
     size = (setting.d, setting.rank)
     if setting.rounding == "nearest":
-        d = {2: 4, 5: 10, 10: 11, 20: 12}[setting.d // setting.depth]
+        d = {2: 4, 5: 5, 10: 5, 20: 6}[setting.d // setting.depth]
         size = (d, (d + 1) // 2)
     else:
-        size = SMALLER[size]
+        size = SMALLER[size if setting.depth in (2, 20) else SMALL.get(size, size)]
     return replace(setting, d=size[0], rank=size[1], end=T)
 
 

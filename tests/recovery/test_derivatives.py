@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator
 
@@ -12,6 +12,8 @@ from tests.recovery.problems import KINDS, combined, dense, dense_loss, make, me
 from tests.strategies import seeds
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
+# Where each kind meets each direction.
+few_for_each = settings(max_examples=10)
 
 
 def matrix(point):
@@ -134,6 +136,7 @@ directions = pytest.mark.parametrize(
 
 @every_kind
 @directions
+@few_for_each
 @given(data=st.data())
 def test_hessian_products(kind, direction, data):
     problem, A, _, point = data.draw(problems(kind))
@@ -147,6 +150,7 @@ def test_hessian_products(kind, direction, data):
 
 @every_kind
 @directions
+@few_for_each
 @given(data=st.data())
 def test_line_minimum(kind, direction, data):
     problem, A, y, point = data.draw(problems(kind))
