@@ -71,7 +71,9 @@ def test_dist(case):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3.5, 20])
-@pytest.mark.parametrize("exponents", [(-900, 900), (900, -900), (0, 53), (-40, -900)])
+@pytest.mark.parametrize(
+    "exponents", [(-900, 900), (900, -900), (0, 53), (-40, -900), (0, 3), (3, 0)]
+)
 def test_points_of_different_units(depth, exponents):
     """Both lie in one sector of a cone: the law of cosines."""
     manifold = FixedRank(4, 3, 2, depth=depth)
@@ -90,8 +92,14 @@ def test_points_of_different_units(depth, exponents):
     expected = math.hypot(r - q * math.cos(angle), q * math.sin(angle))
     assert manifold.dist(*ends) == pytest.approx(expected, rel=1e-7)
     assert manifold.dist(*ends) == manifold.dist(*ends[::-1])
+    velocity = manifold.log(*ends)
+    assert manifold.norm(ends[0], velocity) == pytest.approx(expected, rel=1e-7)
+    # The part along the ray through A, whose tangent is A.
+    ray = manifold.projection(ends[0], manifold.to_matrix(ends[0]))
+    along = manifold.inner_product(ends[0], velocity, ray / manifold.norm(ends[0], ray))
+    assert along == pytest.approx(q * math.cos(angle) - r, rel=1e-7)
     if exponents[1] > exponents[0]:
-        there = manifold.exp(ends[0], manifold.log(*ends))
+        there = manifold.exp(ends[0], velocity)
         difference = dense.matrix(scaled(there, -exponents[1])) - dense.matrix(b)
         assert np.linalg.norm(difference) < 1e-6
 
