@@ -202,7 +202,7 @@ for depth, color in colors.items():
         frame = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, r)))[0]
         start = (frame, np.full(r, size), frame.T)
         found.append(
-            learning_times(fixedrank.riemannian_flow(problem, start, depth, early, rtol=1e-6))[1]
+            learning_times(fixedrank.riemannian_flow(problem, start, depth, early, rtol=1e-5))[1]
         )
     times.loglog(np.tile(eigenvalues[:r], 3), np.ravel(found), "o", color=color, ms=5, alpha=0.7)
     times.loglog(eigenvalues[:r], T / eigenvalues[:r], color=color, label=f"$N = {depth}$")

@@ -14,7 +14,7 @@ import numpy as np
 import fixedrank
 
 rng = np.random.default_rng(0)
-d, count = 5, 50
+d, count = 5, 30
 X = rng.standard_normal((d, 5 * d)) / np.sqrt(5 * d)
 left, right = (np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2))
 root = np.linalg.cholesky(X @ X.T)
@@ -28,7 +28,7 @@ print("singular values of Q:", problem.svd[1].round(2))
 # :math:`L^2`. For :math:`N \ge 3` the paper conjectures the same. Large, small and very small
 # Gaussian starts:
 
-scales = {"large": 1.0, "small": 0.1, "near zero": 0.03}
+scales = {"large": 0.7, "small": 0.1, "near zero": 0.03}
 colors = {"large": "#0b3c5d", "small": "#e69f00", "near zero": "#b5332e"}
 figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharex=True, sharey=True, layout="constrained")
 for panel, depth in zip(panels, (2, 3, 4), strict=True):

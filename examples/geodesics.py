@@ -28,7 +28,7 @@ B = bump(-0.1, 0.5) + 0.6 * bump(0.2, -0.55)
 # %%
 # ``log`` finds the velocity at which a geodesic leaves A to be at B at time 1, ``exp`` follows it.
 
-times = np.linspace(0, 1, 41)
+times = np.linspace(0, 1, 21)
 depths = (1, 2, 8)
 figure = plt.figure(figsize=(11, 7), layout="constrained")
 curves, images = figure.subfigures(1, 2, width_ratios=(1, 1.6))
@@ -41,14 +41,14 @@ for axes, strip, depth in zip(panels, pictures, depths, strict=True):
     path = [manifold.exp(start, t * velocity) for t in times]
     axes.plot(times, [point.s for point in path], color="#0b3c5d")
     axes.set(ylabel=r"$\sigma_i(W(t))$", title=f"depth $N = {depth}$", ylim=(0, None))
-    for image, t in zip(strip, times[::10], strict=False):
+    for image, t in zip(strip, times[::5], strict=False):
         image.imshow(manifold.to_matrix(path[list(times).index(t)]), cmap="RdBu", vmin=-1, vmax=1)
         image.set(xticks=[], yticks=[], title=f"$t = {t:g}$" if depth == depths[0] else "")
     strip[0].set_ylabel(f"$N = {depth}$")
     error = np.linalg.norm(manifold.to_matrix(path[-1]) - manifold.to_matrix(end))
     speeds = [
-        manifold.dist(a, b) / (times[10] - times[0])
-        for a, b in zip(path[:-10:10], path[10::10], strict=True)
+        manifold.dist(a, b) / (times[5] - times[0])
+        for a, b in zip(path[:-5:5], path[5::5], strict=True)
     ]
     print(
         f"N = {depth}: length {manifold.dist(start, end):.4f}, end missed by {error:.1e}, "

@@ -70,7 +70,7 @@ print(check_positive_definite(manifold, by_quotient(manifold), point=point, rng=
 # range from 1e-12 to 1e6. In your own tests the decorator ``settings`` is not needed; here it
 # makes the search the same in every build of this page.
 
-repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=30)
+repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=20)
 some_manifolds = manifolds(max_size=4, depths=[2, 3, 10])
 
 

@@ -231,7 +231,7 @@ t = np.linspace(0, 10, 201)
 ends = []
 for seed in range(12):
     u, _, vt = manifold.random_point(rng=seed)
-    flow = fixedrank.riemannian_flow(problem, (u, np.full(2, 0.05), vt), 3, t)
+    flow = fixedrank.riemannian_flow(problem, (u, np.full(2, 0.05), vt), 3, t, rtol=1e-6)
     axes.plot(t, flow.loss, color="#0b3c5d", lw=1.2, alpha=0.7)
     ends.append(fixedrank.classify(problem, flow.points[-1], rtol=1e-3).kind)
 for place in critical:

@@ -42,7 +42,7 @@ for name, end in ends.items():
     print(f"{name:7} |R| <= {inside:.2f} on [-{end:.1f}, 0]")
 
 # %%
-# Now a flow: appendix A of the paper with d = 20, r = 2 and N = 10, to t = 5. The errors are those
+# Now a flow: appendix A of the paper with d = 20, r = 2 and N = 10, to t = 2. The errors are those
 # at four output times, against DOP853 with rtol = 1e-11.
 
 rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ true = fixedrank.product(fixedrank.gaussian_factors(widths, rng=rng))
 problem = fixedrank.LinearRegression(X, true @ X)
 manifold = fixedrank.FixedRank(d, d, rank, depth=depth)
 start = manifold.point(fixedrank.product(fixedrank.random_balanced_factors(widths, rng=rng)))
-times = [0.0, 0.1, 0.5, 1.5, 5.0]
+times = [0.0, 0.1, 0.5, 1.0, 2.0]
 
 
 def integrate(method, rtol):
@@ -73,7 +73,8 @@ def error(trajectory, reference):
 
 
 reference = integrate("DOP853", 1e-11)
-runs = {name: [integrate(name, rtol) for rtol in 10.0 ** -np.arange(3, 9)] for name in colors}
+digits = dict.fromkeys(colors, range(3, 9)) | {"DOP853": (3, 6, 8)}
+runs = {name: [integrate(name, 10.0**-number) for number in digits[name]] for name in colors}
 
 # %%
 # The polynomials, and what the methods spend for what they reach:
@@ -90,7 +91,11 @@ for name, trajectories in runs.items():
     errors = [error(trajectory, reference) for trajectory in trajectories]
     evaluations = [trajectory.evaluations for trajectory in trajectories]
     right.loglog(evaluations, errors, f"{markers[name]}-", color=colors[name], label=name)
-right.set(xlabel="evaluations of the right-hand side", ylabel=r"$\|W - W_*\|_F\, /\, \|W_*\|_F$")
+right.set(
+    xlabel="evaluations of the right-hand side",
+    ylabel=r"$\|W - W_*\|_F\, /\, \|W_*\|_F$",
+    xlim=(300, 2e4),
+)
 right.set_title("Error against cost of the flow (9)")
 right.legend()
 figure.suptitle("Stabilised methods go further with as many evaluations")

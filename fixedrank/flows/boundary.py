@@ -44,7 +44,7 @@ class Approach:
         x, rate = s**self.power, (2 - self.depth) * a
         before, self.seen = self.seen, (t, x, rate)
         last, self.expected = self.expected, math.inf
-        if not 0 < rate < math.inf:
+        if not rate > 0:
             return None
         left = x / rate
         if before is not None and before[2] > 0 and x < 0.9 * before[1]:

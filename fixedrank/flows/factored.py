@@ -133,7 +133,7 @@ def factored_flow(
     t : array_like, shape (times,)
         The output times, increasing; the layers start at the first one.
     method : str or OdeSolver class
-        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 where the flow is stiff; "ROCK4"
+        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
         "LSODA" of SciPy.

@@ -119,10 +119,11 @@ def _first_stages(stages: int) -> list[tuple[float, float]]:
     """Return (mu, nu) of the recurrence of the polynomials orthogonal with the weight of w."""
     a_1, b_1, a_2, b_2, c = (polyval((5 / stages) ** 2, _PARAMETERS.T) / stages**2).tolist()
     zero = 1 + c
-    count = stages + 4
-    x = np.cos((2 * np.arange(1, count + 1) - 1) * np.pi / (2 * count))
+    # Gauss's rule with so many nodes is exact for what is summed here, of degree 2 s - 1 at most;
+    # the last beta, of degree 2 s, has no part in the result.
+    x = np.cos((2 * np.arange(1, stages + 1) - 1) * np.pi / (2 * stages))
     weight = np.square(((x - 1 + a_1) ** 2 + b_1**2) * ((x - 1 + a_2) ** 2 + b_2**2))
-    older, newer = np.zeros(count), np.full(count, 1 / math.sqrt(weight.sum()))
+    older, newer = np.zeros(stages), np.full(stages, 1 / math.sqrt(weight.sum()))
     recurrence = []
     beta = 0.0
     for _ in range(stages - 4):

@@ -27,8 +27,9 @@ _SLOW = 100.0
 CLOSE, CLOSE_DAMPED = 10.0, 0.01
 # A singular value of fewer tolerances may be on its way to zero, and is followed there.
 _VANISHING = 1000.0
-# Up to these sizes a dense matrix of rates is cheaper, and affordable once.
-_DENSE, _AFFORDABLE = 60, 400
+# Up to these sizes a dense matrix of rates is cheaper, affordable once, and affordable where it
+# costs half of what went before: to rates of 1e-6 of the largest Lanczos' method needs as many.
+_DENSE, _AFFORDABLE, _LARGE = 60, 400, 4000
 # The first look after so many evaluations; later ones may cost half of all that went before.
 _PATIENCE = 500
 # The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
@@ -94,8 +95,8 @@ class RestTest:
             return None
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                longest = max(_SEARCH, evaluations // 8)
-                return self._rest_point(system, after, norm, tolerance, left, longest)
+                affordable = evaluations // 8
+                return self._rest_point(system, after, norm, tolerance, left, affordable)
         except (ArpackError, np.linalg.LinAlgError, FloatingPointError):
             # No convergence, or a loss that is not defined around here: then who knows.
             return None
@@ -107,14 +108,14 @@ class RestTest:
         norm: float,
         tolerance: float,
         left: float,
-        search: int,
+        affordable: int,
     ) -> tuple[str, Array] | None:
         """Return why a rest point is near, and what it is, by Newton's method; None if it is not.
 
         The rates are those at the rest point itself: beside it what does not move there has rates,
         too. Each gradient is a new one: of a single one, what a few digits of L leave is not known.
         """
-        remaining, noise, before = 0.0, 0.0, math.inf
+        remaining, noise, before, search = 0.0, 0.0, math.inf, max(_SEARCH, affordable)
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
             rates, longest = self._counted(rates), float(np.abs(lengths).max())
@@ -135,7 +136,8 @@ class RestTest:
         else:
             return None
         slow = max(0.1 / left, _NOISE * noise)
-        lowest, count = _lowest(rates, gradient, slow)
+        dense = max(_DENSE, min(affordable, _LARGE))
+        lowest, count = _lowest(rates, gradient, slow, dense)
         if lowest < -slow:
             return None
         reason = f"the limit is within {remaining:.1e} (tolerance {tolerance:.1e})"
@@ -183,7 +185,7 @@ def _noise(rates: LinearOperator) -> float:
 
 
 def _lowest(
-    rates: LinearOperator, start: Array, slow: float, affordable: int = _DENSE
+    rates: LinearOperator, start: Array, slow: float, affordable: int
 ) -> tuple[float, int | None]:
     """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known."""
     size = start.size

@@ -1,4 +1,4 @@
-"""DOP853 where accuracy limits the step, ROCK4 where stability does."""
+"""DOP853 where accuracy limits the step, ROCK4 or RKC where stability does."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
 
 from fixedrank._checks import Array
+from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.contract import (
     NOT_FINITE,
     BetweenSteps,
@@ -19,21 +20,26 @@ from fixedrank.flows.contract import (
 )
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.scales import length
+from fixedrank.flows.stabilised import Stabilised
 
 # DOP853 is stable up to h rho = 6.39. At the first of these values of h rho, and at the second
 # where steps have to be tried again, it counts as limited by stability, if that happens so often.
 _LIMITED, _TREMBLING, _PATIENCE = 3.5, 2.5, 5
 # A step of DOP853 with 12 evaluations, up to h rho = 6, beats one of ROCK4 with 5 below this.
 _EASY = 2.5
+# After so many steps of so many evaluations each the other stabilised method is tried for so many,
+# of which the last ones count, and kept if an evaluation gets further by this factor.
+_WHILE, _MANY, _TRIED, _COUNTED, _AHEAD = 100, 10, 20, 10, 1.1
 
 
 class AutoSwitching(OdeSolver):
-    """DOP853 where accuracy limits the step, and :class:`ROCK4` where stability does.
+    """DOP853 where accuracy limits the step, :class:`ROCK4` or :class:`RKC` where stability does.
 
     The largest rate rho is estimated from two stages of DOP853 at the end of each step, at no cost.
     Where h rho stays near the limit of stability the method changes to ROCK4, and back where its
     steps have become so short that nothing is stiff any more; each return makes the next change
-    slower.
+    slower. Over times that are long beside the steps, where slow directions drive fast ones and the
+    order of ROCK4 falls, RKC gets further: now and then the other one of both is tried.
 
     It is meant for spectra near the negative real axis, in part or at times; on imaginary ones it
     stays with DOP853 and is as good. Others, of oscillations that are fast and damped little, want
@@ -64,8 +70,8 @@ class AutoSwitching(OdeSolver):
         The longest step.
     vectorized : bool
         Whether `fun` takes several states as columns.
-    stiff : bool
-        Whether to begin with ROCK4.
+    stiff : bool or type
+        Whether to begin with ROCK4, or which stabilised method to begin with.
 
     Raises
     ------
@@ -107,7 +113,7 @@ class AutoSwitching(OdeSolver):
         first_step: float | None = None,
         max_step: float = math.inf,
         vectorized: bool = False,
-        stiff: bool = False,
+        stiff: bool | type[Stabilised] = False,
         **unused: Any,
     ) -> None:
         warn_of_unused(unused)
@@ -120,10 +126,13 @@ class AutoSwitching(OdeSolver):
         self.options = {"rtol": rtol, "atol": atol, "max_step": max_step}
         choose = first_step is None and not stiff and whole > 0 and self.n > 0
         step = whole if choose else first_step
-        self.inner: Any = self._method(ROCK4 if stiff else DOP853, step)
+        method = (ROCK4 if stiff is True else stiff) if stiff else DOP853
+        self.inner: Any = self._method(method, step)
         if choose:
             self.inner.h_abs = self._first_step(min(whole, max_step))
         self.count, self.patience = 0, _PATIENCE
+        self.steps, self.wait, self.since = 0, _WHILE, (self.t, self.nfev)
+        self.rival: float | None = None  # how far the method before the one that is tried got
 
     def _method(self, method: type[OdeSolver], step: float | None) -> OdeSolver:
         def kept(t: float, y: Array) -> Array:
@@ -153,9 +162,9 @@ class AutoSwitching(OdeSolver):
         return float(min(longest, unit, unit * (0.01 / change) ** (1 / 8)))
 
     @property
-    def stiff(self) -> bool:
-        """Whether the next step is one of ROCK4."""
-        return isinstance(self.inner, ROCK4)
+    def stiff(self) -> bool | type[Stabilised]:
+        """The stabilised method of the next step, or False."""
+        return type(self.inner) if isinstance(self.inner, Stabilised) else False
 
     @property
     def h_abs(self) -> float:
@@ -185,8 +194,40 @@ class AutoSwitching(OdeSolver):
         if self.count >= self.patience:
             self.count = 0
             self.patience *= 2 if self.stiff else 1
-            step = min(self.h_abs, abs(self.t_bound - self.t))
-            self.inner = self._method(DOP853 if self.stiff else ROCK4, step)
+            self._change(DOP853 if self.stiff else ROCK4)
+            self.rival = None
+        elif self.stiff:
+            self._compare()
+
+    def _change(self, method: type[OdeSolver]) -> None:
+        """Go on with another method, and the step as it was."""
+        self.inner = self._method(method, min(self.h_abs, abs(self.t_bound - self.t)))
+        self.steps = 0
+
+    def _compare(self) -> None:
+        """Change between ROCK4 and RKC where the other one gets further for an evaluation.
+
+        A single step does not tell: what one method leaves in the fast directions holds up the
+        other. So the other one is tried, and less and less often.
+        """
+        self.steps += 1
+        most = self.wait if self.rival is None else _TRIED
+        if self.steps == most - _COUNTED:
+            self.since = self.t, self.nfev
+        if self.steps < most:
+            return
+        spent = self.nfev - self.since[1]
+        reached = abs(self.t - self.since[0]) / spent
+        other = RKC if isinstance(self.inner, ROCK4) else ROCK4
+        self.steps = 0
+        if self.rival is None:
+            if spent >= _COUNTED * _MANY:
+                self.rival = reached
+                self._change(other)
+            return
+        if reached < _AHEAD * self.rival:
+            self._change(other)
+        self.rival, self.wait = None, 2 * self.wait
 
     def _stiffness(self) -> float:
         """Return h rho from f at the end of the step and at the last stage, which is there too."""

@@ -133,7 +133,6 @@ def off_diagonal(
     noise = float(rest[of_noise].max(initial=0.0))
     threshold = scale * np.minimum(_ROUNDED * eps * amplified, agreement(eps))
     with_gap = (mismatch > threshold) & (_ROUNDED * eps * amplified < 1) & ~of_noise
-    np.fill_diagonal(with_gap, False)
     undetermined = ~with_gap & (mismatch > max(agreement(eps) * scale, _SAMPLES * noise))
     if undetermined.any():
         i, j = (int(index) for index in np.argwhere(undetermined)[0])

@@ -115,10 +115,7 @@ class _Join(NamedTuple):
         f = Binary(1.0, shift).power(1 / Fraction(depth))
         # f and 1 in units in which neither overflows.
         top = max(f.exponent, 0)
-        factor, one = (
-            float(f._replace(exponent=f.exponent - top)),
-            math.ldexp(1.0, max(-top, -2000)),
-        )
+        factor, one = float(f._replace(exponent=f.exponent - top)), math.ldexp(1.0, -top)
         growth = shift * math.log(2) / depth
         ray = one * math.expm1(growth) if abs(growth) < 1 else factor - one
         return scaled_vector(

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad, solve_ivp
 
 from fixedrank import LinearRegression, aligned_singular_value, riemannian_flow
-from fixedrank.flows.boundary import Approach
+from fixedrank.flows.boundary import Approach, lower_rank
 from tests.flows.exact import matrix, orthonormal, scalar_curve
 
 DEPTHS = [1, 1.2, 1.5, 1.9]
@@ -175,5 +175,40 @@ def test_decay_is_no_meeting(step):
     assert predictions(1, lambda t: np.exp(-t), lambda t: np.exp(-t), times) == [None] * 19
 
 
-def test_a_value_that_grows_is_no_meeting():
-    assert predictions(1, lambda t: 1 + t, lambda t: -1.0, [0.1, 0.2, 0.3]) == [None] * 3
+@pytest.mark.parametrize("rate", [-1.0, -0.5, 0.0, np.nan, np.inf])
+def test_a_value_that_does_not_fall_is_no_meeting(rate):
+    assert predictions(1, lambda t: 1 + t, lambda t: rate, [0.1, 0.2, 0.3]) == [None] * 3
+
+
+def test_two_predictions_in_a_row_have_to_agree():
+    # On a straight way to 1, but that it does not fall for a moment.
+    rates = {0.1: 1.0, 0.2: -1.0, 0.3: 1.0, 0.4: 1.0}
+    found = predictions(1, lambda t: 1 - t, rates.get, list(rates))
+    assert found[:3] == [None] * 3
+    assert found[3].t == pytest.approx(1, rel=1e-12)
+
+
+def test_a_value_that_begins_to_fall_from_rest():
+    # x = 1 - t^2, whose way is no straight one at first.
+    times = [0.0, 0.5, 0.9, 0.99, 0.999]
+    found = predictions(1, lambda t: 1 - t * t, lambda t: 2 * t, times)
+    assert found[:2] == [None] * 2
+    assert found[-1].t == pytest.approx(1, abs=1e-6)
+
+
+def test_a_bent_way_is_predicted_from_two_places():
+    # A time that is a cubic of x: t = 1 - x - x^2 / 4 - x^3 / 8, with x' = -1 / (dt/dx).
+    approach = Approach(1)
+
+    def meeting(x):
+        t = 1 - x - x**2 / 4 - x**3 / 8
+        return approach.meeting(t, x, 1 / (1 + x / 2 + 3 * x**2 / 8))
+
+    assert [meeting(x) for x in (1.0, 0.8)] == [None] * 2
+    for x in (0.6, 0.3):
+        assert meeting(x).t == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 2.5, 7])
+def test_from_depth_two_on_only_errors_cross_the_boundary(depth):
+    assert "errors would carry the flow across the boundary of M_3" in lower_rank(depth, 3, 2)

@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fixedrank import (
+    RKC,
     ROCK4,
     AutoSwitching,
     FixedRank,
@@ -269,3 +270,43 @@ def test_a_flow_takes_a_fifth_of_the_evaluations():
     assert error(explicit) < 1e-6
     assert np.exp(np.mean(np.log([error(flow) for flow in found]))) < 1e-6
     assert np.mean([flow.evaluations for flow in found]) < explicit.evaluations / 5
+
+
+def slow_to_fast(least):
+    """A flow whose slow directions drive its fast ones, with rates from `least` to some units."""
+    rng = np.random.default_rng(0)
+    manifold = FixedRank(6, 6, 2, depth=3)
+    W, start = manifold.to_matrix(manifold.random_point(rng=rng)), manifold.random_point(rng=rng)
+    X = np.diag(np.sqrt(np.geomspace(1, least, 6)))
+    return LinearRegression(X, W @ X), start, W
+
+
+def test_long_times_are_left_to_the_method_that_gets_further():
+    """There the steps of ROCK4 hardly grow, those of RKC in proportion to the time."""
+    problem, start, _ = slow_to_fast(1e-4)
+    times = [0.0, 2e4]
+    flows = {
+        method: riemannian_flow(problem, start, 3, times, method=method, rtol=1e-6)
+        for method in ("auto", "ROCK4", "RKC")
+    }
+    ends = [(f.points[-1].u * f.points[-1].s) @ f.points[-1].vt for f in flows.values()]
+    np.testing.assert_allclose(ends[0], ends[1], atol=1e-4)
+    np.testing.assert_allclose(ends[0], ends[2], atol=1e-4)
+    assert flows["auto"].evaluations < 0.7 * flows["ROCK4"].evaluations
+    assert flows["auto"].evaluations < 2 * flows["RKC"].evaluations
+
+
+def test_a_flow_of_rates_of_all_sizes_comes_to_rest():
+    problem, start, W = slow_to_fast(1e-3)
+    flow = riemannian_flow(problem, start, 3, [0.0, 1e300], rtol=1e-6)
+    assert flow.status.startswith("stationary")
+    last = flow.points[-1]
+    np.testing.assert_allclose((last.u * last.s) @ last.vt, W, atol=1e-5)
+
+
+def test_a_solver_begins_with_the_stabilised_method_that_it_is_told():
+    def f(t, y):
+        return -y
+
+    assert AutoSwitching(f, 0, [1.0], 1.0, stiff=True).stiff is ROCK4
+    assert AutoSwitching(f, 0, [1.0], 1.0, stiff=RKC).stiff is RKC

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import aslinearoperator
 
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.flows.stationarity import RestTest
+from fixedrank.flows.stationarity import RestTest, _lowest
 
 
 def whitened(targets, d):
@@ -98,3 +99,18 @@ def test_asking_is_kept_in_proportion():
     assert spent > 0
     assert test.at_rest(system, state, state, 1e6, 500 + 2 * spent - 1) is None
     assert test.spent == spent
+
+
+@pytest.mark.parametrize("least", [-0.05, -2.0, 0.02])
+def test_the_lowest_of_many_rates(least):
+    # By Lanczos' method, and dense. The start has no part in the direction of the lowest.
+    rng = np.random.default_rng(0)
+    frame = np.linalg.qr(rng.standard_normal((100, 100)))[0]
+    rates = (frame * np.array([least, *np.linspace(0.5, 5, 99)])) @ frame.T
+    slow = 0.01
+    found, count = _lowest(aslinearoperator(rates), frame[:, 1], slow, 99)
+    assert count is None
+    assert abs(found - least) <= slow
+    found, count = _lowest(aslinearoperator(rates), frame[:, 1], slow, 100)
+    assert count == (least < 0)
+    assert abs(found - least) <= 1e-12

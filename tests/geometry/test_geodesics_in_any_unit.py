@@ -81,7 +81,9 @@ def points_and_distance(depth):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3.5, 20])
-@pytest.mark.parametrize("exponents", [(-900, 900), (900, -900), (0, 53), (-40, -900)])
+@pytest.mark.parametrize(
+    "exponents", [(-900, 900), (900, -900), (0, 53), (-40, -900), (0, 3), (3, 0)]
+)
 def test_points_of_different_units(depth, exponents):
     """Both lie in one sector of a cone: the law of cosines."""
     manifold, a, b, distance = points_and_distance(depth)
@@ -98,8 +100,14 @@ def test_points_of_different_units(depth, exponents):
     length = manifold.dist(*ends)
     assert length == pytest.approx(expected, rel=1e-7)
     assert length == manifold.dist(*ends[::-1])
+    velocity = manifold.log(*ends)
+    assert manifold.norm(ends[0], velocity) == pytest.approx(expected, rel=1e-7)
+    # The part along the ray through A, whose tangent is A.
+    ray = manifold.projection(ends[0], manifold.to_matrix(ends[0]))
+    along = manifold.inner_product(ends[0], velocity, ray / manifold.norm(ends[0], ray))
+    assert along == pytest.approx(q * math.cos(angle) - r, rel=1e-7)
     if exponents[1] > exponents[0]:
-        there = manifold.exp(ends[0], manifold.log(*ends))
+        there = manifold.exp(ends[0], velocity)
         difference = dense.matrix(scaled(there, -exponents[1])) - dense.matrix(b)
         assert np.linalg.norm(difference) < 1e-6
 

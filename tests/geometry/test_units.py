@@ -296,6 +296,17 @@ def test_results_beyond_floating_point_say_so():
         manifold.retraction((u, np.array([1.5e308]), vt), 1e308 * manifold.projection(huge, u @ vt))
 
 
+def test_entries_whose_sum_is_beyond_floating_point():
+    # At depth 2 and s = 1, A of rank one multiplies M by 2 and the rest by 1.
+    operator = DepthOperator((np.eye(3, 1), np.ones(1), np.eye(1, 3)), 2)
+    normal, core = 2.0**1023 * np.array([[0.0], [1.0], [1.0]]), np.array([[-(2.0**1022)]])
+    for sign in (1, -1):
+        image = operator.apply(FixedRankTangentVector(sign * normal, core, normal))
+        np.testing.assert_array_equal(image.Up, sign * normal)
+        np.testing.assert_array_equal(image.M, 2 * core)
+        np.testing.assert_array_equal(image.Vp, normal)
+
+
 @given(
     exponent=st.integers(-2000, 2000),
     whole=st.integers(-4, 4),
