@@ -92,10 +92,12 @@ for name, taken in awake.items():
 # tell: ``dtrtrs`` wakes the threads for a triangle of four rows, and ``dtrsm``, which solves the
 # same equations, lets them sleep until there are 1024 numbers on the right.
 #
-# A retraction multiplies tall blocks by thin matrices, which is worth several threads, and between
-# these products it factors small ones. So fixedrank gives NumPy all that is large, as the costs of
-# users do, and SciPy only what its copy of OpenBLAS does in the thread that calls it: some routines
-# up to some size, and products that are added in place in pieces. All of that is in one module.
+# A retraction multiplies tall blocks by thin matrices, which is worth several threads if they are
+# very tall, and between these products it factors small ones. So fixedrank gives NumPy all that is
+# large, as the costs of users do, and SciPy only what its copy of OpenBLAS does in the thread that
+# calls it: some routines up to some size, and products that are added in place in pieces. NumPy
+# gets pieces as well up to two million multiplications, which are done before its threads have
+# woken. All of that is in one module.
 #
 # For comparison the second process takes the obvious way: the products to add in one call each, and
 # ``dtrtrs`` for the triangles.
