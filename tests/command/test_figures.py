@@ -19,7 +19,7 @@ pytest.importorskip("matplotlib")
 def shorter_still():
     """The quick figures up to an earlier time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(definitions, "_QUICK_TIME", 20.0)
+        patch.setattr(definitions, "_QUICK", definitions._QUICK._replace(time=20.0))
         yield
 
 
