@@ -29,7 +29,7 @@ _LIMITED, _TREMBLING, _PATIENCE = 3.5, 2.5, 5
 _EASY = 2.5
 # After so many steps of so many evaluations each the other stabilised method is tried for so many,
 # of which the last ones count, and kept if an evaluation gets further by this factor.
-_WHILE, _MANY, _TRIED, _COUNTED, _AHEAD = 100, 10, 20, 10, 1.1
+_WHILE, _MANY, _TRIED, _COUNTED, _AHEAD = 200, 10, 20, 10, 1.1
 
 
 class AutoSwitching(OdeSolver):
