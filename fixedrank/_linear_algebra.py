@@ -52,17 +52,17 @@ def inner(a: Array, b: Array) -> float:
 
 def dot(a: Array, b: Array) -> Array:
     """Return a @ b by NumPy, in pieces where its threads would not pay."""
-    rows, inner = a.shape
+    rows, between = a.shape
     columns = b.shape[1]
-    if not _PRODUCT < rows * inner * columns < _SHARED or columns > max(rows, inner):
+    if not _PRODUCT < rows * between * columns < _SHARED or columns > max(rows, between):
         return np.asarray(a.dot(b))
-    if rows < inner:
+    if rows < between:
         step = max(1, _PRODUCT // (rows * columns))
         result = np.asarray(a[:, :step].dot(b[:step]))
-        for start in range(step, inner, step):
+        for start in range(step, between, step):
             result += a[:, start : start + step].dot(b[start : start + step])
         return result
-    step = max(1, _PRODUCT // (inner * columns))
+    step = max(1, _PRODUCT // (between * columns))
     result = np.empty((rows, columns), np.result_type(a, b))
     for start in range(0, rows, step):
         here = slice(start, start + step)

@@ -76,7 +76,8 @@ class AutoSwitching(OdeSolver):
     Raises
     ------
     ValueError
-        If a step or a tolerance is not positive or does not fit, or `y0` is complex.
+        If a step or a tolerance is not positive or does not fit, `y0` is complex, or `stiff` is
+        no stabilised method.
 
     Warns
     -----
@@ -126,11 +127,15 @@ class AutoSwitching(OdeSolver):
         self.options = {"rtol": rtol, "atol": atol, "max_step": max_step}
         choose = first_step is None and not stiff and whole > 0 and self.n > 0
         step = whole if choose else first_step
-        method = (ROCK4 if stiff is True else stiff) if stiff else DOP853
-        self.inner: Any = self._method(method, step)
+        begin = {False: DOP853, True: ROCK4, ROCK4: ROCK4, RKC: RKC}.get(stiff)
+        if begin is None:
+            raise ValueError(f"stiff must be True, False, ROCK4 or RKC, got {stiff!r}")
+        self.inner: Any = self._method(begin, step)
         if choose:
             self.inner.h_abs = self._first_step(min(whole, max_step))
         self.count, self.patience = 0, _PATIENCE
+        # Steps since the last comparison of stabilised methods, and until the next; from where what
+        # it gets is counted.
         self.steps, self.wait, self.since = 0, _WHILE, (self.t, self.nfev)
         self.rival: float | None = None  # how far the method before the one that is tried got
 
