@@ -107,6 +107,32 @@ def test_triangles(rows):
             np.testing.assert_array_equal(right, kept)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [(5, 7), (20, 20), (409, 20), (410, 20), (2003, 20), (50_001, 3), (300, 200), (4, 0)],
+)
+@pytest.mark.parametrize("rank", ["full", "one", "a few rows"])
+def test_tall_qr(rows, columns, rank, layout):
+    """In pieces or not, and where pieces have a rank of their own, or are zero."""
+    rng = np.random.default_rng(rows)
+    matrix = rng.standard_normal((rows, columns)) * 10.0 ** -np.arange(columns)
+    if rank == "one":
+        matrix = np.outer(rng.standard_normal(rows), rng.standard_normal(columns))
+    elif rank == "a few rows":
+        matrix[rng.random(rows) < 0.99] = 0
+    matrix = LAYOUTS[layout](matrix)
+    kept = matrix.copy()
+    q, r = _linear_algebra.tall_qr(matrix)
+    np.testing.assert_array_equal(matrix, kept)
+    assert q.shape == (rows, min(rows, columns))
+    np.testing.assert_array_equal(r, np.triu(r))
+    np.testing.assert_allclose(q.T @ q, np.eye(q.shape[1]), rtol=0, atol=1e-13)
+    # Column by column to its own size, as Householder QR does it.
+    sizes = np.linalg.norm(matrix, axis=0)
+    assert (np.linalg.norm(q @ r - matrix, axis=0) <= 1e-13 * sizes).all()
+
+
 @pytest.mark.parametrize(
     "svd",
     [_linear_algebra.divided_svd, _linear_algebra.iterated_svd, _linear_algebra.rotated_svd],

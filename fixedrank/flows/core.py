@@ -25,6 +25,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._linear_algebra import tall_qr
 from fixedrank.flows.boundary import Approach, Meeting, lower_rank
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
@@ -35,6 +36,7 @@ from fixedrank.geometry.orthonormal import GRADED, graded_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.retraction import retract
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
+from fixedrank.geometry.tall import dot
 from fixedrank.networks.gradients import thin_gradient
 
 _EPS = float(np.finfo(float).eps)
@@ -118,11 +120,11 @@ class RiemannianSystem:
     def point(self, state: Array) -> FixedRankPoint:
         """Return the state as a point, orthonormal to round-off."""
         u, core, v = self.split(state)
-        q_left, r_left = np.linalg.qr(u)
-        q_right, r_right = np.linalg.qr(v)
+        q_left, r_left = tall_qr(u)
+        q_right, r_right = tall_qr(v)
         left, s, right = graded_svd(r_left @ core @ r_right.T)
         s = np.zeros(self.k) if self.zero else s * self.unit
-        return FixedRankPoint(q_left @ left, s, right @ q_right.T)
+        return FixedRankPoint(dot(q_left, left), s, dot(right, q_right.T))
 
     # The flow
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._linear_algebra import tall_qr
 from fixedrank.flows.scales import binary_scale, length
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
@@ -51,8 +52,8 @@ def linearise(
             for a, b, shape in zip(cuts, cuts[1:], ((m, k), (k, k), (n, k)), strict=False)
         )
         up, vp = up - u @ (u.T @ up), vp - v @ (vt @ vp)
-        left, r_left = np.linalg.qr(np.hstack((u, up)))
-        right, r_right = np.linalg.qr(np.hstack((v, vp)))
+        left, r_left = tall_qr(np.hstack((u, up)))
+        right, r_right = tall_qr(np.hstack((v, vp)))
         size = length(np.concatenate([part.ravel() for part in (up, core, vp)]))
         step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
 

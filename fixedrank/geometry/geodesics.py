@@ -24,6 +24,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array
+from fixedrank._linear_algebra import tall_qr
 from fixedrank.geometry import cones, rank_one
 from fixedrank.geometry.binary import scaled_vector, unscaled, unscaled_vector
 from fixedrank.geometry.connection import christoffel
@@ -51,8 +52,8 @@ class Frame:
     """Orthonormal bases of small subspaces that hold some points and tangent vectors."""
 
     def __init__(self, left: list[Array], right: list[Array]) -> None:
-        self.left = np.linalg.qr(np.hstack(left))[0]
-        self.right = np.linalg.qr(np.hstack(right))[0]
+        self.left = tall_qr(np.hstack(left))[0]
+        self.right = tall_qr(np.hstack(right))[0]
 
     def point(self, point: FixedRankPoint) -> FixedRankPoint:
         """Return the coordinates of a point."""

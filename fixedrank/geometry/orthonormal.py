@@ -29,7 +29,7 @@ _FEW_COLUMNS, _FEW_OPERATIONS = 2, 30_000
 
 def orthonormal_columns(matrix: Array) -> Array:
     """Return Q of the QR factorisation with positive diagonal of R, for full column rank."""
-    q, r = np.linalg.qr(matrix)
+    q, r = _linear_algebra.tall_qr(matrix)
     return np.asarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0))
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array, number_of_axes, real_array, require_finite
+from fixedrank._linear_algebra import tall_qr
 from fixedrank.geometry.arithmetic import NoVector, Vector
 
 _ORTHONORMALITY_TOLERANCE = 1e-8
@@ -283,7 +284,7 @@ def checked_tangent(point: FixedRankPoint, vector: Any, name: str = "Z") -> Fixe
 def distance(a: Any, b: Any) -> float:
     """Return the Frobenius distance of two matrices in factors (u, s, vt), without forming them."""
     left, right = (
-        np.linalg.qr(np.hstack((a[0], b[0])))[1],
-        np.linalg.qr(np.vstack((a[2], b[2])).T)[1],
+        tall_qr(np.hstack((a[0], b[0])))[1],
+        tall_qr(np.vstack((a[2], b[2])).T)[1],
     )
     return float(np.linalg.norm((left * np.concatenate((a[1], -b[1]))) @ right.T))

@@ -8,10 +8,12 @@ import numpy as np
 import scipy.sparse
 
 from fixedrank._checks import Array, RankLostError, require_finite
+from fixedrank._linear_algebra import tall_qr
 from fixedrank.geometry.ambient import LowRank, as_ambient
 from fixedrank.geometry.leading import leading_svd
 from fixedrank.geometry.orthonormal import joint_basis, small_svd
 from fixedrank.geometry.points import FixedRankPoint, is_factor_derivative
+from fixedrank.geometry.tall import dot
 from fixedrank.geometry.units import exponent_of, moderate, restored_values, shifted
 
 _EPS = float(np.finfo(float).eps)
@@ -52,11 +54,11 @@ def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
     if isinstance(known, LowRank):
         for part in known:
             require_finite("W", np.zeros(0) if part is None else part)
-        q_left, r_left = np.linalg.qr(known.left)
-        q_right, r_right = np.linalg.qr(known.right)
+        q_left, r_left = tall_qr(known.left)
+        q_right, r_right = tall_qr(known.right)
         core = r_left @ known.after_middle(r_right.T)
         u, s, vt = np.linalg.svd(core, full_matrices=False)
-        u, vt = q_left @ u, vt @ q_right.T
+        u, vt = dot(q_left, u), dot(vt, q_right.T)
     elif isinstance(known, np.ndarray):
         require_finite("W", known)
         u, s, vt = np.linalg.svd(known, full_matrices=False)

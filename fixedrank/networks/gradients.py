@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._linear_algebra import tall_qr
 from fixedrank.geometry.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.tall import dot
 
 # (left, core, right) -> (G right, G^T left), at W = left core right^T.
 ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
@@ -63,11 +65,11 @@ def thin_gradient(problem: Any) -> ThinGradient:
 def thin_point(left: Array, core: Array | None, right: Array) -> FixedRankPoint:
     """Return left core right^T as a tuple (u, s, vt); singular values may vanish."""
     if core is None:
-        left, first = np.linalg.qr(left)
-        right, second = np.linalg.qr(right)
+        left, first = tall_qr(left)
+        right, second = tall_qr(right)
         core = first @ second.T
     u, s, vt = np.linalg.svd(core, full_matrices=False)
-    return FixedRankPoint(left @ u, s, vt @ right.T)
+    return FixedRankPoint(dot(left, u), s, dot(vt, right.T))
 
 
 def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], list[Array]]:
