@@ -14,7 +14,7 @@ from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.inside import states_inside
-from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving
+from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving, worth_asking
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
 
@@ -134,7 +134,9 @@ def _at_rest(rest: RestTest, stepper: Stepper) -> tuple[Stop, Array] | None:
     unmoved = np.array_equal(stepper.before, state)
     if unmoved and not stepper.velocity(0.0, state).any():
         return _unmoved(system, state, stepper.reached), state
-    found = rest.at_rest(system, stepper.before, state, stepper.left, stepper.spent, unmoved)
+    found = None
+    if worth_asking(state.size, stepper.ahead):
+        found = rest.at_rest(system, stepper.before, state, stepper.left, stepper.spent, unmoved)
     return None if found is None else (_stationary(stepper.reached, found[0]), found[1])
 
 

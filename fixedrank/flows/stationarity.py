@@ -32,6 +32,8 @@ _VANISHING = 1000.0
 _DENSE, _AFFORDABLE, _LARGE = 60, 400, 4000
 # The first look after so many evaluations; later ones may cost half of all that went before.
 _PATIENCE = 500
+# The evaluations for which a look at a large state is a bargain.
+_BARGAIN = 400
 # The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
 _ABSOLUTE = 0.01
 # The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
@@ -153,6 +155,14 @@ class RestTest:
             return _finite(rates, vector)
 
         return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
+
+
+def worth_asking(size: int, ahead: float) -> bool:
+    """Say whether a look may cost less than the evaluations that are ahead, to the last time.
+
+    It takes a product with the rates for each number in a small state, and hundreds in a large one.
+    """
+    return size <= _DENSE or ahead >= min(size, _BARGAIN)
 
 
 def leaving(system: Linearised, state: Array) -> str:

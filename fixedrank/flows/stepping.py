@@ -80,7 +80,7 @@ class Stepper:
         self.shortest = _EPS * max(abs(start), abs(end))
         self.solver: Any = None
         self.before, self.unit = np.zeros(0), 1.0
-        self.undefined = self.spent = self.stuck = self.failures = 0
+        self.undefined = self.spent = self.already = self.stuck = self.failures = 0
         self.failed_at = -math.inf
 
     @property
@@ -92,6 +92,11 @@ class Stepper:
     def left(self) -> float:
         """The time that is left."""
         return self.unit * float(self.solver.t_bound - self.solver.t)
+
+    @property
+    def ahead(self) -> float:
+        """The evaluations to the end of the time, if all steps cost what the last one did."""
+        return (self.spent - self.already) * self.left / (self.unit * self.next_step())
 
     def begin(self, state: Array, slope: Array) -> None:
         """Start at a state where the velocity is known and is not zero."""
@@ -149,7 +154,7 @@ class Stepper:
 
     def advance(self) -> str | None:
         """Take a step; return why it failed, if it did."""
-        self.undefined = 0
+        self.undefined, self.already = 0, self.spent
         self.before, began = self.solver.y, float(self.solver.t)
         message, time = self._step(), self.clock.after(self.unit * began)
         if message is not None and began > 0 and self._may_try_again(time):

@@ -101,6 +101,25 @@ def test_asking_is_kept_in_proportion():
     assert test.spent == spent
 
 
+@pytest.mark.parametrize("method", ["DOP853", "auto"])
+def test_nobody_asks_where_less_is_left_than_asking_costs(method, monkeypatch):
+    """At the last steps it took a fifth of the time of a whole flow at d = 200 (2026-11)."""
+    asked = []
+
+    def at_rest(self, system, before, after, left, evaluations, at_once=False):
+        asked.append((after.size, evaluations))
+
+    monkeypatch.setattr(RestTest, "at_rest", at_rest)
+    problem, u, v = whitened([2.0, 1.5, 1.0], 40)
+    start = (u[:, :3], np.array([0.1, 0.2, 0.3]), v[:, :3].T)
+    run = fixedrank.riemannian_flow(problem, start, 3, [0, 100], method=method)
+    size, last = asked[-1]
+    assert size == 40 * 3 * 2 + 9
+    assert run.evaluations - last >= size / 3
+    # And not much earlier either.
+    assert run.evaluations - last <= 2 * size + 200
+
+
 @pytest.mark.parametrize("least", [-0.05, -2.0, 0.02])
 def test_the_lowest_of_many_rates(least):
     # By Lanczos' method, and dense. The start has no part in the direction of the lowest.
