@@ -24,6 +24,8 @@ def side_by_side(first: str, second: str, names: tuple[str, str]) -> str:
         same = sum(
             1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(line, other, strict=False))
         )
-        label = max(end for end in (0, *(gap.end() for gap in GAP.finditer(line))) if end <= same)
-        lines.append(f"{line:{width}}  |  {other[label:].lstrip()}")
+        # Gaps may be of different lengths, before numbers of different lengths.
+        starts = [gap.start() for gap in GAP.finditer(line) if gap.start() <= same]
+        ends = [gap.end() for gap in (GAP.match(other, start) for start in starts) if gap]
+        lines.append(f"{line:{width}}  |  {other[max(ends, default=0) :].lstrip()}")
     return "\n".join(lines)
