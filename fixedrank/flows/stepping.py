@@ -96,7 +96,8 @@ class Stepper:
     @property
     def ahead(self) -> float:
         """The evaluations to the end of the time, if all steps cost what the last one did."""
-        return (self.spent - self.already) * self.left / (self.unit * self.next_step())
+        step = self.unit * self.next_step()
+        return (self.spent - self.already) * self.left / step if step > 0 else math.inf
 
     def begin(self, state: Array, slope: Array) -> None:
         """Start at a state where the velocity is known and is not zero."""
