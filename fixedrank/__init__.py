@@ -36,6 +36,7 @@ from fixedrank.flows import (
     two_layer_solution,
 )
 from fixedrank.geometry import (
+    DepthMetric,
     DepthOperator,
     FactorDirections,
     FixedRank,
@@ -45,6 +46,7 @@ from fixedrank.geometry import (
     MatrixSum,
     Product,
     RankLostError,
+    SpectralMetric,
     integral_inner_product,
 )
 from fixedrank.landscape import (
@@ -84,6 +86,7 @@ __all__ = [
     "AutoSwitching",
     "Classification",
     "CriticalPoint",
+    "DepthMetric",
     "DepthOperator",
     "DescentTrajectory",
     "Ensemble",
@@ -108,6 +111,7 @@ __all__ = [
     "RankLostError",
     "RiemannianTrajectory",
     "RunRecord",
+    "SpectralMetric",
     "Theorem",
     "aligned_singular_value",
     "aligned_solution",

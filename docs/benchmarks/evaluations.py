@@ -25,7 +25,8 @@ def evaluation(problem, rank, depth, rng=0):
     """Return a function that evaluates the velocity of flow (9), and a point near which it does."""
     manifold = fixedrank.FixedRank(*problem.shape, rank, depth=depth)
     point = manifold.random_point(rng=rng)
-    system = RiemannianSystem(in_principal_axes(problem)[0], problem.shape, depth, RTOL)
+    metric = fixedrank.DepthMetric(depth)
+    system = RiemannianSystem(in_principal_axes(problem)[0], problem.shape, metric, RTOL)
     state = system.state(point.u, np.diag(point.s), point.vt.T)
     # Along a flow the core is full.
     core = system.split(state)[1]

@@ -1,7 +1,8 @@
-"""The boundary of M_k, which flows of depth N < 2 may reach in finite time.
+"""The boundary of M_k, which flows may reach in finite time, as those of depth N < 2 do.
 
-The smallest singular value follows s' = -N s^(2-2/N) a, a = u^T G v, up to what is smaller. So
-x = s^(2/N-1) falls at the rate (2 - N) a: where a is positive in the limit, x comes to zero as a
+The smallest singular value follows s' = -c(s) a, a = u^T G v, up to what is smaller, with the
+weight c = c_jj like s^(1-p) for small s; at depth N, c = N s^(2-2/N). So x = s^p falls at the rate
+p s^(p-1) c a, at depth N (2 - N) a: where a is positive in the limit, x comes to zero as a
 smooth curve does. Where s decays, as at a limit of lower rank, a tends to zero with s, and the
 time at which x would be zero recedes.
 """
@@ -10,6 +11,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+
+from fixedrank.geometry.metric.spectral import SpectralMetric
 
 # The predicted time is trusted where the last step changed the time that is left by less than this.
 _STEADY = 0.1
@@ -28,8 +33,10 @@ class Meeting:
 class Approach:
     """Predicts when the smallest singular value will be zero, from where it was and its rates."""
 
-    def __init__(self, depth: float) -> None:
-        self.power, self.depth = 2 / depth - 1, depth
+    def __init__(self, metric: SpectralMetric) -> None:
+        self._metric, self.power = metric, metric.boundary_power
+        # Whether zero may be reached in finite time.
+        self.possible = self.power > 0
         # The part of the time that is left, after which s is reduced so far.
         self.part = 1 - _REDUCTION**self.power
         self.forget()
@@ -41,7 +48,8 @@ class Approach:
 
     def meeting(self, t: float, s: float, a: float) -> Meeting | None:
         """Return when s will be zero, if two predictions in a row agree about it."""
-        x, rate = s**self.power, (2 - self.depth) * a
+        weight = float(self._metric.tangential(np.array([s]))[0, 0])
+        x, rate = s**self.power, self.power * weight * s ** (self.power - 1) * a
         before, self.seen = self.seen, (t, x, rate)
         last, self.expected = self.expected, math.inf
         if not rate > 0:
@@ -53,22 +61,24 @@ class Approach:
         change = abs(self.expected - last)
         return Meeting(self.expected, change) if change < _STEADY * left else None
 
+    def lower_rank(self, k: int, kept: int) -> str:
+        """Say why a flow goes on at a lower rank."""
+        if not self.possible:
+            return (
+                f"errors would carry the flow across the boundary of M_{k}, which it never "
+                f"crosses, so it goes on in M_{kept}"
+            )
+        where = "in this metric" if self._metric.depth is None else "at depth N < 2"
+        reaches = f"{where} the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
+        # s = 0 solves s' = -c a, and so does what leaves it later: s^p ~ |a| t.
+        several = ", one of several ways to go on, as s' = s^(2-2/N) has at s = 0"
+        if self._metric.depth is None:
+            several = several.replace("2-2/N", f"{1 - self.power:g}")
+        return reaches + (several if self.power < 1 else "")
+
 
 def _zero(t0: float, x0: float, rate0: float, t1: float, x1: float, rate1: float) -> float:
     """Return t where x is zero, by the cubic t(x) through both places with slopes -1 / rate."""
     span, z = x0 - x1, x0 / (x0 - x1)
     bend = span * ((z**2 - 2 * z + 1) * z / rate0 + (z - 1) * z**2 / rate1)
     return t1 + (2 * z - 3) * z**2 * (t0 - t1) + (t0 - t1) + bend
-
-
-def lower_rank(depth: float, k: int, kept: int) -> str:
-    """Say why a flow goes on at a lower rank."""
-    if depth >= 2:
-        return (
-            f"errors would carry the flow across the boundary of M_{k}, which it never crosses, "
-            f"so it goes on in M_{kept}"
-        )
-    reaches = f"at depth N < 2 the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
-    # s = 0 solves s' = -N s^(2-2/N) a, and so does what leaves it later: s^(2/N-1) ~ |a| t.
-    several = ", one of several ways to go on, as s' = s^(2-2/N) has at s = 0"
-    return reaches + (several if depth > 1 else "")

@@ -26,16 +26,16 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.flows.boundary import Approach, Meeting, lower_rank
+from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
 from fixedrank.flows.trajectory import RankChange
-from fixedrank.geometry.gradients import gradient_norm
+from fixedrank.geometry.metric.gradients import gradient_norm
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.orthonormal import GRADED, graded_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.retraction import retract
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.geometry.tall import dot
 from fixedrank.networks.gradients import thin_gradient
 
@@ -59,20 +59,22 @@ class RiemannianSystem:
         With ``loss(W)`` and ``gradient(W)``.
     shape : tuple of int
         The shape (m, n) of W.
-    depth, rtol : float
-        The depth N, and the relative tolerance of the integration.
+    metric : SpectralMetric
+        The metric.
+    rtol : float
+        The relative tolerance of the integration.
     start, end : float
         The first and the last time.
     guarded : bool
-        Whether the method takes shorter steps where the velocity is NaN, which at N < 2 keeps it
-        from stepping across the boundary.
+        Whether the method takes shorter steps where the velocity is NaN, which keeps it from
+        stepping across a boundary that the flow may reach.
     """
 
     def __init__(
         self,
         problem: Any,
         shape: tuple[int, int],
-        depth: float,
+        metric: SpectralMetric,
         rtol: float,
         *,
         start: float = 0.0,
@@ -80,10 +82,10 @@ class RiemannianSystem:
         guarded: bool = True,
     ) -> None:
         self.problem, self.products = problem, thin_gradient(problem)
-        self.shape, self.depth, self.rtol = shape, depth, rtol
+        self.shape, self.metric, self.rtol = shape, metric, rtol
         self.start, self.end, self.t = start, end, start
-        self.guarded = guarded and depth < 2
-        self.approach = Approach(depth)
+        self.approach = Approach(metric)
+        self.guarded = guarded and self.approach.possible
         self.k, self.unit, self.rate, self.peak, self.zero = 0, 1.0, 1.0, 0.0, False
         self.changes: list[RankChange] = []
         self.framed = np.zeros(0)
@@ -96,9 +98,15 @@ class RiemannianSystem:
     def state(self, u: Array, core: Array, v: Array) -> Array:
         """Return U, V and a diagonal core, in units of its size: the frame for what follows."""
         self.k = core.shape[0]
-        self.unit = binary_scale(float(core[0, 0]))
+        # Without homogeneity nothing is known of the metric in another unit.
+        homogeneity = self.metric.homogeneity
+        self.unit = 1.0 if homogeneity is None else binary_scale(float(core[0, 0]))
         with np.errstate(over="ignore"):
-            self.rate = float(np.float64(self.unit) ** (1 - 2 / self.depth))
+            self.rate = (
+                1.0
+                if homogeneity is None
+                else float(np.float64(self.unit) ** (1 - 2 / homogeneity))
+            )
         core = core / self.unit
         self.framed = s = np.diagonal(core)
         self.least, self.largest = float(s[-1]), float(s[0])
@@ -144,21 +152,23 @@ class RiemannianSystem:
         gv, gtu = self.products(u, core * self.unit, v)
         # Of such small matrices numpy.dot makes products faster than the operator does.
         middle = np.dot(u.T, gv)
-        turn = np.dot(right.T * normal_weights(s, self.depth, shift=1), left.T)
+        on_left, on_right = self.metric.normal_rates(s)
+        turn = np.dot(right.T * on_left, left.T)
+        turn_v = turn if on_right is on_left else np.dot(right.T * on_right, left.T)
         descent_u, descent_v = np.dot(u, middle), np.dot(v, middle.T)
         descent_u -= gv
         descent_v -= gtu
         np.dot(descent_u, turn, out=du)
-        np.dot(descent_v, turn.T, out=dv)
-        weighted = tangential_weights(s, self.depth) * np.dot(np.dot(left.T, middle), right.T)
+        np.dot(descent_v, turn_v.T, out=dv)
+        weighted = self.metric.tangential(s) * np.dot(np.dot(left.T, middle), right.T)
         if len(self.bounds) > 2:
             # Between groups the frames turn, so that the core stays block diagonal.
             squares = s**2
             gaps = np.where(self.together, np.inf, squares - squares[:, None])
-            turn_u = (weighted * s + s[:, None] * weighted.T) / -gaps
-            turn_v = (weighted * s[:, None] + s * weighted.T) / -gaps
-            du += u @ (left @ turn_u @ left.T)
-            dv += v @ (right.T @ turn_v @ right)
+            by_u = (weighted * s + s[:, None] * weighted.T) / -gaps
+            by_v = (weighted * s[:, None] + s * weighted.T) / -gaps
+            du += u @ (left @ by_u @ left.T)
+            dv += v @ (right.T @ by_v @ right)
             weighted = np.where(self.together, weighted, 0)
         np.dot(np.dot(left, -weighted), right, out=dcore)
         # Both weights, the one of the core by the unit, are homogeneous of degree 1 - 2/N in s.
@@ -179,11 +189,12 @@ class RiemannianSystem:
 
         A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
         value by rtol relative, which is how layers keep them, with their s^(1/N). Columns of
-        frames are of length one. At N < 2 there is round-off below which nothing can be kept.
+        frames are of length one. Where the boundary may be
+        reached, there is round-off below which nothing can be kept.
         """
         s = self.framed
         noise = np.zeros_like(s)
-        if self.depth < 2:
+        if self.approach.possible:
             noise = _NOISE * (s[0] / s) ** self.approach.power
         bounds = np.empty(state.size)
         u, core, v = self.split(bounds)
@@ -207,7 +218,7 @@ class RiemannianSystem:
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
         agreement, meeting = float(np.linalg.slogdet(core)[0]), None
         floor = max(self.shape) * _EPS
-        if self.depth < 2:
+        if self.approach.possible:
             agreement = _agreement(left, right)
             floor = max(floor, _NOISE ** (1 / self.approach.power))
             if not shrinking or agreement < 0:
@@ -223,12 +234,12 @@ class RiemannianSystem:
             lost = float(s[kept]) * self.unit
             reason = (
                 f"a singular value fell to {lost:.2e}, round-off of the largest, {size:.2e}; "
-                + lower_rank(self.depth, self.k, kept)
+                + self.approach.lower_rank(self.k, kept)
             )
             self.changes.append(RankChange(t, kept, lost, reason))
             return self._reframe(state, kept)
         if agreement < 0:
-            does = "may end at" if self.depth < 2 else "never reaches; take smaller steps"
+            does = "may end at" if self.approach.possible else "never reaches; take smaller steps"
             return Stop(
                 f"stopped at t = {t:.6g}: a step crossed the boundary of M_{self.k}, which the "
                 f"flow {does} (singular values {self.least * self.unit:.2e} to {size:.2e})",
@@ -261,7 +272,7 @@ class RiemannianSystem:
         """Go on in M_(k-1), or at zero, without the smallest singular value."""
         kept = self.k - 1
         self.approach.forget()
-        reason = "a singular value reached zero; " + lower_rank(self.depth, self.k, kept)
+        reason = "a singular value reached zero; " + self.approach.lower_rank(self.k, kept)
         self.changes.append(RankChange(meeting.t, kept, self.least * self.unit, reason))
         if kept > 0:
             return self._reframe(state, kept)
@@ -289,7 +300,7 @@ class RiemannianSystem:
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""
-        return linearise(self.products, self.point(state), self.depth)
+        return linearise(self.products, self.point(state), self.metric)
 
     def corrected(self, state: Array, displacement: Array) -> Array:
         """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
@@ -313,12 +324,7 @@ class RiemannianSystem:
         if not point.s[0] > 0:
             return 0.0
         gv, gtu = self.products(point.u, np.diag(point.s), point.vt.T)
-        # It is homogeneous in s and in G, whose squares may leave floating point.
-        largest = max(float(np.abs(part).max()) for part in (gv, gtu))
-        unit, scale = binary_scale(float(point.s[0])), binary_scale(largest) if largest else 1.0
-        scaled = point._replace(s=point.s / unit)
-        norm = gradient_norm(scaled, gv / scale, gtu / scale, self.depth)
-        return norm * scale * unit ** (1 - 1 / self.depth)
+        return gradient_norm(point, gv, gtu, self.metric)
 
 
 def _agreement(left: Array, right: Array) -> float:

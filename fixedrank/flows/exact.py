@@ -17,8 +17,10 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import expit, exprel
 
-from fixedrank._checks import Array, finite_array, real_array, real_depth
+from fixedrank._checks import Array, finite_array, real_array
 from fixedrank.flows.integration import output_times
+from fixedrank.geometry.metric.depth import known_depth
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.layers import BALANCED, balancedness
 from fixedrank.networks.regression import LinearRegression, require_regression
@@ -31,7 +33,9 @@ _GROWTH = 100.0
 _CLOSE, _TINIEST = 50.0, 690.0
 
 
-def aligned_singular_value(start: float, b: float, c: float, depth: float, t: Any) -> Array:
+def aligned_singular_value(
+    start: float, b: float, c: float, depth: float | SpectralMetric, t: Any
+) -> Array:
     r"""Return the solution of :math:`\dot s = N s^{2-2/N} (b - c s)`.
 
     Parameters
@@ -68,7 +72,7 @@ def aligned_singular_value(start: float, b: float, c: float, depth: float, t: An
     >>> np.round(fixedrank.aligned_singular_value(0.1, 3.0, 1.0, 2, [0, 0.5, 5]), 6)
     array([0.1     , 1.227584, 3.      ])
     """
-    number = real_depth(depth)
+    number = known_depth(depth, "the solution in closed form")
     times = np.atleast_1d(finite_array("t", np.atleast_1d(real_array("t", t)), 1))
     if not (0 < start < math.inf and 0 < c < math.inf and math.isfinite(b)):
         raise ValueError(f"start and c must be positive and finite, got {start}, {c}, b = {b}")

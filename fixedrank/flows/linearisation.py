@@ -8,8 +8,8 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
 from fixedrank.flows.scales import binary_scale, length
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.gradients import ThinGradient
 
 # Squares of smaller numbers lose accuracy.
@@ -17,7 +17,7 @@ _LEAST = 1e-140
 
 
 def linearise(
-    products: ThinGradient, point: FixedRankPoint, depth: float
+    products: ThinGradient, point: FixedRankPoint, metric: SpectralMetric
 ) -> tuple[LinearOperator, Array, Array]:
     """Return A^(1/2) Hess A^(1/2), A^(1/2) G and the weights A^(1/2), on flattened (Up, M, Vp).
 
@@ -31,13 +31,15 @@ def linearise(
     u, s, vt = point
     v, m, n, k = vt.T, u.shape[0], vt.shape[1], s.size
     cuts = np.cumsum([0, m * k, k * k, n * k])
-    unit = binary_scale(float(s[0]))
+    homogeneity = metric.homogeneity
+    unit = 1.0 if homogeneity is None else binary_scale(float(s[0]))
+    left, right = metric.normal(s / unit)
     roots = (
-        np.tile(np.sqrt(normal_weights(s / unit, depth)), (m, 1)),
-        np.sqrt(tangential_weights(s / unit, depth)),
-        np.tile(np.sqrt(normal_weights(s / unit, depth)), (n, 1)),
+        np.tile(np.sqrt(left), (m, 1)),
+        np.sqrt(metric.tangential(s / unit)),
+        np.tile(np.sqrt(right), (n, 1)),
     )
-    root_scale = unit ** (1 - 1 / depth)
+    root_scale = 1.0 if homogeneity is None else unit ** (1 - 1 / homogeneity)
     weights = np.concatenate([root.ravel() for root in roots])
 
     def projected(gv: Array, gtu: Array) -> Array:

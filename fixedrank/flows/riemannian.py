@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DOP853, RK23, RK45
 
-from fixedrank._checks import real_depth
 from fixedrank._progress import Shown
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.core import RiemannianSystem
@@ -17,7 +16,8 @@ from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import RiemannianTrajectory
-from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.networks.principal import in_principal_axes
 
@@ -28,7 +28,7 @@ _TRYING_AGAIN = (AutoSwitching, ROCK4, RKC, DOP853, RK45, RK23)
 def riemannian_flow(
     problem: Any,
     point: Any,
-    depth: float,
+    depth: float | SpectralMetric,
     t: Any,
     *,
     method: Any = "auto",
@@ -46,8 +46,8 @@ def riemannian_flow(
         array, a low-rank pair or a LinearOperator, of which only thin products are formed.
     point : FixedRankPoint or tuple (u, s, vt)
         The initial W, with arrays of shapes (m, k), (k,), (k, n).
-    depth : float
-        The depth N of the metric, any real number >= 1.
+    depth : float or SpectralMetric
+        The depth N of the metric, any real number >= 1; or another metric.
     t : array_like, shape (times,)
         The output times, increasing; W starts at the first one.
     method : str or OdeSolver class
@@ -106,9 +106,9 @@ def riemannian_flow(
     """
     times = output_times(t)
     start = checked_point(point)
-    number = real_depth(depth)
+    metric = as_metric(depth)
     shape = (start.u.shape[0], start.vt.shape[1])
-    require_metric(*shape, start.s.size, number)
+    metric.check_sizes(*shape, start.s.size)
     expected = getattr(problem, "shape", None)
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
@@ -117,14 +117,15 @@ def riemannian_flow(
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
     system: RiemannianSystem | EmbeddedSystem
-    if number == 1 and start.s.size == min(shape):
+    # There the flow is that of all matrices, which the other equations leave at lower rank.
+    if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape):
         system = EmbeddedSystem(moving, start, float(times[0]))
         state = system.start
     else:
         system = RiemannianSystem(
             moving,
             shape,
-            number,
+            metric,
             rtol,
             start=float(times[0]),
             end=float(times[-1]),
@@ -154,6 +155,6 @@ def riemannian_flow(
         evaluations=run.evaluations,
         steps=run.steps,
         points=points,
-        depth=number,
+        metric=metric,
         rank_changes=tuple(system.changes),
     )

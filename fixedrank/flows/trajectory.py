@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.networks.gradients import narrow_partial_products, thin_point
 from fixedrank.networks.layers import balancedness, product
@@ -84,8 +85,10 @@ class RiemannianTrajectory(Trajectory):
     points : list of FixedRankPoint
         The points W(t); their rank falls where `rank_changes` says so. At depth 1 and
         k = min(m, n) it stays, and singular values may be zero; a W that is zero has one that is.
-    depth : float
-        The depth N.
+    metric : SpectralMetric
+        The metric.
+    depth : float or None
+        The depth N, or None where the metric has none.
     rank_changes : tuple of RankChange
         Where a singular value reached zero or round-off and the flow went on at a lower rank, and
         why.
@@ -102,7 +105,7 @@ class RiemannianTrajectory(Trajectory):
     """
 
     points: list[FixedRankPoint]
-    depth: float
+    metric: SpectralMetric
     rank_changes: tuple[RankChange, ...] = field(default=())
 
     @cached_property
@@ -112,6 +115,11 @@ class RiemannianTrajectory(Trajectory):
         for row, point in zip(values, self.points, strict=True):
             row[: point.s.size] = point.s
         return values
+
+    @property
+    def depth(self) -> float | None:
+        """The depth N, or None where the metric has none."""
+        return self.metric.depth
 
     @property
     def balancedness(self) -> Array:

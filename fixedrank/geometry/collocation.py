@@ -17,8 +17,7 @@ from numpy.polynomial import chebyshev
 from scipy.optimize import NoConvergence, newton_krylov
 
 from fixedrank._checks import Array
-from fixedrank.geometry.connection import christoffel_term
-from fixedrank.geometry.differences import stacked_weights
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.paths import BalancedPath
 from fixedrank.geometry.points import FixedRankTangentVector
 
@@ -76,7 +75,7 @@ def _interpolated(values: Array, n: int) -> Array:
     return _applied(_vandermonde(_grid(n).nodes, m) @ _grid(m).coefficients, values)
 
 
-def acceleration(w: Array, velocity: Array, k: int, depth: float) -> Array:
+def acceleration(w: Array, velocity: Array, k: int, metric: SpectralMetric) -> Array:
     """Return W'' of the geodesics through a stack of matrices with a stack of velocities."""
     u, s, vt = np.linalg.svd(w, full_matrices=False)
     u, s, vt = u[..., :k], s[..., :k], vt[..., :k, :]
@@ -85,24 +84,23 @@ def acceleration(w: Array, velocity: Array, k: int, depth: float) -> Array:
     core = ut @ zv
     z = FixedRankTangentVector(zv - u @ core, core, ztu - v @ core.swapaxes(-1, -2))
     result = 2 * (z.Up / s[..., None, :]) @ z.Vp.swapaxes(-1, -2)
-    if depth > 1:
-        bent = christoffel_term(s, stacked_weights(s, depth), z, z)
-        result -= (u @ bent.M + bent.Up) @ vt + u @ bent.Vp.swapaxes(-1, -2)
+    bent = metric.stacked_christoffel(s, z)
+    result -= (u @ bent.M + bent.Up) @ vt + u @ bent.Vp.swapaxes(-1, -2)
     return np.asarray(result)
 
 
 class Collocation:
     """The equations for a geodesic of rank-k matrices from A to B."""
 
-    def __init__(self, a: Array, b: Array, k: int, depth: float) -> None:
-        self.a, self.straight, self.k, self.depth = a, b - a, k, depth
+    def __init__(self, a: Array, b: Array, k: int, metric: SpectralMetric) -> None:
+        self.a, self.straight, self.k, self.metric = a, b - a, k, metric
 
     def residual(self, second: Array) -> Array:
         """Return by how much the values of W'' miss the equation."""
         grid = _grid(len(second) - 1)
         w = self.a + grid.nodes[:, None, None] * self.straight + _applied(grid.position, second)
         velocity = self.straight + _applied(grid.velocity, second)
-        return second - acceleration(w, velocity, self.k, self.depth)
+        return second - acceleration(w, velocity, self.k, self.metric)
 
     def solve(self, guess: Array, tolerance: float) -> Array:
         """Return the values of W''; the tolerance is that of W', relative to B - A."""
@@ -142,7 +140,7 @@ def _guess(path: BalancedPath, reach: float, n: int) -> Array:
     )
 
 
-def joined(path: BalancedPath, k: int, depth: float, rtol: float, direct: bool) -> Array:
+def joined(path: BalancedPath, k: int, metric: SpectralMetric, rtol: float, direct: bool) -> Array:
     """Return W'(0) of a geodesic between the ends of a path, to relative accuracy.
 
     Newton's method starts from the path itself, or else from geodesics to points on it.
@@ -153,15 +151,15 @@ def joined(path: BalancedPath, k: int, depth: float, rtol: float, direct: bool) 
         If Newton's method does not converge, or needs more nodes than are allowed.
     """
     a, b = path(np.array([0.0, 1.0]))
-    equations = Collocation(a, b, k, depth)
+    equations = Collocation(a, b, k, metric)
     if direct:
         second = equations.solve(_guess(path, 1.0, _NODES), _COARSE)
     else:
-        second = _continued(path, a, k, depth)
+        second = _continued(path, a, k, metric)
     return _refined(equations, second, rtol)
 
 
-def _continued(path: BalancedPath, a: Array, k: int, depth: float) -> Array:
+def _continued(path: BalancedPath, a: Array, k: int, metric: SpectralMetric) -> Array:
     """Return W'' of a geodesic to the end of the path, by way of points on it."""
     reached, step = 0.0, 0.5
     correction = np.zeros((_MORE_NODES + 1, *a.shape))
@@ -170,7 +168,7 @@ def _continued(path: BalancedPath, a: Array, k: int, depth: float) -> Array:
         guess = _guess(path, reach, _MORE_NODES)
         aim = path(np.array([reach]))[0]
         try:
-            second = Collocation(a, aim, k, depth).solve(guess + correction, _COARSE)
+            second = Collocation(a, aim, k, metric).solve(guess + correction, _COARSE)
         except NotJoinedError as error:
             step /= 2
             if step < _SHORTEST:

@@ -1,4 +1,4 @@
-r"""Geodesics of the depth-N metric and parallel transport along them, by integration in factors.
+r"""Geodesics of a metric and parallel transport along them, by integration in factors.
 
 A geodesic that starts at W with velocity Z stays in the ranges of [U, Up] and [V, Vp], because g
 is invariant under orthogonal changes of both sides: all is done in matrices of at most 2k rows
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +25,9 @@ from scipy.integrate import solve_ivp
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
 from fixedrank.geometry import cones, rank_one
-from fixedrank.geometry.binary import scaled_vector, unscaled, unscaled_vector
-from fixedrank.geometry.connection import christoffel
+from fixedrank.geometry.binary import scaled_vector, unscaled_vector
+from fixedrank.geometry.metric.christoffel import christoffel
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.orthonormal import small_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.tangent import retangentialise, transport
@@ -73,18 +73,19 @@ class Frame:
 
 
 def exponential(
-    point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, rtol: float
+    point: FixedRankPoint, vector: FixedRankTangentVector, metric: SpectralMetric, rtol: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
-    if point.s.size == 1 and math.isfinite(depth):
-        return rank_one.exponential(point, vector, depth)
-    start, exponent = unscaled(point)
+    cone = rank_one.Cone.of(metric) if point.s.size == 1 else None
+    if cone is not None:
+        return rank_one.exponential(point, vector, cone)
+    start, exponent = cones.in_own_unit(point, metric)
     direction, size = unscaled_vector(vector)
-    line = _line(start, direction, size - exponent, depth)
+    line = _line(start, direction, size - exponent, metric)
     frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
     chord = frame.vector(line.chord(start.s, direction))
     seen = functools.partial(line.seen, exponent=exponent)
-    end = frame.lift_point(follow(frame.point(start), [chord], depth, rtol, seen)[0])
+    end = frame.lift_point(follow(frame.point(start), [chord], metric, rtol, seen)[0])
     return end._replace(s=line.grown(end.s, exponent))
 
 
@@ -92,29 +93,30 @@ def parallel_transport(
     point: FixedRankPoint,
     direction: FixedRankTangentVector,
     vector: FixedRankTangentVector,
-    depth: float,
+    metric: SpectralMetric,
     rtol: float,
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
-    start, exponent = unscaled(point)
+    start, exponent = cones.in_own_unit(point, metric)
     direct, size = unscaled_vector(direction)
     carried, unit = unscaled_vector(vector)
-    line = _line(start, direct, size - exponent, depth)
+    line = _line(start, direct, size - exponent, metric)
     frame = Frame([start.u, direct.Up, carried.Up], [start.vt.T, direct.Vp, carried.Vp])
     chord = frame.vector(line.chord(start.s, direct))
     seen = functools.partial(line.seen, exponent=exponent)
-    end, _, moved = follow(frame.point(start), [chord, frame.vector(carried)], depth, rtol, seen)
+    vectors = [chord, frame.vector(carried)]
+    end, _, moved = follow(frame.point(start), vectors, metric, rtol, seen)
     # The two ends agree to the tolerance, but the factors of the same matrix may differ.
-    factors = exponential(point, direction, depth, rtol)
+    factors = exponential(point, direction, metric, rtol)
     result = transport(frame.lift_point(end), factors, frame.lift_vector(moved))
     # Along the ray to the end of the geodesic lengths stay the same.
     return scaled_vector(result, line.dilation(lost=1).shifted(unit))
 
 
 def _line(
-    start: FixedRankPoint, direction: FixedRankTangentVector, exponent: int, depth: float
+    start: FixedRankPoint, direction: FixedRankTangentVector, exponent: int, metric: SpectralMetric
 ) -> cones.Line:
-    line = cones.Line.along(start.s, direction, exponent, depth)
+    line = cones.Line.along(start.s, direction, exponent, metric)
     if line.time_at_apex is not None:
         raise cones.rank_lost(line.time_at_apex, np.zeros_like(start.s), _TOUCH)
     return line
@@ -123,7 +125,7 @@ def _line(
 def follow(
     point: FixedRankPoint,
     vectors: list[FixedRankTangentVector],
-    depth: float,
+    metric: SpectralMetric,
     rtol: float,
     seen: Callable[[float], tuple[float, float]] = lambda t: (t, 1.0),
 ) -> tuple[Any, ...]:
@@ -140,14 +142,15 @@ def follow(
     largest = float(point.s.max())
     if not any(part.any() for part in vectors[0]):
         return (point, *vectors)
-    # The metric is homogeneous: c W and c Z lead to c times the geodesic.
-    blocks = [point.u, np.diag(point.s / largest), point.vt.T]
+    # Where the metric is homogeneous c W and c Z lead to c times the geodesic.
+    size = 1.0 if metric.homogeneity is None else largest
+    blocks = [point.u, np.diag(point.s / size), point.vt.T]
     sizes = [float(max(np.abs(part).max() for part in vector)) or 1.0 for vector in vectors]
-    units = [largest, *sizes[1:]]
-    scales = [1.0, 1.0, 1.0]
-    for vector, size, unit in zip(vectors, sizes, units, strict=True):
+    units = [size, *sizes[1:]]
+    scales = [1.0, largest / size, 1.0]
+    for vector, length, unit in zip(vectors, sizes, units, strict=True):
         blocks += [part / unit for part in vector]
-        scales += [max(size / unit, np.finfo(float).tiny)] * 3
+        scales += [max(length / unit, np.finfo(float).tiny)] * 3
     shapes = [block.shape for block in blocks]
     cuts = np.cumsum([0] + [block.size for block in blocks])
     atol = np.concatenate(
@@ -160,7 +163,7 @@ def follow(
     evaluations = itertools.count(1)
 
     def rate(time: float, y: Array) -> Array:
-        result = np.concatenate([part.ravel() for part in _rates(split(y), depth)])
+        result = np.concatenate([part.ravel() for part in _rates(split(y), metric)])
         # A first step that is not a number would never be found too long.
         if next(evaluations) > _EVALUATIONS or (time == 0 and not np.isfinite(result).all()):
             raise TooManyStepsError(
@@ -199,18 +202,18 @@ def follow(
     ends += [
         (time, state)
         for time, state in zip(solution.t_events[1], solution.y_events[1], strict=True)
-        if small_svd(split(state)[1])[1][-1] <= _TOUCH
+        if small_svd(split(state)[1])[1][-1] <= _TOUCH * largest / size
     ]
     if ends:
         time, state = min(ends, key=lambda end: float(end[0]))
-        s = small_svd(split(state)[1])[1] * largest
+        s = small_svd(split(state)[1])[1] * size
         time, unit = seen(float(time))
         raise cones.rank_lost(time, s * unit, _TOUCH * largest * unit)
     parts = split(solution.y[:, -1])
-    return _factored(parts, largest, units)
+    return _factored(parts, size, units)
 
 
-def _rates(parts: list[Array], depth: float) -> list[Array]:
+def _rates(parts: list[Array], metric: SpectralMetric) -> list[Array]:
     """Return the derivatives of U, C, V and of the parts (Up, M, Vp) of all vectors."""
     u, core, v, *rest = parts
     try:
@@ -238,11 +241,10 @@ def _rates(parts: list[Array], depth: float) -> list[Array]:
         up = -(u_rate @ z.M) - u_frame @ up_gram
         vp = -(v_rate @ z.M.T) - v_frame @ vp_gram
         middle = up_gram + vp_gram.T
-        if depth != 1:
-            bent = christoffel(frame, y, z, depth)
-            up -= bent.Up
-            vp -= bent.Vp
-            middle -= bent.M
+        bent = christoffel(frame, y, z, metric)
+        up -= bent.Up
+        vp -= bent.Vp
+        middle -= bent.M
         up += z.Up @ v_turn
         vp += z.Vp @ u_turn
         middle += z.M @ v_turn - u_turn @ z.M
@@ -266,13 +268,13 @@ def _turns(s: Array, middle: Array) -> tuple[Array, Array]:
     ) * factor
 
 
-def _factored(parts: list[Array], largest: float, units: list[float]) -> tuple[Any, ...]:
+def _factored(parts: list[Array], size: float, units: list[float]) -> tuple[Any, ...]:
     """Return the point and the vectors in the frame of the singular value decomposition."""
     u, core, v, *rest = parts
     q_left, r_left = np.linalg.qr(u)
     q_right, r_right = np.linalg.qr(v)
     p, s, qt = small_svd(r_left @ core @ r_right.T)
-    point = FixedRankPoint(q_left @ p, s * largest, (q_right @ qt.T).T)
+    point = FixedRankPoint(q_left @ p, s * size, (q_right @ qt.T).T)
     # Rotations from the frames U, V that the vectors refer to, orthonormal to the tolerance.
     left, right = r_left.T @ p, r_right.T @ qt.T
     vectors = []

@@ -7,7 +7,9 @@ really ends where it should, without leaving M_k on the way.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -15,13 +17,14 @@ import numpy as np
 
 from fixedrank._checks import RankLostError
 from fixedrank.geometry import rank_one
-from fixedrank.geometry.binary import Binary, scaled_vector, unscaled
+from fixedrank.geometry.binary import Binary, scaled_vector
 from fixedrank.geometry.collocation import NotJoinedError, joined
-from fixedrank.geometry.cones import Line, squared_radius, with_ray
+from fixedrank.geometry.cones import Line, Straight, in_own_unit, squared_radius, with_ray
 from fixedrank.geometry.geodesics import Frame, TooManyStepsError, follow
+from fixedrank.geometry.metric.products import length
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.paths import balanced_paths
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.spectrum import inner_product
 from fixedrank.geometry.tangent import project
 
 # Points that differ by less, relative to their size, are the same to round-off.
@@ -48,30 +51,37 @@ class GeodesicNotFoundError(RuntimeError):
 
 
 def logarithm(
-    a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float
+    a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float
 ) -> FixedRankTangentVector:
     """Return the velocity at A of a geodesic that reaches B at time 1."""
     _require_joined(a, b)
-    if a.s.size == 1 and math.isfinite(depth):
-        try:
-            return rank_one.logarithm(a, b, depth)
-        except rank_one.ApexError as error:
-            raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
+    cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
+    if cone is not None:
+        with _through_zero():
+            return rank_one.logarithm(a, b, cone)
     frame = Frame([a.u, b.u], [a.vt.T, b.vt.T])
-    join = _Join.of(frame.point(a), frame.point(b), depth, rtol)
+    join = _Join.of(frame.point(a), frame.point(b), metric, rtol)
     return frame.lift_vector(join.velocity())
 
 
-def distance(a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float) -> float:
+def distance(a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> float:
     """Return the length of that geodesic."""
     _require_joined(a, b)
-    if a.s.size == 1 and math.isfinite(depth):
-        try:
-            return rank_one.distance(a, b, depth)
-        except rank_one.ApexError as error:
-            raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
+    cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
+    if cone is not None:
+        with _through_zero():
+            return rank_one.distance(a, b, cone)
     frame = Frame([a.u, b.u], [a.vt.T, b.vt.T])
-    return _Join.of(frame.point(a), frame.point(b), depth, rtol).length()
+    return _Join.of(frame.point(a), frame.point(b), metric, rtol).length()
+
+
+@contextlib.contextmanager
+def _through_zero() -> Iterator[None]:
+    """Say of a straight line through the apex that no geodesic joins its ends."""
+    try:
+        yield
+    except rank_one.ApexError as error:
+        raise GeodesicNotFoundError(f"no geodesic joins the two points: {error}") from error
 
 
 def _require_joined(a: FixedRankPoint, b: FixedRankPoint) -> None:
@@ -86,63 +96,65 @@ def _require_joined(a: FixedRankPoint, b: FixedRankPoint) -> None:
 class _Join(NamedTuple):
     """A geodesic from 2^exponent A to 2^(exponent + shift) B, from the velocity Z of that to B.
 
-    The three lie in one sector of a cone: with f = 2^(shift / N), the velocity is f Z + (f-1) N A.
+    The three lie in one sector of a cone: with f = 2^(shift / N), the velocity is f Z + (f-1) N A,
+    and Z + shift ln(2) A for infinite N. Without a cone both numbers are zero.
     """
 
     start: FixedRankPoint
     to_unscaled: FixedRankTangentVector
     exponent: int
     shift: int
-    depth: float
+    metric: SpectralMetric
 
     @classmethod
-    def of(cls, a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float) -> _Join:
+    def of(cls, a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> _Join:
         """Find the geodesic by collocation, where both matrices are of similar size."""
-        (start, exponent), (end, other) = unscaled(a), unscaled(b)
+        (start, exponent), (end, other) = in_own_unit(a, metric), in_own_unit(b, metric)
         shift = other - exponent
         if abs(shift) <= _SIMILAR:
             end, shift = end._replace(s=np.ldexp(end.s, shift)), 0
-        return cls(start, _velocity(start, end, depth, rtol), exponent, shift, depth)
+        return cls(start, _velocity(start, end, metric, rtol), exponent, shift, metric)
 
     def velocity(self) -> FixedRankTangentVector:
         """Return the velocity at 2^exponent A."""
-        start, vector, exponent, shift, depth = self
-        unit = Binary(1.0, exponent)
-        if shift == 0:
-            return scaled_vector(vector, unit)
-        if math.isinf(depth):
-            return scaled_vector(with_ray(start.s, vector, shift * math.log(2), depth), unit)
-        f = Binary(1.0, shift).power(1 / Fraction(depth))
+        start, vector, exponent, shift, metric = self
+        power = metric.homogeneity
+        if shift == 0 or power is None or math.isinf(power):
+            return scaled_vector(self._on_infinite_cone(), Binary(1.0, exponent))
+        f = Binary(1.0, shift).power(1 / Fraction(power))
         # f and 1 in units in which neither overflows.
         top = max(f.exponent, 0)
         factor, one = float(f._replace(exponent=f.exponent - top)), math.ldexp(1.0, -top)
-        growth = shift * math.log(2) / depth
+        growth = shift * math.log(2) / power
         ray = one * math.expm1(growth) if abs(growth) < 1 else factor - one
         return scaled_vector(
-            with_ray(start.s, vector * factor, ray, depth), Binary(1.0, exponent + top)
+            with_ray(start.s, vector * factor, ray, power), Binary(1.0, exponent + top)
         )
 
     def length(self) -> float:
         """Return the length of the geodesic."""
-        start, vector, exponent, shift, depth = self
-        s = start.s
-        if math.isinf(depth):
-            vector = with_ray(s, vector, shift * math.log(2), depth)
-            return math.sqrt(inner_product(s, vector, vector, depth))
-        inverse = 1 / Fraction(depth)
+        start, vector, exponent, shift, metric = self
+        power = metric.homogeneity
+        if power is None or math.isinf(power):
+            return length(start.s, self._on_infinite_cone(), metric)
+        inverse = 1 / Fraction(power)
         unit = float(Binary(1.0, exponent).power(inverse))
         if shift == 0:
-            return unit * math.sqrt(inner_product(s, vector, vector, depth))
-        line = Line.along(s, vector, 0, depth)
-        radius = math.sqrt(squared_radius(s, depth))
+            return unit * length(start.s, vector, metric)
+        line = Line.along(start.s, vector, 0, metric)
+        assert isinstance(line, Straight)
+        radius = math.sqrt(squared_radius(start.s, metric))
         far = float(Binary(1.0, exponent + shift).power(inverse))
         return math.hypot(
             far * radius * (1 + line.radial) - unit * radius, far * radius * line.across
         )
 
+    def _on_infinite_cone(self) -> FixedRankTangentVector:
+        return with_ray(self.start.s, self.to_unscaled, self.shift * math.log(2), 1.0)
+
 
 def _velocity(
-    a: FixedRankPoint, b: FixedRankPoint, depth: float, rtol: float
+    a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float
 ) -> FixedRankTangentVector:
     target = (b.u * b.s) @ b.vt
     straight = target - (a.u * a.s) @ a.vt
@@ -151,20 +163,19 @@ def _velocity(
         return project(a, straight)
     found: list[tuple[float, FixedRankTangentVector]] = []
     failures: list[str] = []
-    for path in balanced_paths(a, b, depth):
+    for path in balanced_paths(a, b, metric):
         if found and found[0][0] <= path.detour():
             break
         for direct in (True, False):
             try:
-                velocity = project(a, joined(path, a.s.size, depth, rtol, direct))
-                end = follow(a, [velocity], depth, rtol)[0]
+                velocity = project(a, joined(path, a.s.size, metric, rtol, direct))
+                end = follow(a, [velocity], metric, rtol)[0]
             except (NotJoinedError, RankLostError, TooManyStepsError) as error:
                 failures.append(str(error))
                 continue
             miss = float(np.abs((end.u * end.s) @ end.vt - target).max())
             if miss <= _MISS * rtol * size:
-                length = math.sqrt(inner_product(a.s, velocity, velocity, depth))
-                found.append((length, velocity))
+                found.append((length(a.s, velocity, metric), velocity))
                 break
             failures.append(f"one that was found misses the second point by {miss:.1e}")
     if not found:

@@ -14,18 +14,25 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
 
 
-def balanced_paths(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> list[BalancedPath]:
+def balanced_paths(
+    a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric
+) -> list[BalancedPath]:
     """Return a path for each of the two ways around, the nearer one first.
 
     A square frame of singular vectors has one orientation, so that there is one way only.
     """
+    # For a metric without layers the path of two is a guess as good as any.
+    depth = 2.0 if metric.depth is None else metric.depth
+    kind = LogarithmicPath if math.isinf(depth) else BalancedPath
+    known = metric.depth is not None
     for start, end in ((a.u, b.u), (a.vt.T, b.vt.T)):
         if start.shape[0] == start.shape[1]:
-            return [BalancedPath(a, b, depth, float(np.linalg.det(start.T @ end)))]
-    paths = [BalancedPath(a, b, depth, orientation) for orientation in (1.0, -1.0)]
+            return [kind(a, b, depth, float(np.linalg.det(start.T @ end)), known)]
+    paths = [kind(a, b, depth, orientation, known) for orientation in (1.0, -1.0)]
     return sorted(paths, key=BalancedPath.factor_distance)
 
 
@@ -33,12 +40,16 @@ class BalancedPath:
     """A path from A to B, as dense matrices; the change of factors has the given orientation."""
 
     def __init__(
-        self, a: FixedRankPoint, b: FixedRankPoint, depth: float, orientation: float
+        self,
+        a: FixedRankPoint,
+        b: FixedRankPoint,
+        depth: float,
+        orientation: float,
+        known: bool = True,
     ) -> None:
-        self.depth = depth
+        self.depth, self._known = depth, known
         root_a, root_b = self._root(a.s), self._root(b.s)
-        scale_a, scale_b = (1.0, 1.0) if math.isinf(depth) else (root_a, root_b)
-        ends_a, ends_b = (a.u * scale_a, a.vt.T * scale_a), (b.u * scale_b, b.vt.T * scale_b)
+        ends_a, ends_b = self._frames(a, root_a), self._frames(b, root_b)
         p, _, qt = scipy.linalg.svd(ends_b[0].T @ ends_a[0] + ends_b[1].T @ ends_a[1])
         # The direction in which the two agree least is turned around at the least cost.
         if orientation * np.linalg.det(p @ qt) < 0:
@@ -58,8 +69,7 @@ class BalancedPath:
         values, frame = np.linalg.eigh(middle)
         # Where values are zero to round-off there may be no path, but NaN: no one follows it.
         with np.errstate(all="ignore"):
-            values = np.exp(values) if math.isinf(self.depth) else values ** (self.depth - 2)
-            left, right = (left @ frame) * values[:, None, :], right @ frame
+            left, right = (left @ frame) * self._between(values)[:, None, :], right @ frame
             return np.asarray(left @ right.swapaxes(-1, -2))
 
     def factor_distance(self) -> float:
@@ -68,8 +78,7 @@ class BalancedPath:
         At whole N >= 2 geodesics lift to balanced factors at full length, and changes of the two
         orientations are not joined: no geodesic that goes this way around is shorter.
         """
-        power = 0.0 if math.isinf(self.depth) else self.depth - 2
-        squares = power * float(np.square(self._roots[0] - self._roots[1]).sum())
+        squares = self._inner_layers * float(np.square(self._roots[0] - self._roots[1]).sum())
         for start, end in (self._left, self._right):
             p, overlap, qt = scipy.linalg.svd(end.T @ start)
             if np.linalg.det(p @ qt) < 0:
@@ -81,13 +90,42 @@ class BalancedPath:
         """Return what no geodesic is shorter than that goes this way around, the farther one.
 
         At N = 1 it leaves the ball about A in which the smallest singular value stays positive.
-        At other depths that are not whole, both are a guide.
+        At other depths that are not whole, both are a guide; for other metrics nothing is known.
         """
-        if self.depth >= 2:
+        if not self._known:
+            return 0.0
+        if self.depth >= 2:  # below, the factors would have one layer less than two
             return self.factor_distance()
         a, b = self(np.array([0.0, 1.0]))
         distance = float(np.linalg.norm(a - b))
         return max(distance, 2 * float(max(root[0] for root in self._roots)) - distance)
 
+    @property
+    def _inner_layers(self) -> float:
+        return self.depth - 2
+
     def _root(self, s: Array) -> Array:
-        return np.asarray(np.log(s) if math.isinf(self.depth) else s ** (1 / self.depth))
+        return np.asarray(s ** (1 / self.depth))
+
+    def _between(self, values: Array) -> Array:
+        """Return the singular values of the product of the inner layers."""
+        return np.asarray(values**self._inner_layers)
+
+    def _frames(self, point: FixedRankPoint, root: Array) -> tuple[Array, Array]:
+        """Return the outer layers, on the left and on the right."""
+        return point.u * root, point.vt.T * root
+
+
+class LogarithmicPath(BalancedPath):
+    """The path at infinite depth, with U, ln s and V as its factors."""
+
+    _inner_layers = 0.0
+
+    def _root(self, s: Array) -> Array:
+        return np.asarray(np.log(s))
+
+    def _between(self, values: Array) -> Array:
+        return np.asarray(np.exp(values))
+
+    def _frames(self, point: FixedRankPoint, root: Array) -> tuple[Array, Array]:
+        return point.u, point.vt.T

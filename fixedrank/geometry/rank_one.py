@@ -1,11 +1,12 @@
 r"""Geodesics between matrices of rank one, in closed form.
 
-With r = sqrt(N) s^(1/N) the metric at s u v^T is that of a cone over two spheres,
+Where a metric is homogeneous the one at s u v^T is that of a cone over two spheres,
 
-    dr^2 + (r^2 / N) (|du|^2 + |dv|^2),
+    dr^2 + r^2 (a_u^2 |du|^2 + a_v^2 |dv|^2),    a_u = sqrt(c / c_u) / N,
 
-so that the arc theta = sqrt(theta_u^2 + theta_v^2) is seen at the angle theta / sqrt(N) in the
-plane in which geodesics are straight lines. Roots of quotients are formed from logarithms
+with r = N s / sqrt(c), the weights c of M and c_u of Up, and likewise a_v; at depth N both are
+1 / sqrt(N). Arcs theta_u, theta_v are seen at the angle sqrt((a_u theta_u)^2 + (a_v theta_v)^2) in
+the plane in which geodesics are straight lines. Roots of quotients are formed from logarithms
 where they are near one, and elsewhere as s_A^(1-1/N) s_B^(1/N): neither a large depth, nor
 close points, nor very different ones cancel.
 """
@@ -25,7 +26,8 @@ from fixedrank.geometry.binary import (
     scaled_vector,
     unscaled_vector,
 )
-from fixedrank.geometry.cones import Line, rank_lost
+from fixedrank.geometry.cones import Line, Straight, rank_lost
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 _ROUND_OFF = 1e-14
@@ -37,8 +39,28 @@ class ApexError(ArithmeticError):
     """The straight line between two points runs through the apex of the cone."""
 
 
+class Cone(NamedTuple):
+    """The cone of the matrices of rank one: N, the radius at s = 1, and a_u, a_v."""
+
+    power: float
+    radius: float
+    u_share: float
+    v_share: float
+
+    @classmethod
+    def of(cls, metric: SpectralMetric) -> Cone | None:
+        """Return the cone of a metric, or None where it has none."""
+        power = metric.homogeneity
+        if power is None or math.isinf(power):
+            return None
+        one = np.ones(1)
+        weight = float(metric.tangential(one)[0, 0])
+        shares = (math.sqrt(weight / float(side[0])) / power for side in metric.normal(one))
+        return cls(power, power / math.sqrt(weight), *shares)
+
+
 def exponential(
-    point: FixedRankPoint, vector: FixedRankTangentVector, depth: float
+    point: FixedRankPoint, vector: FixedRankTangentVector, cone: Cone
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
     s, exponent = _size(point)
@@ -47,16 +69,14 @@ def exponential(
     if not _SQUARABLE < max(*sizes, abs(float(vector.M[0, 0]))) < 1 / _SQUARABLE:
         direction, size = unscaled_vector(vector)
         sizes = _lengths(direction)
-    speed = math.hypot(*sizes)
+    speed = math.hypot(cone.u_share * sizes[0], cone.v_share * sizes[1])
     line = Line.of(
-        float(direction.M[0, 0]) / (depth * s),
-        speed / (math.sqrt(depth) * s),
-        size - exponent,
-        depth,
+        float(direction.M[0, 0]) / (cone.power * s), speed / s, size - exponent, cone.power
     )
+    assert isinstance(line, Straight)
     if line.time_at_apex is not None:
         raise rank_lost(line.time_at_apex, np.zeros(1), _ROUND_OFF * float(point.s[0]))
-    turn = math.sqrt(depth) * line.angle
+    turn = line.angle
     u, v = (
         old * math.cos(turn * part / speed) + new * (math.sin(turn * part / speed) / part)
         if part
@@ -81,21 +101,26 @@ class _Sector(NamedTuple):
     growth: float
 
 
-def _sector(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> _Sector:
+def _sector(a: FixedRankPoint, b: FixedRankPoint, cone: Cone) -> _Sector:
     # u v^T = (-u)(-v)^T: the shorter of the two ways around.
     ways = [[_arc(a.u, sign * b.u), _arc(a.vt.T, sign * b.vt.T)] for sign in (1, -1)]
-    arcs = min(ways, key=lambda way: math.hypot(*(angle for _, angle in way)))
+
+    def seen(way: list[tuple[Array, float]]) -> float:
+        (_, u_angle), (_, v_angle) = way
+        return math.hypot(cone.u_share * u_angle, cone.v_share * v_angle)
+
+    arcs = min(ways, key=seen)
     (u, u_angle), (v, v_angle) = arcs
-    angle = math.hypot(u_angle, v_angle) / math.sqrt(depth)
+    angle = seen(arcs)
     if not angle < math.pi * (1 - _ROUND_OFF):
         raise ApexError(
             "the straight line between the two matrices runs through zero, and the manifold is "
             "not complete"
         )
-    return _Sector(u, u_angle, v, v_angle, angle, log_ratio(_size(b), _size(a)) / depth)
+    return _Sector(u, u_angle, v, v_angle, angle, log_ratio(_size(b), _size(a)) / cone.power)
 
 
-def logarithm(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> FixedRankTangentVector:
+def logarithm(a: FixedRankPoint, b: FixedRankPoint, cone: Cone) -> FixedRankTangentVector:
     """Return the velocity at A of the shortest geodesic that reaches B at time 1.
 
     Raises
@@ -105,10 +130,10 @@ def logarithm(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> FixedRankTa
     OverflowError
         If the velocity is beyond floating point.
     """
-    sector = _sector(a, b, depth)
+    sector = _sector(a, b, cone)
     first, second = _size(a), _size(b)
     quotient = Binary(second.mantissa / first.mantissa, second.exponent - first.exponent)
-    root = quotient.power(1 / Fraction(depth))
+    root = quotient.power(1 / Fraction(cone.power))
     # s_A and s_A^(1-1/N) s_B^(1/N), in units in which neither overflows.
     exponent = first.exponent + max(root.exponent, 0)
     s = float(Binary(first.mantissa, first.exponent - exponent))
@@ -118,14 +143,14 @@ def logarithm(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> FixedRankTa
     return scaled_vector(
         FixedRankTangentVector(
             size * sector.u_angle * sector.u,
-            np.array([[depth * radial]]),
+            np.array([[cone.power * radial]]),
             size * sector.v_angle * sector.v,
         ),
         Binary(1.0, exponent),
     )
 
 
-def distance(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> float:
+def distance(a: FixedRankPoint, b: FixedRankPoint, cone: Cone) -> float:
     """Return the length of the shortest geodesic.
 
     Raises
@@ -133,9 +158,9 @@ def distance(a: FixedRankPoint, b: FixedRankPoint, depth: float) -> float:
     ApexError
         If the straight line runs through the apex, where the rank is zero.
     """
-    inverse = 1 / Fraction(depth)
-    first, second = (math.sqrt(depth) * float(_size(point).power(inverse)) for point in (a, b))
-    return math.hypot(*_difference(first, second, _sector(a, b, depth)))
+    inverse = 1 / Fraction(cone.power)
+    first, second = (cone.radius * float(_size(point).power(inverse)) for point in (a, b))
+    return math.hypot(*_difference(first, second, _sector(a, b, cone)))
 
 
 def _difference(first: float, second: float, sector: _Sector) -> tuple[float, float]:

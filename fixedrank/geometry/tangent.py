@@ -40,7 +40,7 @@ def without_range(
 
 
 def project(
-    point: FixedRankPoint, matrix: Any, weights: Array | None = None
+    point: FixedRankPoint, matrix: Any, left: Array | None = None, right: Array | None = None
 ) -> FixedRankTangentVector:
     """Project an ambient matrix of any kind to the tangent space; weigh columns of Up and Vp."""
     u, _, vt = point
@@ -50,9 +50,9 @@ def project(
     # An operator of the user may return what is not ours to change.
     ours = not isinstance(matrix, LinearOperator)
     return FixedRankTangentVector(
-        without_range(u, gv, core, weights, in_place=ours),
+        without_range(u, gv, core, left, in_place=ours),
         core,
-        without_range(vt.T, gtu, core.T, weights, in_place=ours),
+        without_range(vt.T, gtu, core.T, right, in_place=ours),
     )
 
 

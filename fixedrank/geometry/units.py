@@ -65,7 +65,7 @@ def unit_values(s: Array) -> tuple[Array, int]:
     """Return s / 2^e and e, with the largest in [1/2, 1)."""
     exponent, smallest = math.frexp(float(s.max()))[1], float(s.min())
     if smallest > 0:
-        exponent = min(exponent, math.frexp(smallest)[1] + _SPREAD)
+        exponent = min(exponent, max(math.frexp(smallest)[1], exponent - 1900) + _SPREAD)
     return np.ldexp(s, -exponent), exponent
 
 
@@ -95,15 +95,18 @@ def shifted(vector: FixedRankTangentVector, exponent: int) -> FixedRankTangentVe
         return FixedRankTangentVector(*(np.ldexp(part, exponent) for part in vector))
 
 
-def power(exponent: int, whole: int, root: int, depth: float) -> tuple[float, int]:
-    """Return f, near one, and an integer q with f 2^q = 2^(exponent (whole + root / depth)).
+def power(exponent: int, whole: int, root: int, homogeneity: float | None) -> tuple[float, int]:
+    """Return f, near one, and an integer q with f 2^q = 2^(exponent (whole + root / homogeneity)).
 
     The product of the two numbers in the exponent is up to some thousands: its round-off would
-    be a thousand times that of f. The remainder is exact.
+    be a thousand times that of f. The remainder is exact. None stands for a metric whose unit is
+    fixed, where the exponent is 0.
     """
+    if homogeneity is None or exponent == 0:
+        return 1.0, 0
     product = float(exponent * root)
-    rest = math.fmod(product, depth)
-    return 2.0 ** (rest / depth), exponent * whole + round((product - rest) / depth)
+    rest = math.fmod(product, homogeneity)
+    return 2.0 ** (rest / homogeneity), exponent * whole + round((product - rest) / homogeneity)
 
 
 def restored(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from fixedrank._checks import Array, real_array, real_depth
+from fixedrank._checks import Array, real_array
 from fixedrank.geometry.ambient import dense_matrix
-from fixedrank.geometry.gradients import gradient_norm
-from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.gradients import gradient_norm
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point
 from fixedrank.networks.regression import LinearRegression, require_regression
@@ -79,7 +80,7 @@ class Classification:
 
 
 def classify(
-    problem: LinearRegression, point: Any, *, depth: float = 1, rtol: float = 1e-6
+    problem: LinearRegression, point: Any, *, depth: float | SpectralMetric = 1, rtol: float = 1e-6
 ) -> Classification:
     r"""Say which critical point of L^1 a matrix is, if it is one.
 
@@ -123,13 +124,13 @@ def classify(
     global minimum on the matrices of rank 1: W_J with J = (0,) at distance ... (tolerance 3.0e-06)
     """
     require_regression(problem, "classify")
-    number = real_depth(depth)
+    metric = as_metric(depth)
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
     u, s, vt = _factored(problem, point)
     tolerance = rtol * max(float(s.max(initial=0.0)), solution_norm(problem))
     rank = int((s > tolerance).sum())
-    require_metric(*problem.shape, max(rank, 1), number)
+    metric.check_sizes(*problem.shape, max(rank, 1))
     kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
     products = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
     nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
@@ -144,7 +145,7 @@ def classify(
         nearest=nearest,
         distance=away,
         tolerance=tolerance,
-        gradient_norm=gradient_norm(kept, *products, number),
+        gradient_norm=gradient_norm(kept, *products, metric),
         loss=loss,
         loss_gap=loss - best,
         verdict=_verdict(kind, rank, s.size, nearest, away, tolerance),

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, positive_integer
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.landscape.spectrum import hessian_spectrum
 from fixedrank.landscape.subsets import best_subsets
@@ -68,13 +69,13 @@ class CriticalPoint:
     nullity: int
     problem: LinearRegression = field(repr=False)
 
-    def hessian_spectrum(self, depth: float) -> Array:
+    def hessian_spectrum(self, depth: float | SpectralMetric) -> Array:
         """Return the eigenvalues of the Riemannian Hessian of L^1 in the depth-N metric.
 
         Parameters
         ----------
-        depth : float
-            The depth N >= 1, or infinity where the metric exists.
+        depth : float or SpectralMetric
+            The depth N >= 1, or infinity where the metric exists; or another metric.
 
         Returns
         -------
@@ -101,7 +102,7 @@ class CriticalPoint:
         """
         return hessian_spectrum(self.problem, self.point, depth)
 
-    def convergence_rate(self, depth: float) -> float:
+    def convergence_rate(self, depth: float | SpectralMetric) -> float:
         r"""Return the rate at which the flow (9) ends at this minimum, as predicted locally.
 
         It is the smallest positive eigenvalue lambda of the Hessian: :math:`\|W(t) - W_J\|`
@@ -110,8 +111,8 @@ class CriticalPoint:
 
         Parameters
         ----------
-        depth : float
-            The depth N >= 1, or infinity where the metric exists.
+        depth : float or SpectralMetric
+            The depth N >= 1, or infinity where the metric exists; or another metric.
 
         Returns
         -------

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import RankLostError, real_depth
-from fixedrank.geometry.operator import require_metric
+from fixedrank._checks import RankLostError
+from fixedrank.geometry.metric.depth import as_metric, known_depth
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import checked_point, is_triple
 from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness
@@ -88,7 +89,7 @@ class Hypotheses:
 
 
 def check_hypotheses(
-    problem: LinearRegression, start: Any, depth: float | None = None
+    problem: LinearRegression, start: Any, depth: float | SpectralMetric | None = None
 ) -> Hypotheses:
     """Check the hypotheses of the paper's theorems at a start.
 
@@ -135,12 +136,13 @@ def check_hypotheses(
     if is_triple(start):
         if depth is None:
             raise TypeError("check_hypotheses needs the depth N of the metric for a point")
-        number = real_depth(depth)
+        metric = as_metric(depth)
+        number = known_depth(metric, "what theorems say")
         point = checked_point(start)
         shape, k = (point.u.shape[0], point.vt.shape[1]), point.s.size
         if shape != problem.shape:
             raise ValueError(f"the point is a {shape} matrix, the problem has {problem.shape}")
-        require_metric(*shape, k, number)
+        metric.check_sizes(*shape, k)
         theorems = _of_points(number, q, k)
         return Hypotheses(number, condition, q, min(shape), k, 0.0, True, theorems)
     if depth is not None:

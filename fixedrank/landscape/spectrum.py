@@ -1,4 +1,4 @@
-r"""The spectrum of the Riemannian Hessian at a critical point W_J, for any depth.
+r"""The spectrum of the Riemannian Hessian at a critical point W_J, for any metric.
 
 There the Hessian form needs no connection: with G = W C - B, which is normal to M_k,
 
@@ -14,36 +14,36 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from fixedrank._checks import Array, real_depth
-from fixedrank.geometry.operator import require_metric
+from fixedrank._checks import Array
+from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.networks.regression import LinearRegression
 
 
-def hessian_spectrum(problem: LinearRegression, point: FixedRankPoint, depth: float) -> Array:
+def hessian_spectrum(
+    problem: LinearRegression, point: FixedRankPoint, depth: float | SpectralMetric
+) -> Array:
     """Return the eigenvalues at W_J, ascending."""
-    number = real_depth(depth)
+    metric = as_metric(depth)
     _, s, vt = point
     (m, n), k = problem.shape, s.size
-    require_metric(m, n, k, number)
+    metric.check_sizes(m, n, k)
     if k == 0:
         return np.zeros(0)
     complement = scipy.linalg.qr(vt.T)[0][:, k:]
     basis = np.hstack((vt.T, complement))
     gram = basis.T @ problem.C @ basis
-    normal = np.sqrt(normal_weights(s, number))
-    lengths = np.hstack(
-        (np.sqrt(tangential_weights(s, number)), np.repeat(normal[:, None], n - k, axis=1))
-    )
-    own = normal[:, None] * gram[:k, :k] * normal
+    left, right = map(np.sqrt, metric.normal(s))
+    lengths = np.hstack((np.sqrt(metric.tangential(s)), np.repeat(right[:, None], n - k, axis=1)))
+    own = left[:, None] * gram[:k, :k] * left
     # Of the range of Q what is orthogonal to U: elsewhere G vanishes.
     count = problem.rank - k
     reach = problem.svd[0][:, : problem.rank]
     others = scipy.linalg.svd(reach - point.u @ (point.u.T @ reach))[0][:, :count]
     # G^T u = -B^T u, as W^T u = 0, in the complement of V.
     images = -complement.T @ (problem.B.T @ others)
-    coupling = normal_weights(s, number, shift=1)
+    coupling = left * right / s
 
     matrix = np.zeros((k * n + count * k,) * 2)
     for i in range(k):

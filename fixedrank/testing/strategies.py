@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fixedrank._checks import Array, positive_integer, real_depth
+from fixedrank._checks import Array, positive_integer
 from fixedrank._optional import import_extra
-from fixedrank.geometry import FixedRank, FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry import (
+    FixedRank,
+    FixedRankPoint,
+    FixedRankTangentVector,
+)
+from fixedrank.geometry.metric.depth import as_metric
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -67,13 +72,13 @@ def manifolds(
     if depths is None:
         drawn = usual_depths()
     elif isinstance(depths, st.SearchStrategy):
-        drawn = depths.map(real_depth)
+        drawn = depths.map(as_metric)
     else:
         choices = list(depths) if isinstance(depths, Sequence) else [depths]
         if not choices:
             raise ValueError("depths must not be empty")
         for depth in choices:
-            real_depth(depth)
+            as_metric(depth)
         drawn = st.sampled_from(choices)
     return _manifolds(max_size, drawn)
 
@@ -196,10 +201,10 @@ def shapes(draw: DrawFn, largest: int = 6, square: bool = False) -> Shape:
 @st.composite
 def _manifolds(draw: DrawFn, max_size: int, depths: SearchStrategy[float]) -> FixedRank:
     m, n, k = draw(shapes(max_size))
-    depth = draw(depths)
-    if math.isinf(depth):
+    metric = as_metric(draw(depths))
+    if not metric.normal_directions:
         m = n = k
-    return FixedRank(m, n, k, depth=depth)
+    return FixedRank(m, n, k, metric=metric)
 
 
 @st.composite

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
-from fixedrank import LinearRegression, aligned_singular_value, riemannian_flow
-from fixedrank.flows.boundary import Approach, lower_rank
+from fixedrank import DepthMetric, LinearRegression, aligned_singular_value, riemannian_flow
+from fixedrank.flows.boundary import Approach
 from tests.flows.exact import matrix, orthonormal, scalar_curve
 
 DEPTHS = [1, 1.2, 1.5, 1.9]
@@ -153,7 +153,7 @@ def test_a_fixed_step_across_it():
 
 
 def predictions(depth, curve, rate, times):
-    approach = Approach(depth)
+    approach = Approach(DepthMetric(depth))
     return [approach.meeting(t, curve(t), rate(t)) for t in times]
 
 
@@ -198,7 +198,7 @@ def test_a_value_that_begins_to_fall_from_rest():
 
 def test_a_bent_way_is_predicted_from_two_places():
     # A time that is a cubic of x: t = 1 - x - x^2 / 4 - x^3 / 8, with x' = -1 / (dt/dx).
-    approach = Approach(1)
+    approach = Approach(DepthMetric(1))
 
     def meeting(x):
         t = 1 - x - x**2 / 4 - x**3 / 8
@@ -211,4 +211,5 @@ def test_a_bent_way_is_predicted_from_two_places():
 
 @pytest.mark.parametrize("depth", [2, 2.5, 7])
 def test_from_depth_two_on_only_errors_cross_the_boundary(depth):
-    assert "errors would carry the flow across the boundary of M_3" in lower_rank(depth, 3, 2)
+    why = Approach(DepthMetric(depth)).lower_rank(3, 2)
+    assert "errors would carry the flow across the boundary of M_3" in why

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from fixedrank import LinearRegression, aligned_singular_value, riemannian_flow
+from fixedrank import DepthMetric, LinearRegression, aligned_singular_value, riemannian_flow
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import binary_scale, length, pace
 from fixedrank.geometry.points import FixedRankPoint
@@ -134,7 +134,7 @@ def test_the_linearised_flow(depth, exponent):
     scaled = []
     for scale in (1.0, 2.0**exponent):
         problem, start = case(2, scale)
-        found = linearise(thin_gradient(problem), FixedRankPoint(*start), depth)
+        found = linearise(thin_gradient(problem), FixedRankPoint(*start), DepthMetric(depth))
         rates, gradient, lengths = found
         assert 1e-140 < np.linalg.norm(gradient) < 1e140
         power = scale ** (2 - 2 / depth)

@@ -26,7 +26,7 @@ def test_rates_at_a_critical_point(depth, chosen):
     problem, u, v = whitened(targets, 4)
     s = targets[list(chosen)]
     point = (u[:, list(chosen)], s, v[:, list(chosen)].T)
-    system = RiemannianSystem(problem, (4, 4), depth, 1e-8)
+    system = RiemannianSystem(problem, (4, 4), fixedrank.DepthMetric(depth), 1e-8)
     rates, gradient, _ = system.linearisation(system.state(point[0], np.diag(s), point[2].T))
     found = np.linalg.eigvals(rates @ np.eye(rates.shape[0]))
     assert np.abs(found.imag).max() < 1e-8
@@ -89,7 +89,7 @@ def test_slow_decay_is_not_taken_for_rest():
 def test_asking_is_kept_in_proportion():
     # Each look doubles, at least, what has to be evaluated before the next.
     problem, u, v = whitened([1.0], 3)
-    system = RiemannianSystem(problem, (3, 3), 2, 1e-8)
+    system = RiemannianSystem(problem, (3, 3), fixedrank.DepthMetric(2), 1e-8)
     state = system.state(u[:, :2], np.diag([1.0, 1e-3]), v[:, :2])
     test = RestTest(1e-8, 1e-10)
     assert test.at_rest(system, state, state, 1.0, 499) is None

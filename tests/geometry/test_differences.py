@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixedrank.geometry.differences import first_differences, second_differences, weights
+from fixedrank import DepthMetric
+from fixedrank.geometry.metric.powers import first_differences, second_differences
+from fixedrank.geometry.metric.tables import weights
 from tests.geometry.dense import EPS
 from tests.strategies import seeds, singular_values
 
@@ -70,10 +72,10 @@ def worst_error(computed, function, s):
 
 
 def check(s, depth):
-    w = weights(s, depth)
+    w = weights(s, DepthMetric(depth))
     assert worst_error(w.second, power(depth), s) <= bound(depth)
     if depth < math.inf:
-        assert worst_error(w.first, power(depth, 1), s) <= bound(depth)
+        assert worst_error(w.first_left, power(depth, 1), s) <= bound(depth)
         second = second_differences(s, 1 / depth - 1)
         assert worst_error(second, power(depth, 1), s) <= bound(depth)
 
@@ -96,7 +98,7 @@ def test_any_three_points(s, depth):
 def test_homogeneous_polynomials(s, depth):
     # The second differences of x^(1/N) at p^N: -h_{N-2}(p_i, p_l, p_j) / (c_il c_lj c_ij).
     p = [mpmath.mpf(float(value)) ** (mpmath.mpf(2) / depth) for value in s]
-    computed = weights(s, depth).second
+    computed = weights(s, DepthMetric(depth)).second
     i, l, j = index = (0, 1, 3)
     terms = itertools.combinations_with_replacement([p[i], p[l], p[j]], depth - 2)
     polynomial = mpmath.fsum(mpmath.fprod(term) for term in terms)
@@ -112,18 +114,18 @@ def test_homogeneous_polynomials(s, depth):
 )
 def test_scaling(s, depth, exponent):
     c = 2.0**exponent
-    for name, degree in (("second", 2 / depth - 4), ("first", 2 / depth - 4)):
-        scaled, expected = (getattr(weights(x, depth), name) for x in (c * s, s))
+    for name, degree in (("second", 2 / depth - 4), ("first_left", 2 / depth - 4)):
+        scaled, expected = (getattr(weights(x, DepthMetric(depth)), name) for x in (c * s, s))
         np.testing.assert_allclose(scaled, c**degree * expected, rtol=bound(depth))
 
 
 @given(s=singular_values(4), depth=st.sampled_from([*DEPTHS, math.inf]), seed=seeds)
 def test_order_of_the_indices_and_of_the_values(s, depth, seed):
-    second = weights(s, depth).second
+    second = weights(s, DepthMetric(depth)).second
     for axes in itertools.permutations(range(3)):
         np.testing.assert_allclose(second.transpose(axes), second, rtol=20 * EPS)
     order = np.random.default_rng(seed).permutation(s.size)
-    permuted = weights(s[order], depth)
+    permuted = weights(s[order], DepthMetric(depth))
     np.testing.assert_allclose(
         permuted.second, second[np.ix_(order, order, order)], rtol=bound(depth)
     )
@@ -133,17 +135,17 @@ def test_order_of_the_indices_and_of_the_values(s, depth, seed):
 def test_signs(depth):
     # x^(1/N) is increasing and concave, x^(1/N) / x decreasing and convex.
     s = np.geomspace(1e-12, 1e6, 12)
-    w = weights(s, depth)
+    w = weights(s, DepthMetric(depth))
     assert (w.second < 0).all()
     if depth < math.inf:
-        assert (w.first < 0).all()
+        assert (w.first_left < 0).all()
         assert (second_differences(s, 1 / depth - 1) > 0).all()
 
 
 def test_the_embedded_metric_has_no_derivative():
-    w = weights(np.array([3.0, 2.0, 2.0]), 1)
+    w = weights(np.array([3.0, 2.0, 2.0]), DepthMetric(1))
     assert not w.second.any()
-    assert not w.first.any()
+    assert not w.first_left.any()
 
 
 def test_integer_exponents():
@@ -156,10 +158,10 @@ def test_integer_exponents():
 
 def test_weights_are_kept_apart_and_cannot_be_changed():
     s = np.array([3.0, 2.0, 1.0])
-    kept = weights(s, 3)
-    assert weights(s.copy(), 3) is kept
-    assert not np.array_equal(weights(s, 4).second, kept.second)
-    assert not np.array_equal(weights(s[::-1], 3).second, kept.second)
+    kept = weights(s, DepthMetric(3))
+    assert weights(s.copy(), DepthMetric(3)) is kept
+    assert not np.array_equal(weights(s, DepthMetric(4)).second, kept.second)
+    assert not np.array_equal(weights(s[::-1], DepthMetric(3)).second, kept.second)
     for array in kept:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0

@@ -21,7 +21,7 @@ from fixedrank import (
     RankLostError,
     integral_inner_product,
 )
-from fixedrank.geometry.gradients import gradient_norm
+from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.units import exponent_of, power
 from tests.strategies import seeds
 
@@ -254,7 +254,7 @@ def test_random_vectors_have_length_one(place, a):
 def test_length_of_the_gradient(place, a, g):
     def compute(case):
         u, _, vt = case.point
-        return gradient_norm(case.point, case.G @ vt.T, case.G.T @ u, case.manifold.depth)
+        return gradient_norm(case.point, case.G @ vt.T, case.G.T @ u, case.manifold.metric)
 
     reference, case = compute(scaled(place)), scaled(place, a, g=g)
     assert_law(reference, lambda: compute(case), g, a, 1, -1, case.manifold.depth)

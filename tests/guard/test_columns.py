@@ -14,7 +14,7 @@ DEPTHS = [1, 2, 3, 20, 1000, 2.5]
 
 def velocity(problem, point, depth):
     """Evaluate the right-hand side of flow (9) once."""
-    system = RiemannianSystem(problem, problem.shape, depth, 1e-8)
+    system = RiemannianSystem(problem, problem.shape, fixedrank.DepthMetric(depth), 1e-8)
     state = system.state(point.u, np.diag(point.s), point.vt.T)
     return system.right_hand_side(0.0, state)
 

@@ -40,7 +40,7 @@ def layers_gradient(p, pair, **_):
 def velocity(manifold, p, pair, **_):
     """The right-hand side of flow (9)."""
     problem = regression(pair)
-    system = RiemannianSystem(problem, problem.shape, manifold.depth, 1e-8)
+    system = RiemannianSystem(problem, problem.shape, manifold.metric, 1e-8)
     state = system.state(p.u, np.diag(p.s), p.vt.T)
     return system.right_hand_side(0.0, state)
 
@@ -111,7 +111,7 @@ def test_samples_need_no_memory():
         X = rng.standard_normal((10, samples))
         problem = fixedrank.LinearRegression(X, rng.standard_normal((12, samples)))
         point = fixedrank.FixedRank(12, 10, 2, depth=3).random_point(rng=0)
-        system = RiemannianSystem(problem, problem.shape, 3, 1e-8)
+        system = RiemannianSystem(problem, problem.shape, fixedrank.DepthMetric(3), 1e-8)
         state = system.state(point.u, np.diag(point.s), point.vt.T)
         sizes.append(len(pickle.dumps(problem)))
         peaks.append(peak_bytes(functools.partial(system.right_hand_side, 0.0, state)))

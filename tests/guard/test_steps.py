@@ -23,7 +23,7 @@ def place(depth=3, samples=30):
     p, q = manifold.random_point(rng=rng), manifold.random_point(rng=rng)
     X = rng.standard_normal((15, samples)) / np.sqrt(samples)
     problem = fixedrank.LinearRegression(X, np.ones((20, 5)) @ X[:5])
-    system = RiemannianSystem(problem, problem.shape, depth, 1e-8)
+    system = RiemannianSystem(problem, problem.shape, fixedrank.DepthMetric(depth), 1e-8)
     return {
         "manifold": manifold,
         "p": p,

@@ -110,7 +110,7 @@ def place(m, n, k):
     regression = fixedrank.LinearRegression.from_moments(
         (pair[1], pair[1]), (pair[0], pair[1]), 1e9
     )
-    system = RiemannianSystem(regression, (m, n), 3, 1e-8)
+    system = RiemannianSystem(regression, (m, n), fixedrank.DepthMetric(3), 1e-8)
     return {
         "manifold": manifold,
         "p": p,

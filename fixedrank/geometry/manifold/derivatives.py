@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank.geometry import connection, curvature, hessians, rescaled, tangent
 from fixedrank.geometry.ambient import as_ambient
-from fixedrank.geometry.gradients import from_factor_derivative
 from fixedrank.geometry.manifold.metric import Metric
+from fixedrank.geometry.metric import curvature, hessians, rescaled
+from fixedrank.geometry.metric.christoffel import christoffel
+from fixedrank.geometry.metric.gradients import from_factor_derivative
+from fixedrank.geometry.metric.tables import point_in_unit
 from fixedrank.geometry.points import FixedRankTangentVector, is_factor_derivative
-from fixedrank.geometry.spectrum import weight_tables
 from fixedrank.geometry.units import (
     moderate,
     ordinary,
     power,
     restored_number,
-    unit_point,
     unit_vector,
 )
 
@@ -68,19 +68,14 @@ class Derivatives(Metric):
         """
         checked = self._point(point)
         if not moderate(checked.s):
-            return rescaled.gradient(checked, euclidean_gradient, self.depth)
+            return rescaled.gradient(checked, euclidean_gradient, self.metric)
         if is_factor_derivative(euclidean_gradient):
-            return from_factor_derivative(checked, euclidean_gradient, self.depth)
-        tables = None if self.depth == 1 else weight_tables(checked.s, self.depth)
+            return from_factor_derivative(checked, euclidean_gradient, self.metric)
         with np.errstate(over="ignore", invalid="ignore"):
-            normal = None if tables is None else tables.normal
-            gradient = tangent.project(checked, euclidean_gradient, normal)
-            if tables is not None:
-                core = gradient.M * tables.tangential
-                gradient = FixedRankTangentVector(gradient.Up, core, gradient.Vp)
+            gradient = self.metric.gradient(checked, euclidean_gradient)
             if ordinary(gradient):
                 return gradient
-        return rescaled.gradient(checked, euclidean_gradient, self.depth)
+        return rescaled.gradient(checked, euclidean_gradient, self.metric)
 
     def euclidean_to_riemannian_hessian(
         self, point: Any, euclidean_gradient: Any, euclidean_hessian: Any, tangent_vector: Any
@@ -163,7 +158,7 @@ class Derivatives(Metric):
                 as_ambient(G, (self.m, self.n), checked)
                 for G in (euclidean_gradient, euclidean_hessian)
             )
-        arguments = checked, euclidean_gradient, euclidean_hessian, vector, self.depth
+        arguments = checked, euclidean_gradient, euclidean_hessian, vector, self.metric
         if moderate(checked.s):
             convert = hessians.from_factor_derivatives if triples[0] else hessians.from_ambient
             with np.errstate(over="ignore", invalid="ignore"):
@@ -219,7 +214,7 @@ class Derivatives(Metric):
         """
         checked = self._point(point)
         a, b = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
-        return connection.christoffel(checked, a, b, self.depth)
+        return christoffel(checked, a, b, self.metric)
 
     def sectional_curvature(
         self, point: Any, tangent_vector_a: Any, tangent_vector_b: Any
@@ -257,7 +252,7 @@ class Derivatives(Metric):
         True
         """
         # In units of their own: only the curvature itself must fit into floating point.
-        checked, of_point = unit_point(self._point(point))
+        checked, of_point = point_in_unit(self._point(point), self.metric)
         vectors = self._tangent(tangent_vector_a), self._tangent(tangent_vector_b)
         (a, _), (b, _) = (unit_vector(vector) for vector in vectors)
         for name, vector in (("first", a), ("second", b)):
@@ -273,6 +268,6 @@ class Derivatives(Metric):
                 "the two tangent vectors span no plane: after both are brought to length 1, the "
                 f"part of the second that is orthogonal to the first has length {length:.2e}"
             )
-        value = curvature.curvature_form(checked, a, rest / length, self.depth)
-        factor, exponent = power(of_point, 0, -2, self.depth)
+        value = curvature.curvature_form(checked, a, rest / length, self.metric)
+        factor, exponent = power(of_point, 0, -2, self.metric.homogeneity)
         return restored_number("the curvature", value * factor, exponent)

@@ -27,6 +27,8 @@ class FixedRank(Motion):
     depth : float
         The depth N: any real number >= 1, or ``math.inf`` for the limit of N g, which exists for
         k = m = n only.
+    metric : SpectralMetric
+        In place of the depth, any other metric: one of depth N is ``DepthMetric(N)``.
     rng : numpy.random.Generator, int or None
         A generator, or the seed of one, for what is drawn without a generator of its own: by
         pymanopt, which asks for random starts, simplices and swarms by itself. Draws follow each
@@ -37,17 +39,19 @@ class FixedRank(Motion):
     ----------
     m, n, k : int
         Sizes and rank.
-    depth : float
-        The depth N. The dimension (m + n - k) k is ``dim``.
+    metric : SpectralMetric
+        The metric.
+    depth : float or None
+        The depth N, or None where the metric has none. The dimension (m + n - k) k is ``dim``.
     rng : numpy.random.Generator or None
         The generator for draws that name none.
 
     Raises
     ------
     TypeError, ValueError
-        If sizes are not positive integers, k > min(m, n), N < 1, or N is infinite where
-        the metric does not exist. All methods raise ValueError where parts of a point or
-        vector have wrong shapes, or NaN or infinite values come in.
+        If sizes are not positive integers, k > min(m, n), N < 1, N is infinite where the metric
+        does not exist, or depth and metric are both given. All methods raise ValueError where
+        parts of a point or vector have wrong shapes, or NaN or infinite values come in.
 
     References
     ----------

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
-from fixedrank._checks import Array, Seed, positive_integer, real_depth, require_finite
+from fixedrank._checks import Array, Seed, positive_integer, require_finite
 from fixedrank.geometry import retraction
-from fixedrank.geometry.operator import require_metric
+from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.orthonormal import orthonormal_columns
 from fixedrank.geometry.points import (
     FixedRankPoint,
@@ -20,6 +21,11 @@ from fixedrank.geometry.points import (
     as_point,
     as_tangent,
     checked_point,
+)
+
+_NAMED = (
+    "the depth N is named, as depth=2, and depth=1 is the embedded metric, that of pymanopt's "
+    "FixedRankEmbedded"
 )
 
 
@@ -32,36 +38,71 @@ def _of_fixed_rank(init: Callable[..., None]) -> Callable[..., None]:
         try:
             signature.bind(self, *sizes, **named)
         except TypeError as error:
-            raise TypeError(
-                f"FixedRank(m, n, k, *, depth): {error}; the depth N is named, as depth=2, and "
-                "depth=1 is the embedded metric, that of pymanopt's FixedRankEmbedded"
-            ) from None
+            raise TypeError(f"FixedRank(m, n, k, *, depth): {error}; {_NAMED}") from None
         init(self, *sizes, **named)
 
     return checked
+
+
+def _chosen(depth: float | None, metric: SpectralMetric | None) -> SpectralMetric:
+    """Return the metric that one of two arguments gives."""
+    if metric is None:
+        if depth is None:
+            raise TypeError(
+                "FixedRank(m, n, k, *, depth): depth must be a real number N >= 1 or math.inf, got "
+                f"None; {_NAMED}"
+            )
+        return as_metric(depth)
+    if depth is not None:
+        raise ValueError(
+            f"the metric of FixedRank is given twice, as depth={depth} and as metric={metric!r}: "
+            "leave one of them out"
+        )
+    if not isinstance(metric, SpectralMetric):
+        raise TypeError(
+            f"metric must be an object of a class derived from SpectralMetric, got {metric!r}; "
+            "the depth N is named, as depth=2"
+        )
+    return metric
 
 
 class Matrices(Manifold):
     """The set M_k of real m x n matrices of rank k, in factors."""
 
     @_of_fixed_rank
-    def __init__(self, m: int, n: int, k: int, *, depth: float, rng: Seed = None) -> None:
+    def __init__(
+        self,
+        m: int,
+        n: int,
+        k: int,
+        *,
+        depth: float | None = None,
+        metric: SpectralMetric | None = None,
+        rng: Seed = None,
+    ) -> None:
         self.m, self.n, self.k = (
             positive_integer(name, value) for name, value in (("m", m), ("n", n), ("k", k))
         )
         if self.k > min(self.m, self.n):
             raise ValueError(f"the rank k = {k} exceeds min(m, n) = min({m}, {n}) = {min(m, n)}")
-        self.depth = real_depth(depth)
-        require_metric(self.m, self.n, self.k, self.depth)
+        self.metric = _chosen(depth, metric)
+        self.metric.check_sizes(self.m, self.n, self.k)
         self.rng = None if rng is None else np.random.default_rng(rng)
         super().__init__(
-            f"Manifold of {m}x{n} matrices of rank {k} with the depth-{self.depth:g} metric",
+            f"Manifold of {m}x{n} matrices of rank {k} with the "
+            + (f"metric {self.metric}" if self.depth is None else f"depth-{self.depth:g} metric"),
             (self.m + self.n - self.k) * self.k,
             point_layout=3,
         )
 
     def __repr__(self) -> str:
-        return f"FixedRank({self.m}, {self.n}, {self.k}, depth={self.depth:g})"
+        which = f"metric={self.metric}" if self.depth is None else f"depth={self.depth:g}"
+        return f"FixedRank({self.m}, {self.n}, {self.k}, {which})"
+
+    @property
+    def depth(self) -> float | None:
+        """The depth N, or None where the metric has none."""
+        return self.metric.depth
 
     def point(self, W: Any) -> FixedRankPoint:
         """Return the best rank-k approximation of a matrix as a point.

@@ -9,11 +9,12 @@ import numpy as np
 
 from fixedrank._checks import Seed
 from fixedrank._linear_algebra import inner
-from fixedrank.geometry import spectrum, tangent
+from fixedrank.geometry import tangent
 from fixedrank.geometry.manifold.tangents import TangentSpaces
-from fixedrank.geometry.operator import DepthOperator
+from fixedrank.geometry.metric.operator import DepthOperator
+from fixedrank.geometry.metric.products import scaled_inner_product
+from fixedrank.geometry.metric.tables import tables
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.spectrum import weight_tables
 from fixedrank.geometry.tall import dot, scaled_columns
 from fixedrank.geometry.units import power, restored, restored_number
 
@@ -46,7 +47,7 @@ class Metric(TangentSpaces):
         >>> manifold.operator(manifold.random_point(rng=0))
         <DepthOperator of depth 2 at a 4x3 matrix of rank 2>
         """
-        return DepthOperator(self._point(point), self.depth)
+        return DepthOperator(self._point(point), self.metric)
 
     def inner_product(self, point: Any, tangent_vector_a: Any, tangent_vector_b: Any) -> float:
         """Return g_W(a, b), the closed form of equation (8).
@@ -88,7 +89,7 @@ class Metric(TangentSpaces):
         value, of_point, exponent = self._scaled_inner_product(self._point(point), a, b)
         if of_point == exponent == 0:
             return value
-        factor, shift = power(of_point, -2, 2, self.depth)
+        factor, shift = power(of_point, -2, 2, self.metric.homogeneity)
         return restored_number("the inner product", value * factor, exponent + shift)
 
     def norm(self, point: Any, tangent_vector: Any) -> float:
@@ -126,14 +127,14 @@ class Metric(TangentSpaces):
         if of_point == exponent == 0:
             return math.sqrt(square)
         # The square may be beyond floating point where the length is not.
-        factor, shift = power(of_point, -1, 1, self.depth)
+        factor, shift = power(of_point, -1, 1, self.metric.homogeneity)
         return restored_number("the length", math.sqrt(square) * factor, exponent // 2 + shift)
 
     def _scaled_inner_product(
         self, point: FixedRankPoint, a: FixedRankTangentVector, b: FixedRankTangentVector
     ) -> tuple[float, int, int]:
-        """Return what spectrum.scaled_inner_product does, with the value checked."""
-        result = spectrum.scaled_inner_product(point, a, b, self.depth)
+        """Return what products.scaled_inner_product does, with the value checked."""
+        result = scaled_inner_product(point, a, b, self.metric)
         if not math.isfinite(result[0]):
             s = point.s
             raise ValueError(
@@ -184,16 +185,17 @@ class Metric(TangentSpaces):
         length = math.sqrt(square)
         if not math.isfinite(length):
             raise ValueError("the point has NaN or infinite values")
-        tables = weight_tables(checked.s, self.depth)
+        tangential, left, right, exponent = tables(checked.s, self.metric)
         # An odd power of two has no root that is one.
-        exponent, odd = divmod(tables.exponent, 2)
+        exponent, odd = divmod(exponent, 2)
         factor = math.sqrt(2**odd) / length
-        normal = np.sqrt(tables.normal) * factor
-        core *= np.sqrt(tables.tangential) * factor
+        core *= np.sqrt(tangential) * factor
+        on_left = np.sqrt(left) * factor
+        on_right = on_left if right is left else np.sqrt(right) * factor
         vector = FixedRankTangentVector(
-            scaled_columns(up, normal, in_place=True),
+            scaled_columns(up, on_left, in_place=True),
             core,
-            scaled_columns(vp, normal, in_place=True),
+            scaled_columns(vp, on_right, in_place=True),
         )
         return vector if exponent == 0 else restored("the tangent vector", vector, exponent)
 
@@ -211,7 +213,7 @@ class Metric(TangentSpaces):
         >>> fixedrank.FixedRank(4, 3, 2, depth=2).typical_dist
         2.0
         """
-        return math.sqrt(self.k * (1.0 if math.isinf(self.depth) else self.depth))
+        return self.metric.typical_dist(self.k)
 
     def log_volume_density(self, point: Any) -> float:
         r"""Return ln sqrt(det g_W), the density of the Riemannian volume.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fixedrank.geometry import connection, geodesics, logarithm, retraction
+from fixedrank.geometry import geodesics, logarithm, retraction
 from fixedrank.geometry.manifold.derivatives import Derivatives
+from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.tangency import require_point, require_tangent
-from fixedrank.geometry.units import restored
 
 _SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
@@ -93,10 +93,8 @@ class Motion(Derivatives):
         (array([5.0625]), array([5.0625]))
         """
         checked, vector = self._point(point), self._tangent(tangent_vector)
-        bent, exponent = connection.scaled_christoffel(checked, vector, vector, self.depth)
-        if exponent != 0:
-            # Beside W and Z the term may well be too small for floating point.
-            bent = restored("the Christoffel term", bent, exponent, may_vanish=True)
+        # Beside W and Z the term may well be too small for floating point.
+        bent = christoffel(checked, vector, vector, self.metric, may_vanish=True)
         return retraction.retract(checked, vector - bent / 2)
 
     def exp(self, point: Any, tangent_vector: Any, *, rtol: float = 1e-10) -> FixedRankPoint:
@@ -144,7 +142,7 @@ class Motion(Derivatives):
         """
         start = self._start(point)
         vector = self._velocity(start, tangent_vector)
-        return geodesics.exponential(start, vector, self.depth, _tolerance(rtol))
+        return geodesics.exponential(start, vector, self.metric, _tolerance(rtol))
 
     def parallel_transport(
         self, point: Any, direction: Any, tangent_vector: Any, *, rtol: float = 1e-10
@@ -193,7 +191,7 @@ class Motion(Derivatives):
             start,
             self._velocity(start, direction, "the direction"),
             self._velocity(start, tangent_vector),
-            self.depth,
+            self.metric,
             _tolerance(rtol),
         )
 
@@ -239,7 +237,7 @@ class Motion(Derivatives):
         array([[3.]])
         """
         return logarithm.logarithm(
-            self._start(point_a), self._start(point_b), self.depth, _tolerance(rtol)
+            self._start(point_a), self._start(point_b), self.metric, _tolerance(rtol)
         )
 
     def dist(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> float:
@@ -278,7 +276,7 @@ class Motion(Derivatives):
         3.0
         """
         a, b = sorted(map(self._start, (point_a, point_b)), key=lambda p: tuple(p.s))
-        return logarithm.distance(a, b, self.depth, _tolerance(rtol))
+        return logarithm.distance(a, b, self.metric, _tolerance(rtol))
 
     def pair_mean(self, point_a: Any, point_b: Any, *, rtol: float = 1e-8) -> FixedRankPoint:
         """Return the midpoint of a geodesic between two points.

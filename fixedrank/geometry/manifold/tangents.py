@@ -9,8 +9,8 @@ import numpy as np
 
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry import tangent
-from fixedrank.geometry.hessians import rotations
 from fixedrank.geometry.manifold.matrices import Matrices
+from fixedrank.geometry.metric.hessians import rotations
 from fixedrank.geometry.points import FactorDirections, FixedRankTangentVector
 from fixedrank.geometry.tall import add_product, scaled_columns
 

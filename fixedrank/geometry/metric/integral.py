@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array, real_depth
+from fixedrank._checks import Array
+from fixedrank.geometry.metric.depth import known_depth
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import checked_point, checked_tangent
 from fixedrank.geometry.units import power, restored_number, unit_point, unit_vector
 
@@ -15,7 +17,7 @@ _BLOCK = 1 << 20
 
 
 def integral_inner_product(
-    point: Any, Z1: Any, Z2: Any, depth: float, *, rtol: float = 1e-10
+    point: Any, Z1: Any, Z2: Any, depth: float | SpectralMetric, *, rtol: float = 1e-10
 ) -> float:
     r"""Return g_W(Z1, Z2) by quadrature of its integral form.
 
@@ -75,7 +77,7 @@ def integral_inner_product(
     """
     checked = checked_point(point)
     a, b = checked_tangent(checked, Z1, "Z1"), checked_tangent(checked, Z2, "Z2")
-    number = real_depth(depth)
+    number = known_depth(depth, "the integral form")
     if number == 1 or math.isinf(number):
         raise ValueError(
             f"the integral form needs 1 < N < infinity, got N = {depth} "

@@ -1,98 +1,31 @@
-r"""Divided differences of f(x) = x^(1/N) at x_i = s_i^2, which carry the derivative of the metric.
+r"""Divided differences of f(x) = x^p at x_i = s_i^2, without a difference of nearby numbers.
 
-The metric divides entry (i, j) of M by c_ij = 1 / f[x_i, x_j]. Its derivative holds the second
-differences f[x_i, x_l, x_j] and, where one of the indices is normal (x = 0), the first differences
-of f(x)/x. At infinite depth f is the logarithm. No difference of nearby numbers is formed.
+The derivative of the depth-N metric is made of the second ones of x^(1/N), and where an index is
+normal (x = 0) of the first ones of f(x)/x. At infinite depth f is the logarithm.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
-from fixedrank.geometry.spectrum import (
-    complement,
-    log_ratios,
-    normal_weights,
-    tangential_weights,
-)
-from fixedrank.geometry.units import power, unit_values
 
-# Up to this depth a sum of products of powers is cheaper than logarithms.
-_POLYNOMIAL_DEPTH = 32
 # Nodes and largest ratio x_i / x_j for which the quadrature below is exact to round-off: its
 # integrand is analytic in the ellipse with sum of half-axes 3 + sqrt(8), and 5.8^(-24) = 4e-19.
 _NODES, _NARROW = 12, 2.0
 
 
-class Weights(NamedTuple):
-    """What the metric and its derivative need at one point: c_ij, c_j0 and divided differences.
-
-    `second` holds f[x_i, x_l, x_j] (k x k x k), `first` holds f[0, x_i, x_j] (k x k); for a stack
-    of singular values each has the axes of the stack in front.
-    """
-
-    tangential: Array
-    normal: Array
-    second: Array
-    first: Array
+def log_ratios(s: Array) -> tuple[Array, Array, Array]:
+    """Return ln(s_>^2 / s_<^2) for all pairs, without cancellation, and s_>, s_< themselves."""
+    column, row = s[..., :, None], s[..., None, :]
+    larger, smaller = np.maximum(column, row), np.minimum(column, row)
+    return 2 * np.log1p((larger - smaller) / smaller), larger, smaller
 
 
-def weights(s: Array, depth: float) -> Weights:
-    """Return the weights at singular values s; those of the last points asked for are kept."""
-    return _kept_weights(s.tobytes(), depth)
-
-
-# The optimisers ask for many products at one point; k^3 numbers are kept for each.
-@functools.lru_cache(maxsize=2)
-def _kept_weights(values: bytes, depth: float) -> Weights:
-    s, exponent = unit_values(np.frombuffer(values))
-    result = stacked_weights(s, depth)
-    if exponent != 0:
-        result = _in_unit(result, exponent, depth)
-    for array in result:
-        array.flags.writeable = False
-    return result
-
-
-def _in_unit(w: Weights, exponent: int, depth: float) -> Weights:
-    """Return the weights at s 2^e from those at s.
-
-    Made where the largest s is about 1, they have the same round-off in every unit.
-    """
-    weight, weight_exponent = power(exponent, 2, -2, depth)
-    difference, difference_exponent = power(exponent, -4, 2, depth)
-    with np.errstate(over="ignore"):
-        return Weights(
-            *(np.ldexp(part * weight, weight_exponent) for part in w[:2]),
-            *(np.ldexp(part * difference, difference_exponent) for part in w[2:]),
-        )
-
-
-def stacked_weights(s: Array, depth: float) -> Weights:
-    """Return the weights for singular values on the last axis of s."""
-    tangential = tangential_weights(s, depth)
-    if depth == 1:
-        second = np.zeros((*tangential.shape, s.shape[-1]))
-    elif depth <= _POLYNOMIAL_DEPTH and depth == int(depth):
-        pairs = tangential[..., :, :, None] * tangential[..., None, :, :]
-        pairs *= tangential[..., :, None, :]
-        second = _homogeneous(s ** (2 / depth), int(depth) - 2)
-        second /= -pairs
-    else:
-        second = second_differences(s, 1 / depth, one_minus=complement(depth))
-    # Normal directions carry no metric at infinite depth, and there are none.
-    finite = depth < math.inf
-    first = first_differences(s, -complement(depth)) if finite else np.zeros_like(tangential)
-    return Weights(tangential, normal_weights(s, depth), second, first)
-
-
-def _homogeneous(p: Array, degree: int) -> Array:
+def sums_of_monomials(p: Array, degree: int) -> Array:
     """Return the sums of all monomials of one degree in p_i, p_l, p_j, for all i, l, j."""
     k = p.shape[-1]
     powers = p[..., None] ** np.arange(degree, -1, -1)

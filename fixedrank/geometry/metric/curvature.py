@@ -1,4 +1,4 @@
-r"""Sectional curvature of the depth-N metric.
+r"""Sectional curvature of a metric.
 
 Near W, with singular values in descending order, the matrices of rank k are L D R^T in the frame
 of W, where L = [I + A; P] and R = [I + B; Q] with A and B strictly lower triangular, and D is
@@ -9,8 +9,9 @@ line of v in them, and their Christoffel symbols at W,
                       - g(Gamma(x, x), Gamma(y, y)).
 
 In orthonormal frames the metric at a core C is <M, f[X, Y](M)> + <P^T P, F(Y)> + <Q^T Q, F(X)>,
-where X = C C^T, Y = C^T C, f[., .] is the first divided difference of f(x) = x^(1/N) and
-F(x) = f(x)/x: T holds their divided differences of up to third order.
+where X = C C^T, Y = C^T C, f[., .] is the first divided difference of f and F(x) = (f(x) - f_0)/x,
+with f_0 of the left in the first F and of the right in the second: T holds their divided
+differences of up to third order.
 
 Straight lines of the embedding would serve as well, and be simpler. But singular values of very
 different sizes s_max and s_min bend in them, by powers of s_max / s_min that the curvature does
@@ -19,35 +20,34 @@ not hold; here they do not, as in Gaussian elimination with the large pivots fir
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
-from fixedrank.geometry.connection import chain
-from fixedrank.geometry.differences import second_differences, weights
+from fixedrank.geometry.metric.connection import chain
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.spectrum import complement
-
-# The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
-_STEP, _DIGITS = 0.4, 40.0
 
 
 def curvature_form(
-    point: FixedRankPoint, x: FixedRankTangentVector, y: FixedRankTangentVector, depth: float
+    point: FixedRankPoint,
+    x: FixedRankTangentVector,
+    y: FixedRankTangentVector,
+    metric: SpectralMetric,
 ) -> float:
     """Return g(R(x, y) y, x): the sectional curvature where x and y are orthonormal."""
     order = np.argsort(-point.s)
     x, y = (_sorted(vector, order) for vector in (x, y))
-    metric = _Metric(point.s[order], depth)
+    at = _AtPoint(point.s[order], metric)
     plus, minus = x + y, x - y
-    value = metric.second(plus, plus) - metric.second(plus, minus)
-    value += metric.second(minus, minus) - metric.second(minus, plus)
-    value = value / 16 - (metric.second(y, x) + metric.second(x, y)) / 2
-    xy, xx, yy = (metric.christoffel(a, b) for a, b in ((x, y), (x, x), (y, y)))
-    return value + metric.inner_product(xy, xy) - metric.inner_product(xx, yy)
+    value = at.second(plus, plus) - at.second(plus, minus)
+    value += at.second(minus, minus) - at.second(minus, plus)
+    value = value / 16 - (at.second(y, x) + at.second(x, y)) / 2
+    xy, xx, yy = (at.christoffel(a, b) for a, b in ((x, y), (x, x), (y, y)))
+    return value + at.inner_product(xy, xy) - at.inner_product(xx, yy)
 
 
 def _sorted(vector: FixedRankTangentVector, order: NDArray[np.intp]) -> FixedRankTangentVector:
@@ -71,32 +71,43 @@ class _Side(NamedTuple):
     normal: Array
 
 
-class _Metric:
+class _Normal(NamedTuple):
+    """The weights of the normal directions of one side, F and its differences."""
+
+    weights: Array
+    F: Array
+    first: Array
+    second: Array
+
+    def second_order(self, gram: Array, x: Array) -> float:
+        """Return the second-order term of <gram, F(x)>."""
+        change = self.first * x[2] + chain(self.second, x[1], x[1])
+        return float(
+            np.diagonal(gram[2]) @ self.F
+            + np.vdot(gram[1], self.first * x[1])
+            + np.vdot(gram[0], change)
+        )
+
+
+class _AtPoint:
     """The metric at one point and its derivatives in the coordinates (A, P, B, Q, D)."""
 
-    def __init__(self, s: Array, depth: float) -> None:
-        w = weights(s, depth)
-        self.s, self.normal = s, w.normal
-        self.f_first, self.f_second, self.F_first = 1 / w.tangential, w.second, w.first
-        if depth == 1 or math.isinf(depth):
-            # The embedded metric has F = 1; at infinite depth there are no normal directions.
-            self.F, self.F_second = np.full(s.shape, float(depth == 1)), np.zeros(w.second.shape)
-        else:
-            self.F, self.F_second = 1 / w.normal, second_differences(s, -complement(depth))
-        logs = 2 * np.log(s)
-        nodes = np.arange(logs.min() - _DIGITS, logs.max() + _DIGITS, _STEP)
-        power = 1.0 if math.isinf(depth) else 1 + 1 / depth
-        # sin(pi/N) = sin(pi (1 - 1/N)), which is the accurate one near N = 1.
-        angle = min(1 / depth, complement(depth))
-        scale = 1.0 if math.isinf(depth) else math.sin(math.pi * angle) / math.pi
-        # A fourth root of the factor exp(power x) for each of the four resolvents.
-        self._roots = np.exp(power / 8 * nodes[:, None] - np.logaddexp(nodes[:, None], logs) / 2)
-        self._scale = 0.0 if depth == 1 else _STEP * scale
+    def __init__(self, s: Array, metric: SpectralMetric) -> None:
+        w = weights(s, metric)
+        self.s, self.f_first, self.f_second = s, 1 / w.tangential, w.second
+        second = metric.normal_second(s)
+        sides = (w.left, w.first_left, second[0]), (w.right, w.first_right, second[1])
+        self.left, self.right = (
+            _Normal(side, 1 / side if metric.normal_directions else 0 * side, *differences)
+            for side, *differences in sides
+        )
+        self._third = metric.third(s)
 
     def inner_product(self, a: FixedRankTangentVector, b: FixedRankTangentVector) -> float:
         """Return g(a, b)."""
-        normal = np.einsum("ij,ij->j", a.Up, b.Up) + np.einsum("ij,ij->j", a.Vp, b.Vp)
-        return float(np.vdot(a.M * self.f_first, b.M) + normal @ self.F)
+        normal = np.einsum("ij,ij->j", a.Up, b.Up) @ self.left.F
+        normal += np.einsum("ij,ij->j", a.Vp, b.Vp) @ self.right.F
+        return float(np.vdot(a.M * self.f_first, b.M) + normal)
 
     def christoffel(
         self, a: FixedRankTangentVector, b: FixedRankTangentVector
@@ -118,11 +129,14 @@ class _Metric:
         raised = np.where(ratio < 0.5, quotient, second + f[:, None, :] / s[l])
         second = np.where((l <= near) & (l < far), raised, second) / f[:, None, :]
         core = chain(second, a.M, b.M) + chain(second, b.M, a.M)
-        first = np.where(l[0] <= j[0], f / s[:, None], self.F_first * s[:, None]) * self.normal
+        left, right = (
+            np.where(l[0] <= j[0], f / s[:, None], side.first * s[:, None]) * side.weights
+            for side in (self.left, self.right)
+        )
         return FixedRankTangentVector(
-            a.Up @ (first * b.M) + b.Up @ (first * a.M),
+            a.Up @ (left * b.M) + b.Up @ (left * a.M),
             core,
-            a.Vp @ (first * b.M.T) + b.Vp @ (first * a.M.T),
+            a.Vp @ (right * b.M.T) + b.Vp @ (right * a.M.T),
         )
 
     def second(self, v: FixedRankTangentVector, w: FixedRankTangentVector) -> float:
@@ -145,29 +159,9 @@ class _Metric:
         result = 2 * np.vdot(m[2], f1 * m[0]) + np.vdot(m[1], f1 * m[1])
         result += 2 * np.vdot(m[1], chain(f2, x[1], m[0]) + chain(f2, m[0], y[1]))
         result += np.vdot(m[0], chain(f2, x[2], m[0]) + chain(f2, m[0], y[2]))
-        result += self._third(m[0], x[1], y[1]) + self._normal(p, y) + self._normal(q, x)
+        result += self._third(m[0], x[1], y[1])
+        result += self.left.second_order(p, y) + self.right.second_order(q, x)
         return float(2 * result)
-
-    def _normal(self, gram: Array, x: Array) -> float:
-        """Return the second-order term of <gram, F(x)>."""
-        change = self.F_first * x[2] + chain(self.F_second, x[1], x[1])
-        return float(
-            np.diagonal(gram[2]) @ self.F
-            + np.vdot(gram[1], self.F_first * x[1])
-            + np.vdot(gram[0], change)
-        )
-
-    def _third(self, m: Array, x: Array, y: Array) -> float:
-        """Return the sum of f[i, a, b, j] m_ij (x_ia x_ab m_bj + x_ia m_ab y_bj + m_ia y_ab y_bj).
-
-        The differences are c times the integral of t^(1/N) over the product of the t + s^2, with
-        c = sin(pi/N)/pi, so that for each node of the quadrature the sums are matrix products.
-        """
-        roots = self._roots
-        frame = roots[:, :, None] * roots[:, None, :]
-        m, x, y = frame * m, frame * x, frame * y
-        xm, my = x @ m, m @ y
-        return self._scale * float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
 
 
 def _side(a: Array, p: Array, w_a: Array, w_p: Array) -> _Side:

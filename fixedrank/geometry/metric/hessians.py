@@ -1,6 +1,6 @@
 r"""The Riemannian Hessian from Euclidean Hessian-vector products.
 
-With X = grad f = A(P_T G), the Hessian of the depth-N metric is
+With X = grad f = A(P_T G), the Hessian of a metric is
 
     g(Hess f[Z], Y) = <Hess_1 f[Z], Y> - g(X, Gamma(Z, Y))
 
@@ -18,7 +18,14 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.agreement import (
+from fixedrank.geometry.ambient import (
+    LowRank,
+    ambient_products,
+    as_ambient,
+    times,
+    transposed_times,
+)
+from fixedrank.geometry.metric.agreement import (
     Tolerances,
     agreement,
     differences,
@@ -27,19 +34,11 @@ from fixedrank.geometry.agreement import (
     precision,
     slopes_beyond_product,
 )
-from fixedrank.geometry.ambient import (
-    LowRank,
-    ambient_products,
-    as_ambient,
-    times,
-    transposed_times,
-)
-from fixedrank.geometry.connection import Bend, bend
-from fixedrank.geometry.differences import weights
-from fixedrank.geometry.gradients import checked_derivative
+from fixedrank.geometry.metric.gradients import checked_derivative
+from fixedrank.geometry.metric.singular_values import TIED, parting, second_derivative
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import weights
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.singular_values import TIED, parting, second_derivative
-from fixedrank.geometry.spectrum import normal_weights
 from fixedrank.geometry.tall import (
     add_product,
     column_products,
@@ -72,7 +71,11 @@ class _Side(NamedTuple):
 
 
 def from_ambient(
-    point: FixedRankPoint, gradient: Any, hessian: Any, vector: FixedRankTangentVector, depth: float
+    point: FixedRankPoint,
+    gradient: Any,
+    hessian: Any,
+    vector: FixedRankTangentVector,
+    metric: SpectralMetric,
 ) -> FixedRankTangentVector:
     """Return Hess f[Z] from the m x n matrices G and D^2 f [Z]."""
     u, s, vt = point
@@ -104,11 +107,15 @@ def from_ambient(
             _Side(u, gv, None, left, None, g_core, h_core * s + across, True),
             _Side(vt.T, gtu, None, right, None, g_core.T, h_core.T * s + along.T, True),
         )
-    return _riemannian(point, g_core, h_core, (along, across), *sides, vector, depth, 0)
+    return _riemannian(point, g_core, h_core, (along, across), *sides, vector, metric, 0)
 
 
 def from_factor_derivatives(
-    point: FixedRankPoint, gradient: Any, hessian: Any, vector: FixedRankTangentVector, depth: float
+    point: FixedRankPoint,
+    gradient: Any,
+    hessian: Any,
+    vector: FixedRankTangentVector,
+    metric: SpectralMetric,
 ) -> FixedRankTangentVector:
     """Return Hess f[Z] from (du, ds, dvt) and their derivatives along the embedding of Z.
 
@@ -172,7 +179,7 @@ def from_factor_derivatives(
         _Side(u, du, None, hu, -(b.T * s + stretch) / column, left, h_left, False),
         _Side(vt.T, dvt.T, None, hvt.T, -(a * s + stretch) / column, right.T, h_right.T, False),
         vector,
-        depth,
+        metric,
         1,
     )
 
@@ -185,7 +192,7 @@ def _riemannian(
     left: _Side,
     right: _Side,
     vector: FixedRankTangentVector,
-    depth: float,
+    metric: SpectralMetric,
     shift: int,
 ) -> FixedRankTangentVector:
     """Return Hess f[Z]; the `first` of both sides is G V S^shift and G^T U S^shift.
@@ -193,19 +200,14 @@ def _riemannian(
     The pair `normal` holds Up^T G V S^shift and S^shift U^T G Vp.
     """
     s = point.s
-    w = weights(s, depth)
-    scale, last = normal_weights(s, depth, shift), normal_weights(s, depth, shift=1)
-    if depth == 1:
-        zero = np.zeros(w.tangential.shape)
-        bent = Bend(zero, zero, zero)
-    else:
-        up_gram, vp_gram = normal[0] * scale, scale[:, None] * normal[1]
-        bent = bend(s, w, g_core * w.tangential, vector.M, up_gram, vp_gram)
-    first_scale = scale[:, None] * w.normal
+    w, rates = weights(s, metric), metric.normal_rates(s)
+    on_left, on_right = rates if shift == 1 else (w.left, w.right)
+    up_gram, vp_gram = normal[0] * on_left, on_right[:, None] * normal[1]
+    bent = metric.bend(s, w, g_core * w.tangential, vector.M, up_gram, vp_gram)
     return FixedRankTangentVector(
-        _normal_part(left, last, bent.up * first_scale),
+        _normal_part(left, rates[0], bent.up * (on_left[:, None] * w.left)),
         (h_core + bent.core) * w.tangential,
-        _normal_part(right, last, bent.vp * first_scale),
+        _normal_part(right, rates[1], bent.vp * (on_right[:, None] * w.right)),
     )
 
 

@@ -16,48 +16,47 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, real_array
-from fixedrank.geometry.agreement import off_diagonal
+from fixedrank.geometry.metric.agreement import off_diagonal
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import in_unit, tables
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.spectrum import (
-    normal_weights,
-    tangential_weights,
-    weight_tables,
-)
 from fixedrank.geometry.tall import dot, dot_at
 from fixedrank.geometry.tangent import without_range
-from fixedrank.geometry.units import power, unit_values
+from fixedrank.geometry.units import power
 
 # Of squares below this, a share of 1e-24 is not precise any more.
 _TINY = 1e-280
 
 
-def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, depth: float) -> float:
+def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, metric: SpectralMetric) -> float:
     """Return the length of the Riemannian gradient, sqrt(<A(G), G>), from G V and G^T U."""
     u, _, vt = point
     if point.s.size == 0:
         return 0.0
-    s, of_point = unit_values(point.s)
+    s, of_point = in_unit(point.s, metric)
     largest = float(max(np.abs(gv).max(), np.abs(gtu).max()))
     if not 0 < largest < math.inf:
         return largest
     of_gradient = math.frexp(largest)[1]
     gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
     middle = dot(u.T, gv)
-    normal = np.square(gv - dot(u, middle)).sum(0) + np.square(gtu - dot(vt.T, middle.T)).sum(0)
-    square = (tangential_weights(s, depth) * middle**2).sum()
-    length = math.sqrt(square + (normal_weights(s, depth) * normal).sum())
-    factor, exponent = power(of_point, 1, -1, depth)
+    left, right = metric.normal(s)
+    square = (metric.tangential(s) * middle**2).sum()
+    square += left @ np.square(gv - dot(u, middle)).sum(0)
+    square += right @ np.square(gtu - dot(vt.T, middle.T)).sum(0)
+    length = math.sqrt(square)
+    factor, exponent = power(of_point, 1, -1, metric.homogeneity)
     with np.errstate(over="ignore"):
         return float(np.ldexp(length * factor, exponent + of_gradient))
 
 
 def from_factor_derivative(
-    point: FixedRankPoint, derivative: Any, depth: float
+    point: FixedRankPoint, derivative: Any, metric: SpectralMetric
 ) -> FixedRankTangentVector:
-    """Return A_{W,N}(P_T G) from (du, ds, dvt).
+    """Return A_W(P_T G) from (du, ds, dvt).
 
-    Nothing blows up where a singular value is small, for N >= 2: each entry of M is divided by
-    the larger one of s_i and s_j, and the weight of the normal parts is s_j^(1-2/N).
+    Each entry of M is divided by the larger one of s_i and s_j. Nothing blows up where a singular
+    value is small, for depths N >= 2: the weight of the normal parts is s_j^(1-2/N) there.
     """
     u, s, vt = point
     du, ds, dvt = checked_derivative(point, derivative)
@@ -74,10 +73,12 @@ def from_factor_derivative(
     if not (np.vdot(by_left, by_left) <= 1e-24 * square and _TINY < square < math.inf):
         core = off_diagonal(point, derivative, (du, ds, dvt))
     core.flat[:: s.size + 1] = ds
-    core *= weight_tables(s, depth).tangential
-    normal = None if depth == 2 else normal_weights(s, depth, shift=1)
+    core *= tables(s, metric).tangential
+    on_left, on_right = metric.factor_weights(s)
     return FixedRankTangentVector(
-        without_range(u, du, left, normal), core, without_range(vt.T, dvt.T, right.T, normal)
+        without_range(u, du, left, on_left),
+        core,
+        without_range(vt.T, dvt.T, right.T, on_right),
     )
 
 

@@ -2,7 +2,7 @@
 
 With W = 2^a W~, G = 2^g G~, Z = 2^z Z~ and D^2 f [Z] = 2^h H~, where h = g + z - a, so that the
 Hessian adds terms of one size, the gradient is 2^g and the Hessian 2^h times that of the
-quantities with a tilde, times the power of 2^a by which A_{W,N} grows.
+quantities with a tilde, times the power of 2^a by which A_W grows; a is 0 where that is no power.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry import hessians, tangent
+from fixedrank.geometry import tangent
 from fixedrank.geometry.ambient import (
     ScaledMatrix,
     ambient_products,
@@ -20,31 +20,40 @@ from fixedrank.geometry.ambient import (
     times,
     transposed_times,
 )
-from fixedrank.geometry.gradients import checked_derivative, from_factor_derivative
-from fixedrank.geometry.operator import apply
+from fixedrank.geometry.metric import hessians
+from fixedrank.geometry.metric.gradients import checked_derivative, from_factor_derivative
+from fixedrank.geometry.metric.operator import apply
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import point_in_unit
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector, is_factor_derivative
-from fixedrank.geometry.units import exponent_of, power, restored, unit_point, unit_vector
+from fixedrank.geometry.units import exponent_of, power, restored, unit_vector
 
 _Triple = tuple[Array, Array, Array]
 
 
-def gradient(point: FixedRankPoint, derivative: Any, depth: float) -> FixedRankTangentVector:
-    """Return A_{W,N}(P_T G) from (du, ds, dvt) or from the matrix G."""
+def gradient(
+    point: FixedRankPoint, derivative: Any, metric: SpectralMetric
+) -> FixedRankTangentVector:
+    """Return A_W(P_T G) from (du, ds, dvt) or from the matrix G."""
     if not is_factor_derivative(derivative):
-        return apply(point, tangent.project(point, derivative), depth, "the gradient")
-    unit, of_point = unit_point(point)
+        return apply(point, tangent.project(point, derivative), metric, "the gradient")
+    unit, of_point = point_in_unit(point, metric)
     first = checked_derivative(point, derivative)
     exponent = _exponent_of(first, of_point)
-    factor, shift = power(of_point, 2, -2, depth)
-    vector = from_factor_derivative(unit, _divided(first, exponent, of_point), depth)
+    factor, shift = power(of_point, 2, -2, metric.homogeneity)
+    vector = from_factor_derivative(unit, _divided(first, exponent, of_point), metric)
     return restored("the gradient", vector, exponent + shift, factor)
 
 
 def hessian(
-    point: FixedRankPoint, first: Any, second: Any, vector: FixedRankTangentVector, depth: float
+    point: FixedRankPoint,
+    first: Any,
+    second: Any,
+    vector: FixedRankTangentVector,
+    metric: SpectralMetric,
 ) -> FixedRankTangentVector:
     """Return Hess f[Z] from two triples of derivatives or from two matrices."""
-    unit, of_point = unit_point(point)
+    unit, of_point = point_in_unit(point, metric)
     direction, of_vector = unit_vector(vector)
     if is_factor_derivative(first):
         first, second = checked_derivative(point, first), checked_derivative(point, second)
@@ -68,13 +77,17 @@ def hessian(
             _divided(first, of_first, of_point),
             _divided(second, of_second, of_point),
             direction,
-            depth,
+            metric,
         )
     else:
         result = hessians.from_ambient(
-            unit, ScaledMatrix(first, -of_first), ScaledMatrix(second, -of_second), direction, depth
+            unit,
+            ScaledMatrix(first, -of_first),
+            ScaledMatrix(second, -of_second),
+            direction,
+            metric,
         )
-    factor, shift = power(of_point, 2, -2, depth)
+    factor, shift = power(of_point, 2, -2, metric.homogeneity)
     return restored("the Hessian", result, of_second + shift, factor)
 
 

@@ -1,4 +1,4 @@
-"""The operator A_{W,N}, diagonal in the frame of the SVD of W."""
+"""The operator A_W, the inverse of the metric, diagonal in the frame of the SVD of W."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, real_array, real_depth
+from fixedrank._checks import Array, real_array
 from fixedrank.geometry import tangent
+from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import Tables, tables
 from fixedrank.geometry.points import (
     FactorDirections,
     FixedRankPoint,
@@ -17,48 +20,36 @@ from fixedrank.geometry.points import (
     checked_point,
     checked_tangent,
 )
-from fixedrank.geometry.spectrum import WeightTables, weight_tables
 from fixedrank.geometry.units import ordinary, restored, restored_values, unit_vector
 
 
-def require_metric(m: int, n: int, k: int, depth: float) -> None:
-    """Raise where the depth-N metric does not exist."""
-    if math.isinf(depth) and not k == m == n:
-        raise ValueError(
-            "at infinite depth the metric exists only on the invertible matrices, k = m = n "
-            f"(the normal directions degenerate), got m = {m}, n = {n}, k = {k}; use a finite depth"
-        )
-
-
 def apply(
-    point: FixedRankPoint, vector: FixedRankTangentVector, depth: float, name: str
+    point: FixedRankPoint, vector: FixedRankTangentVector, metric: SpectralMetric, name: str
 ) -> FixedRankTangentVector:
-    """Return A_{W,N}(Z) at any scale of W and Z.
+    """Return A_W(Z) at any scale of W and Z.
 
     Raises
     ------
     OverflowError
         If the result is beyond the range of floating point.
     """
-    return _multiplied(name, vector, weight_tables(point.s, depth))
+    return _multiplied(name, vector, tables(point.s, metric))
 
 
 def _multiplied(
-    name: str, vector: FixedRankTangentVector, tables: WeightTables
+    name: str, vector: FixedRankTangentVector, of_point: Tables
 ) -> FixedRankTangentVector:
     with np.errstate(over="ignore", invalid="ignore"):
-        image = _product(vector, tables)
-        if tables.exponent == 0 and ordinary(image):
+        image = _product(vector, of_point)
+        if of_point.exponent == 0 and ordinary(image):
             return image
     unit, exponent = unit_vector(vector)
-    return restored(name, _product(unit, tables), exponent + tables.exponent)
+    return restored(name, _product(unit, of_point), exponent + of_point.exponent)
 
 
-def _product(vector: FixedRankTangentVector, tables: WeightTables) -> FixedRankTangentVector:
-    normal = tables.normal
-    return FixedRankTangentVector(
-        vector.Up * normal, vector.M * tables.tangential, vector.Vp * normal
-    )
+def _product(vector: FixedRankTangentVector, of_point: Tables) -> FixedRankTangentVector:
+    tangential, left, right, _ = of_point
+    return FixedRankTangentVector(vector.Up * left, vector.M * tangential, vector.Vp * right)
 
 
 class DepthOperator:
@@ -73,15 +64,17 @@ class DepthOperator:
     ----------
     point : FixedRankPoint or tuple (u, s, vt)
         The point W of M_k, with arrays of shapes (m, k), (k,), (k, n).
-    depth : float
+    depth : float or SpectralMetric
         The depth N, any real number >= 1. N = 1 is the orthogonal projection to T_W, so
-        the identity on T_W. ``math.inf`` is the limit of A/N, for k = m = n only.
+        the identity on T_W. ``math.inf`` is the limit of A/N, for k = m = n only. Or another
+        metric, for the inverse of that one.
 
     Raises
     ------
     TypeError, ValueError
         If the point is not one (the message says which condition fails and by how much),
-        if the depth is not a number >= 1, or infinite where the limit does not exist.
+        if the depth is no metric and not a number >= 1, or the metric does not exist on these
+        matrices, as that of infinite depth.
 
     Examples
     --------
@@ -91,17 +84,27 @@ class DepthOperator:
     array([2., 5., 5., 8.])
     """
 
-    def __init__(self, point: FixedRankPoint | tuple[Array, Array, Array], depth: float) -> None:
+    def __init__(
+        self,
+        point: FixedRankPoint | tuple[Array, Array, Array],
+        depth: float | SpectralMetric,
+    ) -> None:
         self.point = checked_point(point)
-        self.depth = real_depth(depth)
+        self.metric = as_metric(depth)
         m, n, k = self.point.u.shape[0], self.point.vt.shape[1], self.point.s.size
-        require_metric(m, n, k, self.depth)
+        self.metric.check_sizes(m, n, k)
         self.shape = (m, n)
-        self._tables = weight_tables(self.point.s, self.depth)
+        self._tables = tables(self.point.s, self.metric)
+
+    @property
+    def depth(self) -> float | None:
+        """The depth N, or None for a metric that has none."""
+        return self.metric.depth
 
     def __repr__(self) -> str:
         (m, n), k = self.shape, self.point.s.size
-        return f"<DepthOperator of depth {self.depth:g} at a {m}x{n} matrix of rank {k}>"
+        of = f"of {self.metric}" if self.depth is None else f"of depth {self.depth:g}"
+        return f"<DepthOperator {of} at a {m}x{n} matrix of rank {k}>"
 
     def apply(self, Z: Any) -> FixedRankTangentVector:
         """Return A_{W,N}(Z).
@@ -169,12 +172,11 @@ class DepthOperator:
         True
         """
         up, core, vp = checked_tangent(self.point, Z)
-        tangential, normal, exponent, _ = self._tables
-        if math.isinf(self.depth):
-            # There are no normal directions, and their weight is zero.
-            normal = np.full_like(normal, np.inf)
+        tangential, left, right, exponent = self._tables
+        if not self.metric.normal_directions:
+            left = right = np.full_like(left, np.inf)
         with np.errstate(over="ignore"):
-            image = FixedRankTangentVector(up / normal, core / tangential, vp / normal)
+            image = FixedRankTangentVector(up / left, core / tangential, vp / right)
         return restored("A^{-1}(Z)", image, -exponent)
 
     def eigenvalues(self) -> Array:
@@ -183,7 +185,8 @@ class DepthOperator:
         Returns
         -------
         ndarray, shape ((m + n - k) k,)
-            c_ij for each entry of M, and s_j^(2-2/N), m + n - 2k times each.
+            c_ij for each entry of M, and s_j^(2-2/N), m + n - 2k times each. In general the weights
+            of the columns of Up, m - k times each, and of Vp, n - k times.
 
         Raises
         ------
@@ -197,9 +200,10 @@ class DepthOperator:
         >>> fixedrank.DepthOperator(point, depth=2).eigenvalues()
         array([4., 4., 4., 8.])
         """
-        tangential, normal, exponent, _ = self._tables
-        copies = sum(self.shape) - 2 * normal.size
-        values = np.sort(np.concatenate((tangential.ravel(), np.repeat(normal, copies))))
+        tangential, left, right, exponent = self._tables
+        of_up, of_vp = self._copies
+        normal = np.repeat(left, of_up), np.repeat(right, of_vp)
+        values = np.sort(np.concatenate((tangential.ravel(), *normal)))
         return (
             values if exponent == 0 else restored_values("the largest eigenvalue", values, exponent)
         )
@@ -219,11 +223,13 @@ class DepthOperator:
         >>> round(float(np.exp(fixedrank.DepthOperator(point, depth=2).logdet())), 9)
         512.0
         """
-        tangential, normal, exponent, _ = self._tables
-        copies = sum(self.shape) - 2 * normal.size
-        of_normal = copies * np.log(normal).sum() if copies else 0.0
-        units = exponent * math.log(2) * (tangential.size + copies * normal.size)
-        return float(np.log(tangential).sum() + of_normal + units)
+        tangential, left, right, exponent = self._tables
+        result, count = float(np.log(tangential).sum()), tangential.size
+        for weights, copies in zip((left, right), self._copies, strict=True):
+            if copies:
+                result += copies * float(np.log(weights).sum())
+                count += copies * weights.size
+        return result + exponent * math.log(2) * count
 
     def aslinearoperator(self) -> LinearOperator:
         """Return A_{W,N} on all of R^{m x n} as a SciPy LinearOperator.
@@ -250,6 +256,12 @@ class DepthOperator:
 
         size = self.shape[0] * self.shape[1]
         return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=np.float64)
+
+    @property
+    def _copies(self) -> tuple[int, int]:
+        """How many normal directions there are on the left and on the right."""
+        (m, n), k = self.shape, self.point.s.size
+        return m - k, n - k
 
     def _image(self, vector: FixedRankTangentVector) -> FixedRankTangentVector:
         return _multiplied("A(Z)", vector, self._tables)

@@ -1,0 +1,28 @@
+"""The Christoffel term at any scale of W and of the vectors."""
+
+from __future__ import annotations
+
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.units import restored
+
+
+def christoffel(
+    point: FixedRankPoint,
+    a: FixedRankTangentVector,
+    b: FixedRankTangentVector,
+    metric: SpectralMetric,
+    *,
+    may_vanish: bool = False,
+) -> FixedRankTangentVector:
+    """Return Gamma(a, b), by which the connection differs from that of the embedded metric.
+
+    Raises
+    ------
+    OverflowError
+        If the result is beyond the range of floating point, or below it where it may not vanish.
+    """
+    result, exponent = metric.christoffel(point, a, b)
+    if exponent == 0:
+        return result
+    return restored("the Christoffel term", result, exponent, may_vanish=may_vanish)

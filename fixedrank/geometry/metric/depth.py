@@ -1,0 +1,318 @@
+r"""The metric of depth N: f(x) = x^(1/N), its special case N = 1 and its limit N = infinity.
+
+With p = s^(2/N), entry (i, j) of M is multiplied by c_ij = sum_l p_i^(N-1-l) p_j^l and column j
+of Up and Vp by c_j0 = s_j^(2-2/N). For real N the sum is the quotient
+(s_i^2 - s_j^2) / (p_i - p_j), which cancels near ties; here it is never formed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from fixedrank._checks import Array, real_depth
+from fixedrank.geometry import tangent
+from fixedrank.geometry.metric.connection import Bend
+from fixedrank.geometry.metric.powers import (
+    first_differences,
+    log_ratios,
+    second_differences,
+    sums_of_monomials,
+)
+from fixedrank.geometry.metric.spectral import Sides, SpectralMetric, ThirdForm
+from fixedrank.geometry.metric.tables import Weights
+from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+
+# Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
+# products of powers than logarithms of k x k x k ones.
+_TABLE_DEPTH = 32
+# The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
+_STEP, _DIGITS = 0.4, 40.0
+_KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
+
+
+class DepthMetric(SpectralMetric):
+    r"""The metric g_W of depth N, for any real N >= 1, or the limit of N g_W at infinite depth.
+
+    It is the inverse of :math:`\mathcal{A}_{W,N}` of equation (7): :math:`f(x) = x^{1/N}`, and
+    the logarithm in the limit. At N = 1 it is the embedded metric, with its own short ways.
+
+    Parameters
+    ----------
+    depth : float
+        The depth N, a real number >= 1 or ``math.inf``.
+
+    Attributes
+    ----------
+    depth, homogeneity : float
+        The depth N: lengths are homogeneous of degree 1/N.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the depth is not a number >= 1.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> metric = fixedrank.DepthMetric(2)
+    >>> metric.tangential(np.array([4.0, 1.0]))
+    array([[8., 5.],
+           [5., 2.]])
+    >>> fixedrank.FixedRank(3, 2, 1, metric=metric)
+    FixedRank(3, 2, 1, depth=2)
+    """
+
+    depth: float
+    homogeneity: float
+    _whole: int | None
+
+    def __new__(cls, depth: float) -> DepthMetric:
+        """Return the metric of its kind: to users they are one type, as paths are in pathlib.
+
+        There is one object for each depth, so that what is kept for it is found by identity.
+        """
+        number = real_depth(depth)
+        known = _KNOWN.get(number)
+        if known is not None:
+            return known
+        kind = EmbeddedMetric if number == 1 else LimitMetric if math.isinf(number) else DepthMetric
+        self = super().__new__(kind)
+        self.depth = self.homogeneity = number
+        self._whole = int(number) if number <= _TABLE_DEPTH and number == int(number) else None
+        return _KNOWN.setdefault(number, self)
+
+    def __reduce__(self) -> tuple[type, tuple[float]]:
+        return DepthMetric, (self.depth,)
+
+    def __repr__(self) -> str:
+        return f"DepthMetric({self.depth:g})"
+
+    def tangential(self, s: Array) -> Array:
+        """Return the weights c_ij, exact to a few ulp at ties and for every depth."""
+        if self._whole is not None:
+            powers: Array = s[..., None] ** _exponents(self._whole)
+            return np.asarray(powers @ powers[..., ::-1].swapaxes(-1, -2))
+        # With d = ln(s_max^2 / s_min^2), and no cancellation,
+        # c = s_max^(2-2/N) (1 - e^-d) / (1 - e^(-d/N)).
+        d, larger, _ = log_ratios(s)
+        d[d == 0] = 1e-100  # a tie: the quotient below is its limit N there
+        ratio = np.expm1(-d) / np.expm1(-d / self.depth)
+        return np.asarray(larger ** (2 * complement(self.depth)) * ratio)
+
+    def normal(self, s: Array) -> Sides:
+        """Return the weights s_j^(2 - 2/N), twice."""
+        weights = s ** (2 * complement(self.depth))
+        return weights, weights
+
+    def normal_rates(self, s: Array) -> Sides:
+        """Return s_j^(1 - 2/N), twice."""
+        rates = s ** (2 * complement(self.depth) - 1)
+        return rates, rates
+
+    def factor_weights(self, s: Array) -> tuple[Array | None, Array | None]:
+        """Return s_j^(1 - 2/N), twice, which is one at N = 2."""
+        return (None, None) if self.depth == 2 else self.normal_rates(s)
+
+    def second(self, s: Array) -> Array:
+        """Return the second divided differences of x^(1/N)."""
+        if self._whole is None:
+            return second_differences(s, 1 / self.depth, one_minus=complement(self.depth))
+        tangential = self.tangential(s)
+        products = tangential[..., :, :, None] * tangential[..., None, :, :]
+        products *= tangential[..., :, None, :]
+        result = sums_of_monomials(s ** (2 / self.depth), self._whole - 2)
+        result /= -products
+        return result
+
+    def first(self, s: Array) -> Sides:
+        """Return the first divided differences of x^(1/N - 1), twice."""
+        differences = first_differences(s, -complement(self.depth))
+        return differences, differences
+
+    def normal_second(self, s: Array) -> Sides:
+        """Return the second divided differences of x^(1/N - 1), twice."""
+        differences = second_differences(s, -complement(self.depth))
+        return differences, differences
+
+    def radial_weights(self, s: Array) -> Array:
+        """Return s_j^(2/N) / N."""
+        return np.asarray(s ** (2 / self.depth) / self.depth)
+
+    def third(self, s: Array) -> ThirdForm:
+        """Return the sums over third divided differences, by quadrature of their integral.
+
+        The differences are c times the integral of t^(1/N) over the product of the t + s^2, with
+        c = sin(pi/N)/pi, so that for each node the sums are matrix products.
+        """
+        logs = 2 * np.log(s)
+        nodes = np.arange(logs.min() - _DIGITS, logs.max() + _DIGITS, _STEP)[:, None]
+        # A fourth root of the factor exp(power x) for each of the four resolvents.
+        roots = np.exp((1 + 1 / self.depth) / 8 * nodes - np.logaddexp(nodes, logs) / 2)
+        frame, scale = roots[:, :, None] * roots[:, None, :], _STEP * self._integral_factor
+
+        def form(m: Array, x: Array, y: Array) -> float:
+            m, x, y = frame * m, frame * x, frame * y
+            xm, my = x @ m, m @ y
+            return scale * float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
+
+        return form
+
+    @property
+    def _integral_factor(self) -> float:
+        # sin(pi/N) = sin(pi (1 - 1/N)), which is the accurate one near N = 1.
+        return math.sin(math.pi * min(1 / self.depth, complement(self.depth))) / math.pi
+
+    @property
+    def boundary_power(self) -> float:
+        """The power 2/N - 1, as c_jj = N s^(2-2/N)."""
+        return (2 - self.depth) / self.depth if self.depth < 2 else 2 / self.depth - 1
+
+    def typical_dist(self, k: int) -> float:
+        """Return sqrt(N k)."""
+        return math.sqrt(k * self.depth)
+
+
+class EmbeddedMetric(DepthMetric):
+    """The Frobenius inner product on tangent spaces, N = 1, where all weights are one."""
+
+    def tangential(self, s: Array) -> Array:
+        """Return ones."""
+        return np.ones((*s.shape, s.shape[-1]))
+
+    def second(self, s: Array) -> Array:
+        """Return zeros."""
+        return np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
+
+    def normal_second(self, s: Array) -> Sides:
+        """Return zeros."""
+        zero = self.second(s)
+        return zero, zero
+
+    def third(self, s: Array) -> ThirdForm:
+        """Return the form that is zero."""
+        return _zero
+
+    def inner_product(
+        self, s: Array, a: FixedRankTangentVector, b: FixedRankTangentVector
+    ) -> tuple[float, int]:
+        """Return the Frobenius inner product, and 0."""
+        return float(np.vdot(a.M, b.M) + np.vdot(a.Up, b.Up) + np.vdot(a.Vp, b.Vp)), 0
+
+    def gradient(self, point: FixedRankPoint, matrix: Any) -> FixedRankTangentVector:
+        """Return the projection."""
+        return tangent.project(point, matrix)
+
+    def christoffel(
+        self, point: FixedRankPoint, a: FixedRankTangentVector, b: FixedRankTangentVector
+    ) -> tuple[FixedRankTangentVector, int]:
+        """Return the zero vector, and 0."""
+        return FixedRankTangentVector(*(np.zeros(part.shape) for part in a)), 0
+
+    def stacked_christoffel(self, s: Array, z: FixedRankTangentVector) -> FixedRankTangentVector:
+        """Return zero vectors."""
+        return FixedRankTangentVector(*(np.zeros(part.shape) for part in z))
+
+    def bend(
+        self, s: Array, w: Weights, xm: Array, zm: Array, up_gram: Array, vp_gram: Array
+    ) -> Bend:
+        """Return zeros."""
+        zero = np.zeros(xm.shape)
+        return Bend(zero, zero, zero)
+
+
+class LimitMetric(DepthMetric):
+    """The limit of N g_W at infinite depth: f(x) = ln x, on invertible matrices."""
+
+    normal_directions = False
+
+    def check_sizes(self, m: int, n: int, k: int) -> None:
+        """Raise a ValueError unless k = m = n."""
+        if not k == m == n:
+            raise ValueError(
+                "at infinite depth the metric exists only on the invertible matrices, k = m = n "
+                f"(the normal directions degenerate), got m = {m}, n = {n}, k = {k}; use a finite "
+                "depth"
+            )
+
+    def tangential(self, s: Array) -> Array:
+        """Return (s_i^2 - s_j^2) / (ln s_i^2 - ln s_j^2), the limit of A/N."""
+        d, larger, _ = log_ratios(s)
+        d[d == 0] = 1e-100
+        return np.asarray(larger**2 * (np.expm1(-d) / -d))
+
+    def normal(self, s: Array) -> Sides:
+        """Return zeros: c_j0 / N tends to zero, and there are no normal directions."""
+        zero = np.zeros_like(s)
+        return zero, zero
+
+    def normal_rates(self, s: Array) -> Sides:
+        """Return zeros."""
+        return self.normal(s)
+
+    def radial_weights(self, s: Array) -> Array:
+        """Return ones."""
+        return np.ones_like(s)
+
+    def first(self, s: Array) -> Sides:
+        """Return zeros."""
+        zero = np.zeros((*s.shape, s.shape[-1]))
+        return zero, zero
+
+    def normal_second(self, s: Array) -> Sides:
+        """Return zeros."""
+        zero = np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
+        return zero, zero
+
+    @property
+    def _integral_factor(self) -> float:
+        return 1.0
+
+    def typical_dist(self, k: int) -> float:
+        """Return sqrt(k)."""
+        return math.sqrt(k)
+
+
+def as_metric(depth: Any) -> SpectralMetric:
+    """Return a metric unchanged, and that of a depth.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a metric nor a number >= 1.
+    """
+    return depth if isinstance(depth, SpectralMetric) else DepthMetric(depth)
+
+
+def known_depth(depth: Any, what: str) -> float:
+    """Return the depth that a metric has, or a number given as one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the metric has no depth, or the number is none.
+    """
+    metric = as_metric(depth)
+    if metric.depth is None:
+        raise TypeError(f"{what} is known for the metrics of depth N only, not for {metric!r}")
+    return metric.depth
+
+
+def complement(depth: float) -> float:
+    """Return 1 - 1/N, which for N near 1 would cancel."""
+    return (depth - 1) / depth if depth < 2 else 1 - 1 / depth
+
+
+@functools.lru_cache(maxsize=64)
+def _exponents(depth: int) -> Array:
+    exponents = 2.0 * np.arange(depth - 1, -1, -1) / depth
+    exponents.flags.writeable = False
+    return exponents
+
+
+def _zero(m: Array, x: Array, y: Array) -> float:
+    return 0.0

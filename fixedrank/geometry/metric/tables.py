@@ -1,0 +1,122 @@
+"""The tables that the geometry needs at the singular values of a point, in any unit, and kept.
+
+Made where the largest singular value is about 1, they have the same round-off in every unit.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.units import moderate, power, unit_values
+
+if TYPE_CHECKING:
+    from fixedrank.geometry.metric.spectral import SpectralMetric
+
+
+class Tables(NamedTuple):
+    """The weights of A_W: c_ij, and those of the columns of Up and Vp, divided by 2^exponent.
+
+    The exponent is 0 for moderate s; the weights at others may not fit into floating point.
+    """
+
+    tangential: Array
+    left: Array
+    right: Array
+    exponent: int
+
+
+class Weights(NamedTuple):
+    """What the metric and its derivative need at one point: the weights and divided differences.
+
+    `second` holds f[x_i, x_l, x_j] (k x k x k), `first_left` and `first_right` the first ones with
+    a normal index on that side (k x k); for a stack of singular values each has the axes of the
+    stack in front.
+    """
+
+    tangential: Array
+    left: Array
+    right: Array
+    second: Array
+    first_left: Array
+    first_right: Array
+
+
+def both(change: Callable[[Array], Array], sides: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the change of what belongs to the left and the right, once where it is the same."""
+    left = change(sides[0])
+    return left, left if sides[1] is sides[0] else change(sides[1])
+
+
+def in_unit(s: Array, metric: SpectralMetric) -> tuple[Array, int]:
+    """Return s / 2^e and e; 0 where the metric tells nothing about another unit."""
+    return (s, 0) if metric.homogeneity is None else unit_values(s)
+
+
+def point_in_unit(point: FixedRankPoint, metric: SpectralMetric) -> tuple[FixedRankPoint, int]:
+    """Return W / 2^e and e."""
+    s, exponent = in_unit(point.s, metric)
+    return FixedRankPoint(point.u, s, point.vt), exponent
+
+
+def tables(s: Array, metric: SpectralMetric) -> Tables:
+    """Return the weights, read-only; those of the last points asked for are kept."""
+    return _kept_tables(s.tobytes(), metric)
+
+
+def weights(s: Array, metric: SpectralMetric) -> Weights:
+    """Return weights and differences, read-only; those of the last points asked for are kept."""
+    return _kept_weights(s.tobytes(), metric)
+
+
+def stacked_weights(s: Array, metric: SpectralMetric) -> Weights:
+    """Return the weights for singular values on the last axis of s."""
+    return Weights(metric.tangential(s), *metric.normal(s), metric.second(s), *metric.first(s))
+
+
+# An optimiser asks for several inner products and a gradient at each point.
+@functools.lru_cache(maxsize=2)
+def _kept_tables(values: bytes, metric: SpectralMetric) -> Tables:
+    s = np.frombuffer(values)
+    unit, exponent = in_unit(s, metric)
+    factor, exponent = power(exponent, 2, -2, metric.homogeneity)
+    if moderate(s):
+        factor, exponent = math.ldexp(factor, exponent), 0
+
+    def scaled(part: Array) -> Array:
+        return _kept(part * factor)
+
+    return Tables(scaled(metric.tangential(unit)), *both(scaled, metric.normal(unit)), exponent)
+
+
+# The optimisers ask for many products at one point; k^3 numbers are kept for each.
+@functools.lru_cache(maxsize=2)
+def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
+    unit, exponent = in_unit(np.frombuffer(values), metric)
+    factor, shift = power(exponent, 2, -2, metric.homogeneity)
+    of_differences, shift_of_differences = power(exponent, -4, 2, metric.homogeneity)
+
+    def weight(part: Array) -> Array:
+        return _kept(np.ldexp(part * factor, shift))
+
+    def difference(part: Array) -> Array:
+        return _kept(np.ldexp(part * of_differences, shift_of_differences))
+
+    with np.errstate(over="ignore"):
+        return Weights(
+            weight(metric.tangential(unit)),
+            *both(weight, metric.normal(unit)),
+            difference(metric.second(unit)),
+            *both(difference, metric.first(unit)),
+        )
+
+
+def _kept(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
