@@ -31,7 +31,7 @@ from fixedrank.paper import (
     paper_figures,
     unique_settings,
 )
-from fixedrank.paper.runs import BALANCED_RTOL, GAUSSIAN_RTOL
+from fixedrank.paper.runs import FLOWS
 
 
 def add_parser(commands: Any) -> None:
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "versions": _versions(),
-        "integrator": {"method": "RKC", "balanced": BALANCED_RTOL, "gaussian": GAUSSIAN_RTOL},
+        "integrator": {"method": "RKC"} | {start: flow.rtol for start, flow in FLOWS.items()},
         "figures": {
             str(number): {"title": figures[number].title, "files": names}
             for number, names in files.items()
@@ -138,14 +138,14 @@ def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> li
         picture.savefig(file, format="pdf", metadata={"CreationDate": None})
     with replacing(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["panel", "case", "start", "d", "r", "N", "t", figure.quantity])
+        writer.writerow(["panel", "case", "start", "d", "r", "N", "t", figure.quantity.name])
         for panel, side in zip(figure.panels, ("left", "right"), strict=True):
             for _, s in panel.curves:
                 found = curves[s]
                 about = (side, s.case, s.start, s.d, s.rank, s.depth)
                 writer.writerows(
                     (*about, repr(float(t)), repr(float(value)))
-                    for t, value in zip(found.t, getattr(found, figure.quantity), strict=True)
+                    for t, value in zip(found.t, found[figure.quantity.name], strict=True)
                 )
     return [f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
 

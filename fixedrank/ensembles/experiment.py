@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, integer_sequence, positive_integer
-from fixedrank.ensembles.fingerprint import fingerprint
+from fixedrank._fingerprint import fingerprint
 from fixedrank.networks.initial import balanced_factors, gaussian_factors
 from fixedrank.networks.regression import LinearRegression
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,8 +146,3 @@ class Ensemble:
             writer = csv.writer(file)
             writer.writerow(RunRecord._fields)
             writer.writerows(self.records)
-
-
-def ordered(experiment: Experiment, records: Sequence[RunRecord]) -> Ensemble:
-    """Return the ensemble of some records."""
-    return Ensemble(experiment, tuple(sorted(records, key=lambda record: record.seed)))

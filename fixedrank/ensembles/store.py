@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -96,14 +96,16 @@ class RecordStore:
             for name in names
         }
 
-    def add(self, records: Iterable[RunRecord]) -> None:
+    def save(self, results: Mapping[int, RunRecord]) -> None:
         """Write records, all of them or, if the process dies, none."""
         marks = ", ".join("?" * len(RunRecord._fields))
         with self._errors(), self._connection as connection:
-            connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO runs VALUES ({marks})", results.values()
+            )
 
-    def records(self) -> dict[int, RunRecord]:
-        """Return all records by their seeds.
+    def load(self, keys: Sequence[int]) -> dict[int, RunRecord]:
+        """Return the records of those seeds that there are.
 
         Raises
         ------
@@ -119,8 +121,11 @@ class RecordStore:
                         f"{self.path} was changed: the run of seed {row[0]!r} has {name} = "
                         f"{value!r}; remove that row, and it is computed again"
                     )
-        found: list[Any] = [[math.nan if value is None else value for value in row] for row in rows]
-        return {row[0]: RunRecord(*row) for row in found}
+        filled: list[Any] = [
+            [math.nan if value is None else value for value in row] for row in rows
+        ]
+        found = {row[0]: RunRecord(*row) for row in filled}
+        return {seed: found[seed] for seed in keys if seed in found}
 
     def close(self) -> None:
         """Close the file."""

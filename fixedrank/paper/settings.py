@@ -84,6 +84,9 @@ class Setting:
     end: float
     rounding: Literal["up", "nearest"] = "up"
 
+    def __str__(self) -> str:
+        return self.key
+
     @property
     def key(self) -> str:
         """A name for files."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from fixedrank._jobs import Lost
 from fixedrank.paper import Curves, Setting, compute, compute_all, runs
 from tests.flows.exact import matrix
 
@@ -73,11 +74,11 @@ def test_curves_are_those_of_the_layers(setting):
     if true is not None:
         expected["distance_to_true"] = distances(matrix(true))
     else:
-        assert np.isnan(curves.distance_to_true).all()
+        assert np.isnan(curves["distance_to_true"]).all()
     for name, values in expected.items():
         # What runs.py claims of the tolerances that it takes.
         np.testing.assert_allclose(
-            getattr(curves, name), values, rtol=0, atol=1e-3 * values[0], err_msg=name
+            curves[name], values, rtol=0, atol=1e-3 * values[0], err_msg=name
         )
 
 
@@ -92,8 +93,11 @@ def test_times():
 
 def same(a, b):
     for field in fields(Curves):
-        if field.name != "seconds":
+        if field.name not in ("seconds", "values"):
             np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
+    assert a.values.keys() == b.values.keys()
+    for name in a.values:
+        np.testing.assert_array_equal(a[name], b[name])
 
 
 def test_what_is_kept_is_not_computed_again(tmp_path, monkeypatch):
@@ -158,7 +162,7 @@ def test_damaged_files_are_computed_again(tmp_path, monkeypatch, damage):
 def test_seeds_have_files_of_their_own(tmp_path):
     zero = compute_all([SMALL], 0, tmp_path, workers=1)[SMALL]
     one = compute_all([SMALL], 1, tmp_path, workers=1)[SMALL]
-    assert zero.loss[0] != one.loss[0]
+    assert zero["loss"][0] != one["loss"][0]
     same(compute_all([SMALL], 0, tmp_path, workers=1)[SMALL], zero)
 
 
@@ -170,6 +174,15 @@ def test_curves_that_were_cut_short_are_not_kept(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_process_that_died_is_told(tmp_path, monkeypatch):
+    def died(work, keys, store, lost, **options):
+        raise lost(keys[0], Lost("the process that ran it died", OSError()))
+
+    monkeypatch.setattr(runs, "run_jobs", died)
+    with pytest.raises(RuntimeError, match=r"balanced-d6.* died.* start again to go on"):
+        compute_all([SMALL], 0, tmp_path, workers=2)
+
+
 def test_processes_give_the_same_numbers(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -179,5 +192,5 @@ def test_processes_give_the_same_numbers(tmp_path):
     for setting in SETTINGS:
         for name in ("loss", "distance_to_limit"):
             np.testing.assert_allclose(
-                getattr(shared[setting], name), getattr(alone[setting], name), rtol=1e-6, atol=1e-9
+                shared[setting][name], alone[setting][name], rtol=1e-6, atol=1e-9
             )

@@ -7,25 +7,23 @@ import hashlib
 import inspect
 import numbers
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 from fixedrank._version import version
-from fixedrank.networks.regression import LinearRegression
 
 
-def fingerprint(experiment: Any) -> str:
-    """Return a hash of all fields of a dataclass and of the version of the library.
+def fingerprint(*parts: Any) -> str:
+    """Return a hash of some values, of dataclasses of all fields, and of the library's version.
 
     Of a function it takes the source, so that an edited one is another one; not of what it calls.
 
     Raises
     ------
     TypeError
-        If a field is of a kind that is not known to be hashed whole.
+        If a value is of a kind that is not known to be hashed whole.
     """
-    names = [field.name for field in dataclasses.fields(experiment)]
-    values = [f"{name}={_text(getattr(experiment, name), name)}" for name in names]
-    text = "\n".join([version(), type(experiment).__qualname__, *values])
+    text = "\n".join([version(), *(_text(part, "a part") for part in parts)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -37,14 +35,27 @@ def _text(value: Any, name: str) -> str:
         return float(value).hex()
     if isinstance(value, (tuple, list)):
         return f"({','.join(_text(item, name) for item in value)})"
-    if isinstance(value, LinearRegression):
-        return value.digest
+    if isinstance(value, Mapping):
+        return _text([(key, value[key]) for key in sorted(value)], name)
+    if isinstance(digest := getattr(value, "digest", None), str):
+        return digest
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        parts = [f"{name}={_text(getattr(value, name), name)}" for name in names]
+        return f"{type(value).__qualname__}({','.join(parts)})"
     if callable(value):
-        return f"{pickle.dumps(value, protocol=4).hex()}:{_source(value)}"
+        return f"{_pickled(value)}:{_source(value)}"
     raise TypeError(
         f"{name} of the experiment is of the kind {type(value).__name__}, of which no fingerprint "
         "can be made: run it without a store"
     )
+
+
+def _pickled(value: Any) -> str:
+    """Return a function by its name, and an object that is called with what it holds."""
+    if inspect.isfunction(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return pickle.dumps(value, protocol=4).hex()
 
 
 def _source(function: Any) -> str:
