@@ -11,8 +11,6 @@ import numpy as np
 
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
-from fixedrank.flows.chebyshev import RKC
-from fixedrank.flows.inside import states_inside
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving, worth_asking
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
@@ -78,7 +76,7 @@ def integrate(
         slope = stepper.velocity(0.0, state)
     if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
-    rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
+    rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.properties.damps else CLOSE)
     run = Run([system.record(state)], start)
     bar_format = "{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]"
     try:
@@ -107,9 +105,7 @@ def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Prog
         return
     system, solver = stepper.system, stepper.solver
     run.steps += 1
-    due = stepper.due(times[len(run.records) :])
-    if due.size:
-        run.records.extend(system.record(y) for y in states_inside(solver, due, stepper.rtol))
+    run.records.extend(system.record(y) for y in stepper.due(times[len(run.records) :]))
     run.reached = stepper.reached
     bar.reach(run.reached - times[0], partial(_loss, system, solver.y))
     if solver.status == "finished":
