@@ -8,6 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
+from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
@@ -59,9 +60,8 @@ from fixedrank.landscape import (
     critical_points,
     global_minimizer,
 )
+from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
 from fixedrank.networks import (
-    LinearRegression,
-    NetworkHessian,
     balanced_factors,
     balancedness,
     gaussian_factors,
@@ -81,6 +81,7 @@ __all__ = [
     "RK4",
     "RKC",
     "ROCK4",
+    "AmbientLike",
     "AutoSwitching",
     "Classification",
     "CriticalPoint",
@@ -99,15 +100,19 @@ __all__ = [
     "GeodesicNotFoundError",
     "Hypotheses",
     "LinearRegression",
+    "Loss",
     "MatrixCompletion",
     "MatrixSensing",
     "MatrixSum",
+    "MomentRegression",
     "NetworkHessian",
+    "PointLike",
     "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
     "RunRecord",
+    "TangentLike",
     "Theorem",
     "aligned_singular_value",
     "aligned_solution",

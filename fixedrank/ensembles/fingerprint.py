@@ -10,7 +10,7 @@ import pickle
 from typing import Any
 
 from fixedrank._version import version
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.losses.regression import LinearRegression
 
 
 def fingerprint(experiment: Any) -> str:
