@@ -8,6 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
+from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
@@ -60,9 +61,8 @@ from fixedrank.landscape import (
     critical_points,
     global_minimizer,
 )
+from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
 from fixedrank.networks import (
-    LinearRegression,
-    NetworkHessian,
     balanced_factors,
     balancedness,
     gaussian_factors,
@@ -82,6 +82,7 @@ __all__ = [
     "RK4",
     "RKC",
     "ROCK4",
+    "AmbientLike",
     "AutoSwitching",
     "Classification",
     "CriticalPoint",
@@ -100,16 +101,20 @@ __all__ = [
     "GeodesicNotFoundError",
     "Hypotheses",
     "LinearRegression",
+    "Loss",
     "MatrixCompletion",
     "MatrixSensing",
     "MatrixSum",
     "MethodProperties",
+    "MomentRegression",
     "NetworkHessian",
+    "PointLike",
     "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
     "RunRecord",
+    "TangentLike",
     "Theorem",
     "aligned_singular_value",
     "aligned_solution",

@@ -20,7 +20,8 @@ from fixedrank.command.output import progress, say
 from fixedrank.flows import FlowComparison, compare_flows
 from fixedrank.flows.solvers import METHODS, solver_class
 from fixedrank.landscape import global_minimizer
-from fixedrank.networks import LinearRegression, layer_widths, random_balanced_factors
+from fixedrank.losses import LinearRegression
+from fixedrank.networks import layer_widths, random_balanced_factors
 
 
 def add_parser(commands: Any) -> None:

@@ -14,7 +14,8 @@ from fixedrank.command.folders import writable
 from fixedrank.command.limits import at_most, check_memory, check_network
 from fixedrank.command.output import progress, say
 from fixedrank.ensembles import Ensemble, Experiment, run_ensemble
-from fixedrank.networks import LinearRegression, layer_widths
+from fixedrank.losses import LinearRegression
+from fixedrank.networks import layer_widths
 from fixedrank.plotting import plot_ensemble
 
 # What the theorems are about, as far as an option does not say otherwise.

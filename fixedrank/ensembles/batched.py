@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.integrate import BDF, RK45
 
 from fixedrank._checks import Array
-from fixedrank.networks.hessian import NetworkHessian
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.losses.hessian import NetworkHessian
+from fixedrank.losses.regression import LinearRegression
 
 Mask = NDArray[np.bool_]
 

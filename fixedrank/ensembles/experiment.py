@@ -11,8 +11,8 @@ import numpy as np
 
 from fixedrank._checks import Array, integer_sequence, positive_integer
 from fixedrank._fingerprint import fingerprint
+from fixedrank.losses.regression import LinearRegression
 from fixedrank.networks.initial import balanced_factors, gaussian_factors
-from fixedrank.networks.regression import LinearRegression
 
 Initialisation = Callable[[list[int], np.random.Generator], Sequence[Any]]
 

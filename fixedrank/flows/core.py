@@ -37,7 +37,7 @@ from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.retraction import retract
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
 from fixedrank.geometry.tall import dot
-from fixedrank.networks.gradients import thin_gradient
+from fixedrank.losses.adapted import as_loss
 
 _EPS = float(np.finfo(float).eps)
 # Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
@@ -79,7 +79,8 @@ class RiemannianSystem:
         end: float = math.inf,
         guarded: bool = True,
     ) -> None:
-        self.problem, self.products = problem, thin_gradient(problem)
+        self.problem = as_loss(problem)
+        self.products = self.problem.gradient_products
         self.shape, self.depth, self.rtol = shape, depth, rtol
         self.start, self.end, self.t = start, end, start
         self.guarded = guarded and depth < 2

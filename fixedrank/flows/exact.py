@@ -20,8 +20,8 @@ from scipy.special import expit, exprel
 from fixedrank._checks import Array, finite_array, real_array, real_depth
 from fixedrank.flows.integration import output_times
 from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.losses.regression import LinearRegression, require_regression
 from fixedrank.networks.layers import BALANCED, balancedness
-from fixedrank.networks.regression import LinearRegression, require_regression
 
 # How far a start may be from aligned, or data from white, relative to their sizes.
 _ALIGNED = 1e-10

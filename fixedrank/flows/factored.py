@@ -16,9 +16,9 @@ from fixedrank.flows.integration import each_once, integrate, output_times
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
-from fixedrank.networks.gradients import network_gradient, thin_gradient
-from fixedrank.networks.layers import checked_layers
-from fixedrank.networks.principal import in_principal_axes
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
+from fixedrank.networks.gradients import network_gradient
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -30,9 +30,8 @@ _CHANGE, _LITTLE = 10.0, 1e-8
 class _Layers:
     """The layers, one after another in one vector."""
 
-    def __init__(self, problem: Any, layers: Sequence[Array]) -> None:
-        self.problem = problem
-        self.products = thin_gradient(problem)
+    def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
+        self.problem, self.products = problem, problem.gradient_products
         self.shapes = [layer.shape for layer in layers]
         self.bounds = np.cumsum([0, *(layer.size for layer in layers)]).tolist()
         self.scale: Array | None = None
@@ -112,7 +111,7 @@ class _Layers:
 
 
 def factored_flow(
-    problem: Any,
+    problem: Loss | Any,
     factors: Sequence[Any],
     t: Any,
     *,
@@ -126,7 +125,7 @@ def factored_flow(
 
     Parameters
     ----------
-    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
         The problem. ``W`` comes as a tuple (u, s, vt), whose trailing singular values may be zero.
     factors : sequence of array_like
         The initial layers [W_1, ..., W_N], balanced or not; W_j has shape (d_j, d_{j-1}).
@@ -177,9 +176,9 @@ def factored_flow(
     >>> np.round(np.ravel(flow.product), 6)  # 3 / (1 + 2 exp(-6 t))
     array([1.      , 2.985201, 3.      ])
     """
-    times = output_times(t)
-    layers = checked_layers(problem, factors)
-    moving, axes = in_principal_axes(problem)
+    problem, times = as_loss(problem), output_times(t)
+    layers = problem.checked_layers(factors)
+    moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     system = _Layers(moving, turned)
     state = np.concatenate([layer.ravel() for layer in turned])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DOP853, RK23, RK45
 
+from fixedrank._aliases import PointLike
 from fixedrank._checks import real_depth
 from fixedrank._progress import Shown
 from fixedrank.flows.chebyshev import RKC
@@ -19,15 +20,16 @@ from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import RiemannianTrajectory
 from fixedrank.geometry.operator import require_metric
 from fixedrank.geometry.points import FixedRankPoint, checked_point
-from fixedrank.networks.principal import in_principal_axes
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
 
 # Explicit methods that take a shorter step where the velocity is NaN.
 _TRYING_AGAIN = (AutoSwitching, ROCK4, RKC, DOP853, RK45, RK23)
 
 
 def riemannian_flow(
-    problem: Any,
-    point: Any,
+    problem: Loss | Any,
+    point: PointLike,
     depth: float,
     t: Any,
     *,
@@ -41,7 +43,7 @@ def riemannian_flow(
 
     Parameters
     ----------
-    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
         The problem. ``W`` comes as a tuple (u, s, vt); the gradient may be an array, a SciPy sparse
         array, a low-rank pair or a LinearOperator, of which only thin products are formed.
     point : FixedRankPoint or tuple (u, s, vt)
@@ -104,15 +106,15 @@ def riemannian_flow(
     >>> round(float(flow.loss[-1]), 9)
     0.5
     """
-    times = output_times(t)
+    problem, times = as_loss(problem), output_times(t)
     start = checked_point(point)
     number = real_depth(depth)
     shape = (start.u.shape[0], start.vt.shape[1])
     require_metric(*shape, start.s.size, number)
-    expected = getattr(problem, "shape", None)
+    expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
-    moving, axes = in_principal_axes(problem)
+    moving, axes = problem._in_principal_axes()
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)

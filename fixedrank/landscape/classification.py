@@ -14,7 +14,7 @@ from fixedrank.geometry.gradients import gradient_norm
 from fixedrank.geometry.operator import require_metric
 from fixedrank.geometry.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point
-from fixedrank.networks.regression import LinearRegression, require_regression
+from fixedrank.losses.regression import LinearRegression, require_data
 
 NOT_CRITICAL = "not a critical point"
 
@@ -122,7 +122,7 @@ def classify(
     >>> print(fixedrank.classify(problem, flow.points[-1]))
     global minimum on the matrices of rank 1: W_J with J = (0,) at distance ... (tolerance 3.0e-06)
     """
-    require_regression(problem, "classify")
+    require_data(problem, "classify")
     number = real_depth(depth)
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")

@@ -18,7 +18,7 @@ from fixedrank._checks import Array, real_depth
 from fixedrank.geometry.operator import require_metric
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.geometry.spectrum import normal_weights, tangential_weights
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.losses.regression import LinearRegression
 
 
 def hessian_spectrum(problem: LinearRegression, point: FixedRankPoint, depth: float) -> Array:
