@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import numbers
-import pickle
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+import scipy.sparse
 
 from fixedrank._version import version
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return a hash of some values, of dataclasses of all fields, and of the library's version.
+    """Return a hash of some values, of objects of all attributes, and of the library's version.
 
-    Of a function it takes the source, so that an edited one is another one; not of what it calls.
+    Of functions and classes it takes the source, so that an edited one is another one; not of what
+    they call.
 
     Raises
     ------
@@ -37,33 +41,44 @@ def _text(value: Any, name: str) -> str:
         return f"({','.join(_text(item, name) for item in value)})"
     if isinstance(value, Mapping):
         return _text([(key, value[key]) for key in sorted(value)], name)
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        whole = np.ascontiguousarray(value).tobytes()
+        return f"{value.dtype}{value.shape}{hashlib.sha256(whole).hexdigest()}"
+    if scipy.sparse.issparse(value):
+        entries = value.tocoo()
+        return _text([entries.shape, entries.row, entries.col, entries.data], name)
     if isinstance(digest := getattr(value, "digest", None), str):
         return digest
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        parts = [f"{name}={_text(getattr(value, name), name)}" for name in names]
-        return f"{type(value).__qualname__}({','.join(parts)})"
-    if callable(value):
-        return f"{_pickled(value)}:{_source(value)}"
-    raise TypeError(
-        f"{name} of the experiment is of the kind {type(value).__name__}, of which no fingerprint "
-        "can be made: run it without a store"
-    )
+    if isinstance(value, functools.partial):
+        return _text([value.func, value.args, value.keywords], name)
+    if inspect.ismethod(value):
+        return _text([value.__func__, value.__self__], name)
+    kind = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
+    source = f"{kind.__module__}.{kind.__qualname__}:{_source(kind)}"
+    if kind is value:
+        return source
+    if dataclasses.is_dataclass(value):
+        state = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif hasattr(value, "__dict__"):
+        # What was computed of the rest, as it was first asked for, tells nothing new.
+        state = {
+            key: part
+            for key, part in vars(value).items()
+            if not isinstance(getattr(kind, key, None), functools.cached_property)
+        }
+    else:
+        raise TypeError(
+            f"{name} of the experiment is of the kind {kind.__name__}, of which no fingerprint "
+            "can be made: run it without a store"
+        )
+    return f"{source}({','.join(f'{key}={_text(state[key], key)}' for key in sorted(state))})"
 
 
-def _pickled(value: Any) -> str:
-    """Return a function by its name, and an object that is called with what it holds."""
-    if inspect.isfunction(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    return pickle.dumps(value, protocol=4).hex()
-
-
-def _source(function: Any) -> str:
-    """Return the source of a function, or of the class of a callable object."""
-    function = getattr(function, "func", function)  # of a functools.partial
-    written = inspect.isroutine(function) or inspect.isclass(function)
+@functools.cache
+def _source(kind: Any) -> str:
+    """Return the source of a function or a class."""
     try:
-        return inspect.getsource(function if written else type(function))
+        return inspect.getsource(kind)
     except (OSError, TypeError):
         # Built in, or typed into an interpreter: its name has to do.
         return ""

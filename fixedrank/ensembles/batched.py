@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.integrate import BDF, RK45
 
 from fixedrank._checks import Array
+from fixedrank._packing import bounds_of, split
 from fixedrank.losses.hessian import NetworkHessian
 from fixedrank.losses.regression import LinearRegression
 
@@ -46,14 +47,11 @@ class StackedNetworks:
     def __init__(self, problem: LinearRegression, widths: Sequence[int]) -> None:
         self.problem = problem
         self.shapes = [(a, b) for b, a in pairwise(widths)]
-        self.bounds = np.cumsum([0, *(a * b for a, b in self.shapes)]).tolist()
+        self.bounds = bounds_of(self.shapes)
 
     def layers(self, state: Array) -> list[Array]:
         """Return views of the layers, of shapes (count, d_j, d_{j-1})."""
-        return [
-            state[:, start:end].reshape(-1, *shape)
-            for start, end, shape in zip(self.bounds, self.bounds[1:], self.shapes, strict=False)
-        ]
+        return split(state, self.shapes, self.bounds)
 
     def velocity(self, state: Array) -> Array:
         """Return minus the gradients of L^N."""

@@ -122,8 +122,8 @@ def _require_picklable(experiment: Experiment) -> None:
     except Exception as error:
         raise TypeError(
             f"the experiment cannot be pickled ({error}): its initialisation must be a function "
-            "that can be imported, not a lambda or one defined in another function; or run it "
-            "with workers=1 and without a store"
+            "that can be imported, not a lambda or one defined in another function, and its loss "
+            "of a class that can be; or run it with workers=1 and without a store"
         ) from error
 
 

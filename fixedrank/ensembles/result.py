@@ -12,7 +12,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.ensembles.runs import FAILED, MINIMUM, OPEN, RunRecord
+from fixedrank.ensembles.runs import FAILED, MINIMUM, OPEN, REST, RunRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,9 @@ class Ensemble:
 
     @property
     def limits(self) -> dict[str, int]:
-        """How many runs have each limit: "global minimum", "not decided", "failed"."""
+        """How many runs have each limit: "global minimum", "at rest", "not decided", "failed"."""
         counts = Counter(record.limit for record in self.records)
-        return {kind: counts[kind] for kind in (MINIMUM, OPEN, FAILED) if counts[kind]}
+        return {kind: counts[kind] for kind in (MINIMUM, REST, OPEN, FAILED) if counts[kind]}
 
     @property
     def ranks(self) -> dict[int, int]:

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.runs import RunRecord
 
-_FORMAT = 2
+_FORMAT = 3
 _COLUMNS = ", ".join(f'"{name}"' for name in RunRecord._fields)
 _TABLES = {"experiment": ["format", "fingerprint"], "runs": list(RunRecord._fields)}
 # What SQLite returns for the fields of a record; NaN is kept as NULL.
@@ -72,13 +72,16 @@ class RecordStore:
                 connection.execute(f"CREATE TABLE runs ({columns})")
                 connection.execute("INSERT INTO experiment VALUES (?, ?)", (_FORMAT, fingerprint))
                 return
-            if tables != _TABLES:
+            found = []
+            if tables.get("experiment") == _TABLES["experiment"]:
+                found = connection.execute("SELECT format, fingerprint FROM experiment").fetchall()
+            older = "runs" in tables and [row[0] for row in found] not in ([], [_FORMAT])
+            if tables != _TABLES and not older:
                 names = ", ".join(sorted(tables))
                 raise ValueError(
                     f"{self.path} is not a store of an ensemble, but a database with the tables "
                     f"{names}: choose another file"
                 )
-            found = connection.execute("SELECT format, fingerprint FROM experiment").fetchall()
             if found != [(_FORMAT, fingerprint)]:
                 raise ValueError(
                     f"{self.path} holds runs of another experiment (other data, widths, "

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank.flows.first_step import reach_of_zero
-from fixedrank.flows.integration import each_once, integrate, output_times
+from fixedrank.flows.integration import Run, each_once, integrate, output_times
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
@@ -33,14 +34,11 @@ class _Layers:
     def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
         self.problem, self.products = problem, problem.gradient_products
         self.shapes = [layer.shape for layer in layers]
-        self.bounds = np.cumsum([0, *(layer.size for layer in layers)]).tolist()
+        self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
 
     def layers(self, state: Array) -> list[Array]:
-        return [
-            state[start:end].reshape(shape)
-            for start, end, shape in zip(self.bounds, self.bounds[1:], self.shapes, strict=False)
-        ]
+        return split(state, self.shapes, self.bounds)
 
     def right_hand_side(self, t: float, state: Array) -> Array:
         if not np.isfinite(state.sum()):
@@ -108,6 +106,14 @@ class _Layers:
 
     def loss(self, state: Array) -> float:
         return float(self.problem.loss(product_factors(self.layers(state))))
+
+
+def followed(
+    problem: Loss, layers: Sequence[Array], times: Array, **how: Any
+) -> tuple[Run, _Layers]:
+    """Return the run of layers, with the layers as its records, and the system that moved."""
+    system = _Layers(problem, layers)
+    return integrate(system, joined(layers), times, **how), system
 
 
 def factored_flow(
@@ -180,11 +186,9 @@ def factored_flow(
     layers = problem.checked_layers(factors)
     moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    system = _Layers(moving, turned)
-    state = np.concatenate([layer.ravel() for layer in turned])
-    run = integrate(
-        system,
-        state,
+    run, system = followed(
+        moving,
+        turned,
         times,
         method=method,
         rtol=rtol,

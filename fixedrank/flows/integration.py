@@ -26,6 +26,7 @@ class Run:
     reached: float
     status: str = ""
     complete: bool = False
+    at_rest: bool = False
     evaluations: int = 0
     steps: int = 0
 
@@ -151,6 +152,6 @@ def _stationary(t: float, reason: str) -> Stop:
 
 def _finish(run: Run, verdict: Stop, state: Array, system: System, count: int) -> None:
     """End a run, with the same state at all times to come if it is at rest."""
-    run.status = verdict.reason
+    run.status, run.at_rest = verdict.reason, verdict.rest
     if verdict.rest:
         run.records.extend([system.record(state)] * (count - len(run.records)))

@@ -120,6 +120,17 @@ def test_a_foreign_database_is_not_touched(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_store_of_another_version_is_known_as_one(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    run_ensemble(experiments.small(), [0], workers=1, store=path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE experiment SET format = format - 1")
+        connection.execute("ALTER TABLE runs DROP COLUMN told_by")
+    connection.close()
+    with pytest.raises(ValueError, match="another version of the library"):
+        run_ensemble(experiments.small(), [0], workers=1, store=path)
+
+
 def test_tables_of_the_same_names_are_not_enough(tmp_path):
     path = tmp_path / "runs.sqlite"
     with sqlite3.connect(path) as connection:

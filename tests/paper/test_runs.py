@@ -8,6 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fixedrank._jobs import Lost
+from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.paper import Curves, Setting, compute, compute_all, runs
 from tests.flows.exact import matrix
 
@@ -137,7 +138,7 @@ def test_an_interruption_inside_an_integration(tmp_path, monkeypatch):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(SMALL.instance(0).problem), "gradient_products", interrupted)
+    monkeypatch.setattr(MomentLoss, "gradient_products", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compute_all([SMALL], 0, tmp_path, workers=1)
     assert not list(tmp_path.iterdir())
