@@ -173,7 +173,10 @@ def draw(records: Sequence[Record], file: Path) -> None:
         "Ratios of times over the dates of the benchmarks, one thread", fontsize="medium"
     )
     axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
     figure.legend(
+        handles,
+        labels,
         loc="outside right upper",
         frameon=False,
         fontsize="small",
