@@ -16,8 +16,9 @@ from fixedrank._checks import positive_integer
 from fixedrank._jobs import Lost, run_jobs
 from fixedrank._progress import Shown
 from fixedrank.ensembles.experiment import Experiment
+from fixedrank.ensembles.records import RunRecord, failed_run
 from fixedrank.ensembles.result import Ensemble
-from fixedrank.ensembles.runs import RunRecord, failed_run, run_batch
+from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.store import RecordStore
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from fixedrank._checks import Array, integer_sequence, positive_integer
 from fixedrank._fingerprint import fingerprint
 from fixedrank.ensembles.certificate import Certificate
+from fixedrank.ensembles.flow import LayerFlow
+from fixedrank.ensembles.outcomes import CriticalValues, Outcome, RestAndRank
 from fixedrank.ensembles.starts import BalancedStart, GaussianStart
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moment_loss import MomentLoss
@@ -158,6 +160,18 @@ class Experiment:
         return self._certain().gap
 
     @property
+    def outcome(self) -> Outcome:
+        """What is told of its runs."""
+        if self.certificate is None:
+            return RestAndRank()
+        return CriticalValues(self.certificate, self.tolerance)
+
+    @property
+    def flow(self) -> LayerFlow:
+        """The flow that its runs follow."""
+        return LayerFlow(self.end, self.rtol, self.atol)
+
+    @property
     def beginning(self) -> Initialisation:
         """The start: the initialisation, or what its name stands for."""
         if self.initialisation == "gaussian":
@@ -212,7 +226,7 @@ class Experiment:
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the results, to recognise the experiment on disk."""
-        return fingerprint(self)
+        return fingerprint(self, self.beginning, self.flow, self.outcome)
 
 
 _KINDS = ("gaussian", "balanced")

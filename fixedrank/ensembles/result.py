@@ -12,7 +12,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.ensembles.runs import FAILED, MINIMUM, OPEN, REST, RunRecord
+from fixedrank.ensembles.records import FAILED, MINIMUM, OPEN, REST, RunRecord
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.ensembles.runs import RunRecord
+from fixedrank.ensembles.records import RunRecord
 
 _FORMAT = 3
 _COLUMNS = ", ".join(f'"{name}"' for name in RunRecord._fields)

@@ -1,6 +1,7 @@
 """Ensembles of any loss: what is told of a limit, what is refused, and what a store knows."""
 
 import csv
+import dataclasses
 import pickle
 from itertools import pairwise
 
@@ -8,7 +9,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fixedrank import Experiment, LinearRegression, RankLostError, run_ensemble
+from fixedrank import (
+    Experiment,
+    LinearRegression,
+    RankLostError,
+    gaussian_factors,
+    run_ensemble,
+)
+from fixedrank.ensembles.outcomes import Outcome, RestAndRank
 from fixedrank.ensembles.runs import run_batch
 from fixedrank.plotting import plot_ensemble
 from tests.ensembles import experiments
@@ -173,3 +181,52 @@ def test_a_loss_is_known_by_its_class_and_its_attributes():
     regression = experiments.problem()
     sums = [regression + 0.1 * regression, regression + 0.2 * regression]
     assert len({before, *map(prints, others), *map(prints, sums)}) == 7
+
+
+# --- a start, a flow and an outcome ---
+
+
+@dataclasses.dataclass(frozen=True)
+class Halved:
+    """A start of one's own: an object that is called, known by its fields."""
+
+    factor: float = 0.5
+
+    def __call__(self, widths, rng):
+        return [self.factor * layer for layer in gaussian_factors(widths, rng=rng)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Norms(Outcome):
+    """An outcome of one's own: how large the product is at the end."""
+
+    order: float = 2.0
+
+    def records(self, problem, flow, starts):
+        found = RestAndRank().records(problem, flow, starts)
+        return {seed: r._replace(status=f"order {self.order:g}") for seed, r in found.items()}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measured(Experiment):
+    order: float = 2.0
+
+    @property
+    def outcome(self):
+        return Norms(self.order)
+
+
+def test_an_experiment_is_a_start_a_flow_and_an_outcome():
+    experiment = Measured(Squares(), WIDTHS, Halved(), end=50.0, order=1.0)
+    whole, half = (Experiment(Squares(), WIDTHS, start) for start in ("gaussian", Halved()))
+    for one, other in zip(whole.start(3), half.start(3), strict=True):
+        np.testing.assert_array_equal(other, one / 2)
+    records = run_ensemble(experiment, range(2), workers=1).records
+    assert {record.status for record in records} == {"order 1"}
+    prints = {
+        Measured(Squares(), WIDTHS, start, end=end, order=order).fingerprint()
+        for start in ("gaussian", Halved(), Halved(0.25))
+        for end in (1.0, 2.0)
+        for order in (1.0, 2.0)
+    }
+    assert len(prints) == 12
