@@ -9,7 +9,19 @@ from scipy.integrate import solve_ivp
 
 from fixedrank._jobs import Lost
 from fixedrank.losses.moment_loss import MomentLoss
-from fixedrank.paper import Curves, Setting, compute, compute_all, runs
+from fixedrank.paper import (
+    QUANTITIES,
+    Curves,
+    Figure,
+    Panel,
+    Quantity,
+    Setting,
+    compute,
+    compute_all,
+    draw,
+    findings,
+    runs,
+)
 from tests.flows.exact import matrix
 
 SMALL = Setting("supervised", "balanced", 6, 2, 3, 5.0)
@@ -76,6 +88,7 @@ def test_curves_are_those_of_the_layers(setting):
         expected["distance_to_true"] = distances(matrix(true))
     else:
         assert np.isnan(curves["distance_to_true"]).all()
+    assert expected.keys() | {"distance_to_true"} == {quantity.name for quantity in QUANTITIES}
     for name, values in expected.items():
         # What runs.py claims of the tolerances that it takes.
         np.testing.assert_allclose(
@@ -173,6 +186,34 @@ def test_curves_that_were_cut_short_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "compute", lambda *args: short)
     assert compute_all([SMALL], 0, tmp_path, workers=1)[SMALL].status == "step size collapsed"
     assert not list(tmp_path.iterdir())
+
+
+def test_another_figure_is_one_entry(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    largest = Quantity(
+        "largest_singular_value",
+        lambda instance, flow: np.array([point.s[0] for point in flow.points]),
+        r"s_1(t)",
+        "s_1 -> 0",
+        floor=None,
+    )
+    compute_all(SETTINGS[:1], 0, tmp_path, workers=1)
+    monkeypatch.setattr(runs, "QUANTITIES", (*QUANTITIES, largest))
+    # What was kept without it is computed again.
+    curves = compute_all(SETTINGS[:2], 0, tmp_path, workers=1)
+    panels = tuple(Panel(s.key, ((s.start, s),)) for s in SETTINGS[:2])
+    figure = Figure(10, "the largest singular value", largest, panels)
+    picture = draw(figure, curves)
+    assert picture.axes[0].get_ylabel() == "$s_1(t)$"
+    for axes, setting in zip(picture.axes, SETTINGS[:2], strict=True):
+        values = curves[setting]["largest_singular_value"]
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), values[1:])
+        factors = setting.instance(0).factors
+        start = np.linalg.multi_dot(factors[::-1])
+        assert values[0] == pytest.approx(np.linalg.norm(start, 2), rel=1e-9)
+    found = findings({10: figure}, curves)
+    assert [finding.statement for finding in found] == ["s_1 -> 0"] * 2
+    assert {finding.holds for finding in found} == {False}
 
 
 def test_a_process_that_died_is_told(tmp_path, monkeypatch):
