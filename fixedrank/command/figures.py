@@ -17,7 +17,7 @@ from typing import Any
 
 from fixedrank._files import replacing
 from fixedrank._optional import import_extra
-from fixedrank.command.folders import writable
+from fixedrank.command.folders import add_out, writable
 from fixedrank.command.limits import check_network
 from fixedrank.command.output import progress, say
 from fixedrank.paper import (
@@ -55,12 +55,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        default="fixedrank-figures",
-        help="folder for pictures, data and manifest (default fixedrank-figures)",
-    )
+    add_out(parser, "figures", "pictures, data and manifest")
     parser.set_defaults(run=run)
 
 
