@@ -34,7 +34,8 @@ def run_ensemble(
 ) -> Ensemble:
     """Run an experiment from many starts.
 
-    Runs are computed in batches of small networks at once. What a run does depends on its seed
+    Runs of a regression are computed in batches of small networks at once, those of any other loss
+    one by one; the records say what each limit is told by. What a run does depends on its seed
     only, not on the other runs, the number of workers, or their order.
 
     Parameters

@@ -12,6 +12,7 @@ import scipy.sparse
 from fixedrank import (
     Experiment,
     LinearRegression,
+    MatrixCompletion,
     RankLostError,
     gaussian_factors,
     run_ensemble,
@@ -113,6 +114,16 @@ def test_the_table_and_the_picture(both, tmp_path):
         assert labels == list(ensemble.limits)
         figure.canvas.draw()
     assert "4 runs, N = 2: at rest 4" in both[1].summary()
+
+
+def test_a_loss_of_the_library():
+    """Completion by layers: all entries are observed, so the minimum is the matrix."""
+    target = np.diag([2.0, 1.0, 1.0])
+    ensemble = run_ensemble(
+        Experiment(MatrixCompletion(target), WIDTHS, end=100.0), range(2), workers=1
+    )
+    assert ensemble.limits == {"at rest": 2}
+    assert (ensemble.column("loss") < 1e-8).all()
 
 
 def test_critical_values_are_not_made_up():
