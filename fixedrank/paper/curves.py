@@ -96,9 +96,8 @@ class CurveStore:
             ):
                 if str(arrays["about"]) != self.fingerprint(setting):
                     return None
-                kept = {name: arrays[name] for name in arrays}
+                kept = {name: arrays[name] for name in arrays if name != "about"}
+            about = {name: x if (x := kept.pop(name)).ndim else x.item() for name in _ABOUT}
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None
-        del kept["about"]
-        about = {name: value if (value := kept.pop(name)).ndim else value.item() for name in _ABOUT}
         return Curves(values=kept, **about)

@@ -107,6 +107,26 @@ def test_a_subclass_has_the_properties_of_its_class():
     assert [order_of(METHODS[name]) for name in ("RK45", "DOP853", "Radau", "BDF")] == [4, 7, 3, 1]
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_tries_again_does(name):
+    """Its first step leads to where the velocity is NaN; the solution is 1 - exp(-t)."""
+    method = METHODS[name]
+    if not properties_of(method).tries_again:
+        pytest.skip("it does not say so")
+
+    def velocity(t, y):
+        return np.where(np.abs(y - 1) > 1.5, np.nan, 1 - y)
+
+    with np.errstate(all="ignore"):
+        solver = method(velocity, 0.0, np.zeros(3), 20.0, rtol=1e-6, atol=1e-9, first_step=15.0)
+        while solver.status == "running":
+            solver.step()
+            if solver.t < 20:
+                np.testing.assert_allclose(solver.y, 1 - np.exp(-solver.t), atol=1e-4)
+    assert solver.status == "finished"
+    np.testing.assert_allclose(solver.y, 1, atol=1e-4)
+
+
 class Counting(RK45):
     """Carries a count of its steps, and says itself what the states inside a step are."""
 
