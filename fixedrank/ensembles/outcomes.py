@@ -130,29 +130,21 @@ class RestAndRank(Outcome):
         self, problem: Any, flow: LayerFlow, starts: Mapping[int, list[Array]]
     ) -> dict[int, RunRecord]:
         """Return the records of runs."""
-        loss, nan, records = as_loss(problem), math.nan, {}
+        loss, records = as_loss(problem), {}
         for seed, layers in starts.items():
             run = flow.alone(loss, layers)
-            t, steps, initial = run.reached, run.steps, loss.network_loss(layers)
-            if not run.complete:
-                failed = failed_run(seed, run.status)
-                records[seed] = failed._replace(t=t, steps=steps, initial_loss=initial)
-                continue
-            end = product_factors(run.records[-1])
-            small = min(_NEAR, _KNOWN * flow.rtol) if run.at_rest else _NEAR
-            records[seed] = RunRecord(
-                seed=seed,
-                limit=REST if run.at_rest else OPEN,
-                rank=int((end.s > small * end.s[0]).sum()),
-                indices="",
-                loss_gap=nan,
-                distance=nan,
-                time_to_tolerance=nan,
-                t=t,
-                steps=steps,
-                initial_loss=initial,
-                status=run.status,
-                loss=float(loss.loss(end)),
-                told_by=OBSERVED,
+            # Of what it does not say nothing is known.
+            record = failed_run(seed, run.status)._replace(
+                t=run.reached, steps=run.steps, initial_loss=loss.network_loss(layers)
             )
+            if run.complete:
+                end = product_factors(run.records[-1])
+                small = min(_NEAR, _KNOWN * flow.rtol) if run.at_rest else _NEAR
+                record = record._replace(
+                    limit=REST if run.at_rest else OPEN,
+                    rank=int((end.s > small * end.s[0]).sum()),
+                    loss=float(loss.loss(end)),
+                    told_by=OBSERVED,
+                )
+            records[seed] = record
         return records
