@@ -141,7 +141,7 @@ def factored_flow(
         "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
-        "LSODA" of SciPy.
+        "LSODA" of SciPy. A class of your own may state its :class:`MethodProperties`.
     rtol : float
         Relative tolerance of the local error, as in scipy.integrate.solve_ivp; it is meant for the
         product, each of the N layers is held to rtol / N.
