@@ -125,7 +125,7 @@ def test_a_store_of_another_version_is_known_as_one(tmp_path):
     run_ensemble(experiments.small(), [0], workers=1, store=path)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE experiment SET format = format - 1")
-        connection.execute("ALTER TABLE runs DROP COLUMN told_by")
+        connection.execute("ALTER TABLE runs RENAME COLUMN told_by TO judged_by")
     connection.close()
     with pytest.raises(ValueError, match="another version of the library"):
         run_ensemble(experiments.small(), [0], workers=1, store=path)
