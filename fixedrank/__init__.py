@@ -8,6 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
+from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
@@ -23,6 +24,7 @@ from fixedrank.flows import (
     DescentTrajectory,
     FactoredTrajectory,
     FlowComparison,
+    MethodProperties,
     RankChange,
     RiemannianTrajectory,
     aligned_singular_value,
@@ -61,9 +63,8 @@ from fixedrank.landscape import (
     critical_points,
     global_minimizer,
 )
+from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
 from fixedrank.networks import (
-    LinearRegression,
-    NetworkHessian,
     balanced_factors,
     balancedness,
     gaussian_factors,
@@ -83,6 +84,7 @@ __all__ = [
     "RK4",
     "RKC",
     "ROCK4",
+    "AmbientLike",
     "AutoSwitching",
     "Classification",
     "CriticalPoint",
@@ -102,16 +104,21 @@ __all__ = [
     "GeodesicNotFoundError",
     "Hypotheses",
     "LinearRegression",
+    "Loss",
     "MatrixCompletion",
     "MatrixSensing",
     "MatrixSum",
+    "MethodProperties",
+    "MomentRegression",
     "NetworkHessian",
+    "PointLike",
     "Product",
     "RankChange",
     "RankLostError",
     "RiemannianTrajectory",
     "RunRecord",
     "SpectralMetric",
+    "TangentLike",
     "Theorem",
     "aligned_singular_value",
     "aligned_solution",

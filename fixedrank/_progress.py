@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal
 
@@ -11,11 +13,12 @@ from fixedrank._optional import import_extra
 
 # False: nothing; True: a bar; "lines": a line on standard error every ten seconds.
 Shown = bool | Literal["lines"]
-_SECONDS = 10.0
+# Seconds between two lines, and between two looks at what a bar shows.
+_LINES, _BAR = 10.0, 0.2
 
 
 class Progress:
-    """Counts what is done of a total, and shows it.
+    """Counts what is done of a total, and shows it a few times a second.
 
     Parameters
     ----------
@@ -23,8 +26,6 @@ class Progress:
         How much there is to do.
     shown : bool or "lines"
         Whether and how to show it.
-    purpose : str
-        For what tqdm is needed, in the error of an installation without it.
     done : float
         How much was done before.
     **options
@@ -36,16 +37,15 @@ class Progress:
         If a bar is asked for and tqdm is not installed.
     """
 
-    def __init__(
-        self, total: float, shown: Shown, purpose: str, *, done: float = 0, **options: Any
-    ) -> None:
-        self.total, self.done, self.unit = total, done, options.get("unit", "")
+    def __init__(self, total: float, shown: Shown, *, done: float = 0, **options: Any) -> None:
+        self.total, self.unit = total, options.get("unit", "")
         self.lines = shown == "lines"
         self.began = self.last = time.monotonic()
         self.bar: Any = None
         if shown is True:
-            tqdm = import_extra("tqdm", "progress", purpose)
+            tqdm = import_extra("tqdm", "progress", "progress=True")
             self.bar = tqdm.tqdm(total=total, initial=done, **options)
+            self.last = -math.inf
 
     def __enter__(self) -> Progress:
         return self
@@ -56,24 +56,25 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
         if self.bar is not None:
             self.bar.close()
 
-    def add(self, amount: float, about: str = "") -> None:
-        """Count more as done."""
-        self.done += amount
+    def reach(self, done: float, about: Callable[[], str] = str) -> None:
+        """Say how much is done; where it is time to show it, with a text beside it."""
+        if self.bar is None and not self.lines:
+            return
+        now = time.monotonic()
         if self.bar is not None:
-            if about:
-                self.bar.set_postfix_str(about, refresh=False)
-            self.bar.update(amount)
-        elif self.lines and time.monotonic() - self.last >= _SECONDS:
-            self.last = time.monotonic()
+            if now - self.last < _BAR and done < self.total:
+                return
+            self.bar.set_postfix_str(about(), refresh=False)
+            self.bar.update(done - self.bar.n)
+        elif now - self.last < _LINES:
+            return
+        else:
             unit = f" {self.unit}s" if self.unit else ""
-            parts = [f"{self.done:.4g} of {self.total:.4g}{unit}", about]
+            parts = [f"{done:.4g} of {self.total:.4g}{unit}", about()]
             text = ", ".join(part for part in parts if part)
-            sys.stderr.write(f"{text} after {self.last - self.began:.0f} s\n")
+            sys.stderr.write(f"{text} after {now - self.began:.0f} s\n")
             sys.stderr.flush()
+        self.last = now

@@ -106,7 +106,7 @@ def plot_comparison(comparison: Any, figure: Any = None) -> Any:
 
 
 def plot_ensemble(ensemble: Any, figure: Any = None) -> Any:
-    """Draw an ensemble: ranks of the limits, times to tolerance, and losses at start and end.
+    """Draw an ensemble: ranks of the limits, times to tolerance or rest, losses at start and end.
 
     Parameters
     ----------
@@ -128,15 +128,15 @@ def plot_ensemble(ensemble: Any, figure: Any = None) -> Any:
     figure = figure or new_figure(13, 4, "drawing an ensemble")
     ranks, times, losses = figure.subplots(1, 3)
     experiment = ensemble.experiment
-    limit, gap = ensemble.column("limit"), ensemble.column("loss_gap")
-    decided = limit == "global minimum"
+    certain, limit = experiment.certificate is not None, ensemble.column("limit")
     kinds = [
-        (chosen, color, label)
-        for chosen, color, label in (
-            (decided, RIEMANNIAN, "global minimum"),
-            (limit == "not decided", LAYERS, "not decided"),
+        (limit == label, color, label)
+        for label, color in (
+            ("global minimum", RIEMANNIAN),
+            ("at rest", RIEMANNIAN),
+            ("not decided", LAYERS),
         )
-        if chosen.any()
+        if label in limit
     ]
     positions = np.arange(min(experiment.widths) + 1)
     below = np.zeros(positions.size)
@@ -153,30 +153,32 @@ def plot_ensemble(ensemble: Any, figure: Any = None) -> Any:
     if kinds:
         ranks.legend(frameon=False)
 
-    reached = np.sort(ensemble.column("time_to_tolerance"))
-    reached = reached[np.isfinite(reached)]
+    arrived = ensemble.column("time_to_tolerance" if certain else "t")
+    reached = np.sort(arrived[np.isfinite(arrived) & (certain | (limit == "at rest"))])
     times.step(reached, np.arange(1, reached.size + 1) / len(ensemble), color=RIEMANNIAN)
     times.set(
         xlabel="time $t$",
-        ylabel="part of the runs within the tolerance",
+        ylabel=f"part of the runs {'within the tolerance' if certain else 'at rest'}",
         ylim=(0, 1.02),
-        title="Time to the minimum",
+        title=f"Time to {'the minimum' if certain else 'rest'}",
     )
     if reached.size and reached[-1] > 100 * reached[0] > 0:
         times.set_xscale("log")
 
-    start = ensemble.column("initial_loss") - experiment.minimum
+    start, end = ensemble.column("initial_loss"), ensemble.column("loss")
+    if certain:
+        start, end = start - experiment.minimum, _visible(ensemble.column("loss_gap"))
     for chosen, color, label in kinds:
-        losses.semilogy(
-            start[chosen], _visible(gap[chosen]), ".", color=color, ms=3, alpha=0.5, label=label
-        )
-    following = experiment.next_critical_gap
-    if np.isfinite(following):
-        losses.axhline(following, color="0.6", lw=1, ls=":", label="next critical value")
+        losses.plot(start[chosen], end[chosen], ".", color=color, ms=3, alpha=0.5, label=label)
+    if certain:
+        losses.set_yscale("log")
+        if np.isfinite(following := experiment.next_critical_gap):
+            losses.axhline(following, color="0.6", lw=1, ls=":", label="next critical value")
+    what = "loss gap" if certain else "loss"
     losses.set(
-        xlabel="loss gap at the start",
-        ylabel="loss gap at the end",
-        title="Loss above the minimum",
+        xlabel=f"{what} at the start",
+        ylabel=f"{what} at the end",
+        title="Loss above the minimum" if certain else "Loss",
     )
     if kinds:
         losses.legend(frameon=False, fontsize="small")

@@ -15,8 +15,7 @@ from timing import interleaved, main
 
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.networks.gradients import network_gradient, thin_gradient
-from fixedrank.networks.principal import in_principal_axes
+from fixedrank.networks.gradients import network_gradient
 
 RTOL = 1e-8
 
@@ -26,7 +25,7 @@ def evaluation(problem, rank, depth, rng=0):
     manifold = fixedrank.FixedRank(*problem.shape, rank, depth=depth)
     point = manifold.random_point(rng=rng)
     metric = fixedrank.DepthMetric(depth)
-    system = RiemannianSystem(in_principal_axes(problem)[0], problem.shape, metric, RTOL)
+    system = RiemannianSystem(problem._in_principal_axes()[0], problem.shape, metric, RTOL)
     state = system.state(point.u, np.diag(point.s), point.vt.T)
     # Along a flow the core is full.
     core = system.split(state)[1]
@@ -58,7 +57,7 @@ def against_products(d, rank, depth, seconds):
     )
     dense, point = evaluation(unknown, rank, depth)
     whole, _ = evaluation(problem, rank, depth)
-    products = thin_gradient(in_principal_axes(problem)[0])
+    products = problem._in_principal_axes()[0].gradient_products
     times = interleaved(
         bare_products(unknown, point),
         dense,

@@ -21,7 +21,7 @@ from problems import data
 from timing import main
 
 import fixedrank
-from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.gradients import network_gradient
 
 
 def in_turn(functions, calls, seconds):
@@ -49,7 +49,7 @@ def one_gradient(d, rank, depth, calls, seconds=6.0):
     problem = fixedrank.LinearRegression(X, Y)
     reference = problem.network_gradient(factors)
     size = np.sqrt(sum(np.vdot(g, g) for g in reference))
-    products = thin_gradient(problem)
+    products = problem.gradient_products
     names = ["network_gradient", "the same, layers unchecked"]
     functions = [
         lambda: problem.network_gradient(factors),

@@ -6,10 +6,11 @@ Every benchmark gets two processes of its own, one after another: one without an
 says how many threads linear algebra takes, and one with a single thread. The tables show both; in a
 quick run only the first does, and the others the one without.
 
-Writes results.md and scaling.png into FOLDER. Without FOLDER a run at full size renews those that
-the documentation shows, and with --quick nothing is written. With names of benchmarks only their
-sections are renewed. jax, diffrax and torch take part where they are installed. A full run needs
-8 GB of memory, for pymanopt's class.
+Adds to results.json, by date, and makes results.md, scaling.png and over_time.png of it, in FOLDER.
+Without FOLDER a run at full size renews those that the documentation shows, and with --quick
+nothing is written; with --render nothing is run, and all is made anew of results.json. With names
+of benchmarks only their sections are renewed. jax, diffrax and torch take part where they are
+installed. A full run needs 8 GB of memory, for pymanopt's class.
 """
 
 import argparse
@@ -26,13 +27,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from columns import side_by_side
+from records import DEFAULT, FILE, ONE, PICTURE, TABLE, Record, draw, latest, load, save, section
 from timing import THREADS, describe
 
 HERE = Path(__file__).resolve().parent
 # Above this load average before it began, other work disturbed a run.
 BUSY = 0.7
-# The columns of each table.
-DEFAULT, ONE = "default", "one thread"
 
 
 class Benchmark(NamedTuple):
@@ -128,15 +128,17 @@ def in_a_process(setting: str, function: Callable[..., str], *arguments: Any) ->
                 os.environ[name] = value
 
 
-def section(benchmark: Benchmark, quick: bool, options: dict[str, str]) -> tuple[str, bool]:
-    """Return the section of the results, and whether the benchmark ran to its end."""
+def recorded(
+    benchmark: Benchmark, quick: bool, options: dict[str, str], machine: str
+) -> tuple[Record, bool]:
+    """Run a benchmark; return its record, and whether it ran to its end."""
     began = time.perf_counter()
     # A quick run tries both columns with the first benchmark only.
     both = benchmark.both and (not quick or benchmark is BENCHMARKS[0])
-    settings = (DEFAULT, ONE) if both else (DEFAULT,)
+    settings = [DEFAULT, ONE] if both else [DEFAULT] if benchmark.both else []
     try:
         texts = []
-        for setting in settings:
+        for setting in settings or [DEFAULT]:
             drawn = options if setting == DEFAULT else {}
             texts.append(
                 in_a_process(setting, measured, benchmark.module, quick, drawn).strip("\n")
@@ -144,22 +146,23 @@ def section(benchmark: Benchmark, quick: bool, options: dict[str, str]) -> tuple
         text = side_by_side(*texts, (DEFAULT, ONE)) if both else texts[0]
         complete = True
     except Exception:
-        # The others still run; what failed is said in its place.
+        # The others still run; what failed is printed and not kept.
         text, complete = traceback.format_exc().strip(), False
-    taken = time.perf_counter() - began
-    return (
-        f"### {benchmark.title}\n\n{benchmark.says} "
-        f"`docs/benchmarks/{benchmark.module}.py`, {date.today()}, {taken:.0f} s.\n\n"
-        f"```text\n{text}\n```\n"
-    ), complete
+    taken = round(time.perf_counter() - began)
+    lines = text.splitlines()
+    return Record(benchmark.module, str(date.today()), settings, taken, machine, lines), complete
 
 
-def known_sections(table: Path) -> dict[str, str]:
-    """Return the sections of earlier results by their titles."""
-    if not table.exists():
-        return {}
-    parts = table.read_text(encoding="utf-8").split("\n### ")[1:]
-    return {part.partition("\n")[0]: f"### {part}" for part in parts}
+def render(records: list[Record], table: Path, picture: Path) -> None:
+    """Write the tables of the last record of each benchmark, and draw times over dates."""
+    last = latest(records)
+    sections = [
+        section(last[benchmark.module], benchmark.title, benchmark.says)
+        for benchmark in BENCHMARKS
+        if benchmark.module in last
+    ]
+    table.write_text("\n".join([f"{records[-1].machine}\n", *sections]), encoding="utf-8")
+    draw(records, picture)
 
 
 def head(quick: bool, load: float) -> str:
@@ -171,7 +174,7 @@ def head(quick: bool, load: float) -> str:
         f"{os.cpu_count()} cores; load average before it began "
         f"{load:.2f}{busy if load > BUSY else ''}. Where there are two columns, no such variable "
         "is set on the left, and there is one thread on the right. Times are the least of many, "
-        "taken in turn, where a table says nothing else.\n"
+        "taken in turn, where a table says nothing else."
     )
 
 
@@ -183,18 +186,27 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute")
+    parser.add_argument("--render", action="store_true", help="only write what results.json says")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(names))
     if unknown:
         parser.error(f"no benchmark is named {', '.join(unknown)}; there are {', '.join(names)}")
 
-    table, picture = None, None
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        table, picture = options.out / "results.md", options.out / "scaling.png"
-    elif not options.quick:
-        table, picture = HERE / "results.md", HERE.parent / "_static" / "scaling.png"
+    folder = options.out
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    files = (
+        (FILE, TABLE, PICTURE)
+        if folder is None
+        else (folder / "results.json", folder / "results.md", folder / "over_time.png")
+    )
+    writes = folder is not None or not options.quick
+    picture = files[2].with_name("scaling.png")
+    records = load(files[0])
+    if options.render:
+        render(records, *files[1:])
+        return 0
 
     chosen = [
         benchmark
@@ -202,18 +214,17 @@ def main() -> int:
         if (benchmark.module in options.names)
         or (not options.names and (benchmark.in_quick or not options.quick))
     ]
-    top, complete = head(options.quick, os.getloadavg()[0]), True
-    print(top)
-    sections = known_sections(table) if table is not None and options.names else {}
+    machine, complete = head(options.quick, os.getloadavg()[0]), True
+    print(machine, flush=True)
     for benchmark in chosen:
-        drawn = {"picture": str(picture)} if benchmark.module == "scaling" and picture else {}
-        text, succeeded = section(benchmark, options.quick, drawn)
+        drawn = {"picture": str(picture)} if benchmark.module == "scaling" and writes else {}
+        record, succeeded = recorded(benchmark, options.quick, drawn, machine)
         complete &= succeeded
-        sections[benchmark.title] = text
-        print(text, flush=True)
-        if table is not None:
-            ordered = [sections[known.title] for known in BENCHMARKS if known.title in sections]
-            table.write_text("\n".join([top, *ordered]), encoding="utf-8")
+        print(section(record, benchmark.title, benchmark.says), flush=True)
+        records.append(record)
+        if writes and succeeded:
+            save(records, files[0])
+            render(load(files[0]), *files[1:])
     return 0 if complete else 1
 
 

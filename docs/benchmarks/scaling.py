@@ -14,7 +14,7 @@ from manifold import inputs
 from timing import describe, interleaved
 
 import fixedrank
-from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.gradients import network_gradient
 
 OPERATIONS = ("retraction", "gradient", "transport")
 FLOW, LAYERS, PASS = "flow (9), one evaluation", "flow (5), one evaluation", "X → W X, one product"
@@ -65,7 +65,7 @@ def over_samples(samples):
     flow, point = evaluation(problem, DATA_RANK, DEPTH)
     widths = [DATA_SIZE, DATA_RANK, DATA_RANK, DATA_SIZE]
     factors = fixedrank.balanced_factors(point, widths, rng=0)
-    products = thin_gradient(problem)
+    products = problem.gradient_products
     W, X = fixedrank.product(factors), np.ones((DATA_SIZE, samples))
     return {
         FLOW: flow,

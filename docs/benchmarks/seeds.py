@@ -32,7 +32,7 @@ def times(folder):
     for seed in SEEDS:
         curves = compute_all(list(settings.values()), seed, folder, workers=2)
         for key, setting in settings.items():
-            distance = curves[setting].distance_to_limit
+            distance = curves[setting]["distance_to_limit"]
             found[key].append(time_to(curves[setting].t, distance, REACHED * distance[0]))
     return {key: np.array(values) for key, values in found.items()}
 

@@ -14,13 +14,15 @@ from fixedrank._checks import Array, RankLostError
 from fixedrank._files import replacing
 from fixedrank._optional import import_extra
 from fixedrank.command import data
-from fixedrank.command.folders import writable
+from fixedrank.command.folders import add_out, writable
 from fixedrank.command.limits import at_most, check_memory, check_network, check_steps
 from fixedrank.command.output import progress, say
 from fixedrank.flows import FlowComparison, compare_flows
 from fixedrank.flows.solvers import METHODS, solver_class
 from fixedrank.landscape import global_minimizer
-from fixedrank.networks import LinearRegression, layer_widths, random_balanced_factors
+from fixedrank.losses import LinearRegression
+from fixedrank.losses.regression import require_data
+from fixedrank.networks import layer_widths, random_balanced_factors
 
 
 def add_parser(commands: Any) -> None:
@@ -85,12 +87,7 @@ def add_parser(commands: Any) -> None:
     )
     flow.add_argument("--step", type=float, metavar="H", help="the fixed step of --method RK4")
     flow.add_argument("--rtol", type=float, default=1e-8, help="relative tolerance (default 1e-8)")
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        default="fixedrank-compare",
-        help="folder for compare.png and compare.npz (default fixedrank-compare)",
-    )
+    add_out(parser, "compare", "compare.png and compare.npz")
     parser.set_defaults(run=run)
 
 
@@ -106,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
     say(chosen.description)
     try:
         problem = LinearRegression(chosen.X, chosen.Y)
+        require_data(problem, "the comparison")
     except RankLostError:
         problem = LinearRegression.on_range(chosen.X, chosen.Y)
         say(

@@ -10,11 +10,12 @@ import numpy as np
 
 from fixedrank._files import replacing
 from fixedrank._optional import import_extra
-from fixedrank.command.folders import writable
+from fixedrank.command.folders import add_out, writable
 from fixedrank.command.limits import at_most, check_memory, check_network
 from fixedrank.command.output import progress, say
 from fixedrank.ensembles import Ensemble, Experiment, run_ensemble
-from fixedrank.networks import LinearRegression, layer_widths
+from fixedrank.losses import LinearRegression
+from fixedrank.networks import layer_widths
 from fixedrank.plotting import plot_ensemble
 
 # What the theorems are about, as far as an option does not say otherwise.
@@ -67,12 +68,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the data and of the first run")
     parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        default="fixedrank-ensemble",
-        help="folder for runs.csv, runs.sqlite and ensemble.png (default fixedrank-ensemble)",
-    )
+    add_out(parser, "ensemble", "runs.csv, runs.sqlite and ensemble.png")
     parser.set_defaults(run=run)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from fixedrank._files import replacing
 from fixedrank._optional import import_extra
-from fixedrank.command.folders import writable
+from fixedrank.command.folders import add_out, writable
 from fixedrank.command.limits import check_network
 from fixedrank.command.output import progress, say
 from fixedrank.paper import (
@@ -31,7 +31,7 @@ from fixedrank.paper import (
     paper_figures,
     unique_settings,
 )
-from fixedrank.paper.runs import BALANCED_RTOL, GAUSSIAN_RTOL
+from fixedrank.paper.runs import FLOWS
 
 
 def add_parser(commands: Any) -> None:
@@ -55,12 +55,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        default="fixedrank-figures",
-        help="folder for pictures, data and manifest (default fixedrank-figures)",
-    )
+    add_out(parser, "figures", "pictures, data and manifest")
     parser.set_defaults(run=run)
 
 
@@ -95,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "versions": _versions(),
-        "integrator": {"method": "RKC", "balanced": BALANCED_RTOL, "gaussian": GAUSSIAN_RTOL},
+        "integrator": {"method": "RKC"} | {start: flow.rtol for start, flow in FLOWS.items()},
         "figures": {
             str(number): {"title": figures[number].title, "files": names}
             for number, names in files.items()
@@ -138,14 +133,14 @@ def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> li
         picture.savefig(file, format="pdf", metadata={"CreationDate": None})
     with replacing(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["panel", "case", "start", "d", "r", "N", "t", figure.quantity])
+        writer.writerow(["panel", "case", "start", "d", "r", "N", "t", figure.quantity.name])
         for panel, side in zip(figure.panels, ("left", "right"), strict=True):
             for _, s in panel.curves:
                 found = curves[s]
                 about = (side, s.case, s.start, s.d, s.rank, s.depth)
                 writer.writerows(
                     (*about, repr(float(t)), repr(float(value)))
-                    for t, value in zip(found.t, getattr(found, figure.quantity), strict=True)
+                    for t, value in zip(found.t, found[figure.quantity.name], strict=True)
                 )
     return [f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
 

@@ -1,9 +1,18 @@
-"""Folders for output."""
+"""Folders for output, and the option that names one."""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
+
+
+def add_out(parser: argparse.ArgumentParser, command: str, holds: str) -> None:
+    """Add the option --out of a command, for a folder that holds something."""
+    name = f"fixedrank-{command}"
+    parser.add_argument(
+        "--out", metavar="DIR", default=name, help=f"folder for {holds} (default {name})"
+    )
 
 
 def writable(name: str) -> Path:

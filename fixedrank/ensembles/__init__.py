@@ -2,8 +2,8 @@
 
 from fixedrank.ensembles.ensemble import run_ensemble
 from fixedrank.ensembles.experiment import Experiment
+from fixedrank.ensembles.records import RunRecord
 from fixedrank.ensembles.result import Ensemble
-from fixedrank.ensembles.runs import RunRecord
 
 __all__ = [
     "Ensemble",

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.integrate import BDF, RK45
 
 from fixedrank._checks import Array
-from fixedrank.networks.hessian import NetworkHessian
-from fixedrank.networks.regression import LinearRegression
+from fixedrank._packing import bounds_of, joined, split
+from fixedrank.losses.hessian import NetworkHessian
+from fixedrank.losses.regression import LinearRegression
 
 Mask = NDArray[np.bool_]
 
@@ -46,14 +47,15 @@ class StackedNetworks:
     def __init__(self, problem: LinearRegression, widths: Sequence[int]) -> None:
         self.problem = problem
         self.shapes = [(a, b) for b, a in pairwise(widths)]
-        self.bounds = np.cumsum([0, *(a * b for a, b in self.shapes)]).tolist()
+        self.bounds = bounds_of(self.shapes)
+
+    def state(self, networks: Sequence[Sequence[Array]]) -> Array:
+        """Return the state of some networks, given by their layers."""
+        return np.array([joined(layers) for layers in networks])
 
     def layers(self, state: Array) -> list[Array]:
         """Return views of the layers, of shapes (count, d_j, d_{j-1})."""
-        return [
-            state[:, start:end].reshape(-1, *shape)
-            for start, end, shape in zip(self.bounds, self.bounds[1:], self.shapes, strict=False)
-        ]
+        return split(state, self.shapes, self.bounds)
 
     def velocity(self, state: Array) -> Array:
         """Return minus the gradients of L^N."""
@@ -85,7 +87,7 @@ class StackedNetworks:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ends:
     """Where the networks have come.
 
     Attributes
@@ -114,7 +116,7 @@ def integrate_stack(
     *,
     rtol: float,
     atol: float | None,
-) -> Outcome:
+) -> Ends:
     """Integrate all rows of a state from t = 0 to `end`, or until they are `finished`.
 
     Rows that have taken very many steps are left where they are, before `end`.
@@ -170,12 +172,12 @@ def integrate_stack(
                 alive, y, t, h, taken = alive[left], y[left], t[left], h[left], taken[left]
                 k = np.ascontiguousarray(k[:, left])
     failed |= ~np.isfinite(result).all(1)
-    return Outcome(result, reached, steps, failed)
+    return Ends(result, reached, steps, failed)
 
 
 def finish_alone(
     networks: StackedNetworks,
-    outcome: Outcome,
+    ends: Ends,
     row: int,
     end: float,
     finished: Callable[[Array], Mask],
@@ -193,16 +195,16 @@ def finish_alone(
         return np.asarray(-NetworkHessian(networks.problem, layers) @ np.eye(state.size))
 
     with np.errstate(all="ignore"):
-        start = outcome.state[row]
+        start = ends.state[row]
         bound = float(_absolute(start[None], rtol, atol)[0, 0])
-        solver = BDF(velocity, outcome.t[row], start, end, rtol=rtol, atol=bound, jac=jacobian)
+        solver = BDF(velocity, ends.t[row], start, end, rtol=rtol, atol=bound, jac=jacobian)
         while solver.status == "running":
             solver.step()
-            outcome.steps[row] += 1
+            ends.steps[row] += 1
             if finished(solver.y[None])[0]:
                 break
-    outcome.state[row], outcome.t[row] = solver.y, solver.t
-    outcome.failed[row] = solver.status == "failed" or not np.isfinite(solver.y).all()
+    ends.state[row], ends.t[row] = solver.y, solver.t
+    ends.failed[row] = solver.status == "failed" or not np.isfinite(solver.y).all()
 
 
 def _absolute(y: Array, rtol: float, atol: float | None) -> Array:

@@ -5,30 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-from collections.abc import Generator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    wait,
-)
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import positive_integer
-from fixedrank._progress import Progress, Shown
+from fixedrank._jobs import Lost, run_jobs
+from fixedrank._progress import Shown
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.ensembles.processes import process_pool
-from fixedrank.ensembles.result import Ensemble, ordered
-from fixedrank.ensembles.runs import RunRecord, failed_run, run_batch
+from fixedrank.ensembles.records import RunRecord, failed_run
+from fixedrank.ensembles.result import Ensemble
+from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.store import RecordStore
-
-# How often a batch is tried that an executor fails at.
-_ATTEMPTS = 3
-# So begins the status of what an executor failed at.
-_LOST = "lost"
 
 
 def run_ensemble(
@@ -43,7 +34,8 @@ def run_ensemble(
 ) -> Ensemble:
     """Run an experiment from many starts.
 
-    Runs are computed in batches of small networks at once. What a run does depends on its seed
+    Runs of a regression are computed in batches of small networks at once, those of any other loss
+    one by one; the records say what each limit is told by. What a run does depends on its seed
     only, not on the other runs, the number of workers, or their order.
 
     Parameters
@@ -103,30 +95,26 @@ def run_ensemble(
     count = (os.cpu_count() or 1) if workers is None else positive_integer("workers", workers)
     if store is not None or executor is not None or count > 1:
         _require_picklable(experiment)
-    disk = None if store is None else RecordStore(store, experiment)
-    try:
-        records = {} if disk is None else disk.records()
-        records = {seed: records[seed] for seed in chosen if seed in records}
-        left = [seed for seed in chosen if seed not in records]
-        batches = [left[i : i + size] for i in range(0, len(left), size)]
-        shown = Progress(len(chosen), progress, "progress=True", done=len(records), unit="run")
-        if executor is not None:
-            done = _on_executor(executor, experiment, batches)
-        elif count == 1 or not batches:
-            done = (run_batch(experiment, seeds) for seeds in batches)
-        else:
-            done = _on_processes(min(count, len(batches)), experiment, batches)
-        with shown, contextlib.closing(done):
-            for found in done:
-                if disk is not None:
-                    # What the executor failed at is tried again when started again.
-                    disk.add(record for record in found if not record.status.startswith(_LOST))
-                records.update((record.seed, record) for record in found)
-                shown.add(len(found))
-    finally:
-        if disk is not None:
-            disk.close()
-    return ordered(experiment, list(records.values()))
+    with contextlib.ExitStack() as stack:
+        disk = None
+        if store is not None:
+            disk = stack.enter_context(contextlib.closing(RecordStore(store, experiment)))
+        records = run_jobs(
+            partial(run_batch, experiment),
+            chosen,
+            disk,
+            _lost,
+            batch=size,
+            executor=executor,
+            workers=count,
+            progress=progress,
+            unit="run",
+        )
+    return Ensemble(experiment, tuple(records[seed] for seed in sorted(chosen)))
+
+
+def _lost(seed: int, lost: Lost) -> RunRecord:
+    return failed_run(seed, f"lost: {lost.reason}")
 
 
 def _require_picklable(experiment: Experiment) -> None:
@@ -136,8 +124,8 @@ def _require_picklable(experiment: Experiment) -> None:
     except Exception as error:
         raise TypeError(
             f"the experiment cannot be pickled ({error}): its initialisation must be a function "
-            "that can be imported, not a lambda or one defined in another function; or run it "
-            "with workers=1 and without a store"
+            "that can be imported, not a lambda or one defined in another function, and its loss "
+            "of a class that can be; or run it with workers=1 and without a store"
         ) from error
 
 
@@ -154,70 +142,3 @@ def _checked_seeds(seeds: Sequence[int]) -> list[int]:
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds must differ: {len(chosen) - len(set(chosen))} are given again")
     return chosen
-
-
-def _on_executor(
-    executor: Executor, experiment: Experiment, batches: list[list[int]]
-) -> Generator[list[RunRecord]]:
-    """Yield the records of batches as they end; those that the executor fails at are tried again.
-
-    Raises
-    ------
-    BrokenExecutor
-        If the executor is broken, after all that it finished has been yielded.
-    """
-    attempts = dict.fromkeys(range(len(batches)), 0)
-    pending: dict[Future[list[RunRecord]], int] = {}
-    try:
-        for index, seeds in enumerate(batches):
-            pending[executor.submit(run_batch, experiment, seeds)] = index
-        while pending:
-            broken: BrokenExecutor | None = None
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                index = pending.pop(future)
-                try:
-                    found = future.result()
-                except BrokenExecutor as error:
-                    broken = error
-                    continue
-                except Exception as error:
-                    attempts[index] += 1
-                    if attempts[index] < _ATTEMPTS:
-                        pending[executor.submit(run_batch, experiment, batches[index])] = index
-                        continue
-                    reason = f"{_LOST}: {type(error).__name__}: {error}"
-                    found = [failed_run(seed, reason) for seed in batches[index]]
-                yield found
-            if broken is not None:
-                raise broken
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def _on_processes(
-    workers: int, experiment: Experiment, batches: list[list[int]]
-) -> Generator[list[RunRecord]]:
-    """Yield the records of batches from a pool, which is replaced when a worker dies."""
-    left = {tuple(seeds) for seeds in batches}
-    died = False
-    while left:
-        order = [list(seeds) for seeds in batches if tuple(seeds) in left]
-        # After a death those that may have caused it go one by one, in one process.
-        alone, died = died, False
-        if alone:
-            order = order[: 2 * workers + 1]
-        with process_pool(1 if alone else workers) as pool:
-            try:
-                done = _on_executor(pool, experiment, order)
-                with contextlib.closing(done):
-                    for found in done:
-                        left.discard(tuple(record.seed for record in found))
-                        yield found
-            except BrokenExecutor as error:
-                died = not alone
-                if alone:
-                    guilty = next(seeds for seeds in order if tuple(seeds) in left)
-                    left.discard(tuple(guilty))
-                    reason = f"{_LOST}: the process that ran it died: {error}"
-                    yield [failed_run(seed, reason) for seed in guilty]

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array, integer_sequence, positive_integer
-from fixedrank.ensembles.fingerprint import fingerprint
-from fixedrank.networks.initial import balanced_factors, gaussian_factors
-from fixedrank.networks.regression import LinearRegression
+from fixedrank._fingerprint import fingerprint
+from fixedrank.ensembles.certificate import Certificate
+from fixedrank.ensembles.flow import LayerFlow
+from fixedrank.ensembles.outcomes import CriticalValues, Outcome, RestAndRank
+from fixedrank.ensembles.starts import BalancedStart, GaussianStart
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.moment_loss import MomentLoss
+from fixedrank.losses.regression import LinearRegression, require_data
+from fixedrank.networks.layers import checked_layers
 
 Initialisation = Callable[[list[int], np.random.Generator], Sequence[Any]]
 
@@ -23,8 +30,9 @@ class Experiment:
 
     Parameters
     ----------
-    problem : LinearRegression
-        The problem.
+    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+        The loss. Of a regression by its data, as arrays, the critical values make limits certain.
+        Runs of any other loss go one by one, at most to where they rest, and nothing is certified.
     widths : sequence of int
         The widths [d_0, ..., d_N]; the depth N is their number less one.
     initialisation : str or callable
@@ -38,19 +46,20 @@ class Experiment:
     rank : int, optional
         The rank of balanced starts, the smallest width if left out.
     end : float
-        The time at which a run ends that has not come close to the minimum before.
+        The time at which a run ends that has not come close to the minimum, or to rest, before.
     tolerance : float
-        A run stops when its loss is this close to the minimum, relative to the gap between the
-        minimum and the next higher critical value.
+        A run of a regression stops when its loss is this close to the minimum, relative to the gap
+        between the minimum and the next higher critical value.
     rtol : float
         Relative tolerance of the integration.
     atol : float, optional
-        Absolute tolerance; if left out, a thousandth of `rtol`, of the size of each network.
+        Absolute tolerance; if left out, a thousandth of `rtol`, of the size of each network, and
+        for other losses than regressions as in :func:`factored_flow`.
 
     Raises
     ------
     TypeError, ValueError
-        If a value is out of range or does not fit to the others.
+        If a value is out of range or does not fit to the others, or a regression has no Q.
 
     Examples
     --------
@@ -61,7 +70,7 @@ class Experiment:
     [(2, 3), (3, 2)]
     """
 
-    problem: LinearRegression
+    problem: Any
     widths: Sequence[int]
     initialisation: str | Initialisation = "gaussian"
     scale: float | None = None
@@ -72,14 +81,17 @@ class Experiment:
     atol: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.problem, LinearRegression):
-            raise TypeError(f"problem must be a LinearRegression, got {self.problem!r}")
-        widths = integer_sequence("widths", self.widths)
-        if len(widths) < 2 or (widths[-1], widths[0]) != self.problem.shape:
-            raise ValueError(
-                f"widths must run from d_x = {self.problem.shape[1]} to d_y = "
-                f"{self.problem.shape[0]}, got {widths}"
+        if isinstance(self.problem, type):
+            raise TypeError(
+                f"problem must be a LinearRegression or another loss, got the class {self.problem}"
             )
+        shape = as_loss(self.problem).shape
+        if isinstance(self.problem, MomentLoss):
+            require_data(self.problem, "an experiment with a regression")
+        widths = integer_sequence("widths", self.widths)
+        if len(widths) < 2 or (shape and (widths[-1], widths[0]) != tuple(shape)):
+            given = f"d_x = {shape[1]} to d_y = {shape[0]}" if shape else "d_x to d_y"
+            raise ValueError(f"widths must run from {given}, got {widths}")
         object.__setattr__(self, "widths", tuple(widths))
         if not callable(self.initialisation) and self.initialisation not in _KINDS:
             raise ValueError(
@@ -108,48 +120,73 @@ class Experiment:
         """The number of layers N."""
         return len(self.widths) - 1
 
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """What makes a limit certain: the critical values of a regression, None of other losses."""
+        # A class of its own may have another loss.
+        if type(self.problem) is not LinearRegression:
+            return None
+        return Certificate(self.problem, min(self.run_widths))
+
+    def _certain(self) -> Certificate:
+        if self.certificate is None:
+            raise TypeError(
+                f"no critical values of a {type(self.problem).__name__} are known, as they are of "
+                "a LinearRegression: limits of this experiment are told from rest and rank"
+            )
+        return self.certificate
+
     @property
     def limit_rank(self) -> int:
         """The rank of the minimum that a run can reach: min(q, r), or min(q, rank) if balanced."""
-        return min(self.problem.rank, *self.run_widths)
+        return self._certain().rank
 
     @property
     def minimum(self) -> float:
         """The least loss that a run can reach."""
-        return self.unreached + self.problem.residual**2 / 2
+        return self._certain().minimum
 
     @property
     def unreached(self) -> float:
         """The least loss that a run can reach, without what no matrix can fit."""
-        return float((self.problem.svd[1][self.limit_rank :] ** 2).sum()) / 2
-
-    @property
-    def run_widths(self) -> tuple[int, ...]:
-        """The widths of the layers that are integrated.
-
-        The product of balanced layers depends on its start and on the depth only (Theorem 4), and
-        its rank stays: so all layers between are as wide as the rank, and errors cannot raise it.
-        """
-        if self.initialisation != "balanced" or self.depth == 1:
-            return tuple(self.widths)
-        inner = (self.rank or min(self.widths),) * (self.depth - 1)
-        return (self.widths[0], *inner, self.widths[-1])
+        return self._certain().unreached
 
     @property
     def next_critical_gap(self) -> float:
-        """The next higher critical value of the loss, above the minimum.
+        """The next higher critical value of the loss, above the minimum; infinite if there is none.
 
-        A run whose loss is below it converges to the minimum: the loss of a gradient flow falls,
-        and by Theorem 1 the limit is a critical point. Infinite if the minimum is the only
-        critical value.
+        A run whose loss is below it converges to the minimum.
         """
-        squares, k = self.problem.svd[1][: self.problem.rank] ** 2, self.limit_rank
-        if k == 0:
-            return math.inf
-        # Drop the last singular value, or exchange one for a smaller one.
-        exchanges = np.subtract.outer(squares[:k], squares[k:])
-        exchanges = exchanges[exchanges > 2 * self.problem.tolerance * self.problem.svd[1][0]]
-        return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
+        return self._certain().gap
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is told of its runs."""
+        if self.certificate is None:
+            return RestAndRank()
+        return CriticalValues(self.certificate, self.tolerance)
+
+    @property
+    def flow(self) -> LayerFlow:
+        """The flow that its runs follow."""
+        return LayerFlow(self.end, self.rtol, self.atol)
+
+    @property
+    def beginning(self) -> Initialisation:
+        """The start: the initialisation, or what its name stands for."""
+        if self.initialisation == "gaussian":
+            return GaussianStart(self.scale)
+        if self.initialisation == "balanced":
+            return BalancedStart(self.scale, self.rank)
+        assert callable(self.initialisation)
+        return self.initialisation
+
+    @property
+    def run_widths(self) -> tuple[int, ...]:
+        """The widths of the layers that are integrated: the least ones for the same products."""
+        start = self.beginning
+        widths = tuple(self.widths)
+        return start.narrowest(widths) if isinstance(start, BalancedStart) else widths
 
     def start(self, seed: int, *, reduced: bool = False) -> list[Array]:
         """Return the initial layers of a seed.
@@ -179,24 +216,17 @@ class Experiment:
         >>> int(np.linalg.matrix_rank(fixedrank.product(experiment.start(0))))
         1
         """
-        rng, widths = np.random.default_rng(seed), list(self.widths)
-        if self.initialisation == "gaussian":
-            return gaussian_factors(widths, scale=self.scale, rng=rng)
-        if self.initialisation == "balanced":
-            k = self.rank or min(widths)
-            u, v = (np.linalg.qr(rng.standard_normal((d, k)))[0] for d in self.problem.shape)
-            s = np.sort((self.scale or 1.0) * rng.uniform(0.5, 1.5, k))[::-1]
-            return balanced_factors((u, s, v.T), self.run_widths if reduced else widths, rng=rng)
-        assert callable(self.initialisation)
-        layers = self.problem.checked_layers(self.initialisation(widths, rng))
+        widths = self.run_widths if reduced else self.widths
+        layers = self.beginning(list(widths), np.random.default_rng(seed))
+        layers = checked_layers(layers, (widths[-1], widths[0]))
         found = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
-        if found != list(self.widths):
-            raise ValueError(f"the initialisation returned widths {found}, not {list(self.widths)}")
+        if found != list(widths):
+            raise ValueError(f"the initialisation returned widths {found}, not {list(widths)}")
         return layers
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the results, to recognise the experiment on disk."""
-        return fingerprint(self)
+        return fingerprint(self, self.beginning, self.flow, self.outcome)
 
 
 _KINDS = ("gaussian", "balanced")

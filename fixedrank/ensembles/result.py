@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.ensembles.runs import FAILED, MINIMUM, OPEN, RunRecord
+from fixedrank.ensembles.records import FAILED, MINIMUM, OPEN, REST, RunRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +44,9 @@ class Ensemble:
 
     @property
     def limits(self) -> dict[str, int]:
-        """How many runs have each limit: "global minimum", "not decided", "failed"."""
+        """How many runs have each limit: "global minimum", "at rest", "not decided", "failed"."""
         counts = Counter(record.limit for record in self.records)
-        return {kind: counts[kind] for kind in (MINIMUM, OPEN, FAILED) if counts[kind]}
+        return {kind: counts[kind] for kind in (MINIMUM, REST, OPEN, FAILED) if counts[kind]}
 
     @property
     def ranks(self) -> dict[int, int]:
@@ -147,8 +146,3 @@ class Ensemble:
             writer = csv.writer(file)
             writer.writerow(RunRecord._fields)
             writer.writerows(self.records)
-
-
-def ordered(experiment: Experiment, records: Sequence[RunRecord]) -> Ensemble:
-    """Return the ensemble of some records."""
-    return Ensemble(experiment, tuple(sorted(records, key=lambda record: record.seed)))

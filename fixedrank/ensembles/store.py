@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from fixedrank.ensembles.experiment import Experiment
-from fixedrank.ensembles.runs import RunRecord
+from fixedrank.ensembles.records import RunRecord
 
-_FORMAT = 2
+_FORMAT = 3
 _COLUMNS = ", ".join(f'"{name}"' for name in RunRecord._fields)
 _TABLES = {"experiment": ["format", "fingerprint"], "runs": list(RunRecord._fields)}
 # What SQLite returns for the fields of a record; NaN is kept as NULL.
@@ -72,13 +72,16 @@ class RecordStore:
                 connection.execute(f"CREATE TABLE runs ({columns})")
                 connection.execute("INSERT INTO experiment VALUES (?, ?)", (_FORMAT, fingerprint))
                 return
-            if tables != _TABLES:
+            found = []
+            if tables.get("experiment") == _TABLES["experiment"]:
+                found = connection.execute("SELECT format, fingerprint FROM experiment").fetchall()
+            older = "runs" in tables and [row[0] for row in found] not in ([], [_FORMAT])
+            if tables != _TABLES and not older:
                 names = ", ".join(sorted(tables))
                 raise ValueError(
                     f"{self.path} is not a store of an ensemble, but a database with the tables "
                     f"{names}: choose another file"
                 )
-            found = connection.execute("SELECT format, fingerprint FROM experiment").fetchall()
             if found != [(_FORMAT, fingerprint)]:
                 raise ValueError(
                     f"{self.path} holds runs of another experiment (other data, widths, "
@@ -96,14 +99,16 @@ class RecordStore:
             for name in names
         }
 
-    def add(self, records: Iterable[RunRecord]) -> None:
+    def save(self, results: Mapping[int, RunRecord]) -> None:
         """Write records, all of them or, if the process dies, none."""
         marks = ", ".join("?" * len(RunRecord._fields))
         with self._errors(), self._connection as connection:
-            connection.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", records)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO runs VALUES ({marks})", results.values()
+            )
 
-    def records(self) -> dict[int, RunRecord]:
-        """Return all records by their seeds.
+    def load(self, keys: Sequence[int]) -> dict[int, RunRecord]:
+        """Return the records of those seeds that there are.
 
         Raises
         ------
@@ -119,8 +124,11 @@ class RecordStore:
                         f"{self.path} was changed: the run of seed {row[0]!r} has {name} = "
                         f"{value!r}; remove that row, and it is computed again"
                     )
-        found: list[Any] = [[math.nan if value is None else value for value in row] for row in rows]
-        return {row[0]: RunRecord(*row) for row in found}
+        filled: list[Any] = [
+            [math.nan if value is None else value for value in row] for row in rows
+        ]
+        found = {row[0]: RunRecord(*row) for row in filled}
+        return {seed: found[seed] for seed in keys if seed in found}
 
     def close(self) -> None:
         """Close the file."""

@@ -10,6 +10,7 @@ from fixedrank.flows.descent import (
 )
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
+from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.solvers import RK4
@@ -24,6 +25,7 @@ __all__ = [
     "DescentTrajectory",
     "FactoredTrajectory",
     "FlowComparison",
+    "MethodProperties",
     "RankChange",
     "RiemannianTrajectory",
     "aligned_singular_value",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 from fixedrank._checks import Array
@@ -116,6 +117,7 @@ class RKC(Stabilised):
     """
 
     error_order = parts_between = 3
+    properties = replace(Stabilised.properties, error_order=error_order, damps=True)
     fewest_stages, most_stages = 2, _MOST_STAGES
 
     @staticmethod

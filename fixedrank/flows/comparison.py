@@ -16,8 +16,9 @@ from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.geometry.points import distance
+from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.initial import product_point
-from fixedrank.networks.layers import BALANCED, balancedness, checked_factors
+from fixedrank.networks.layers import BALANCED, balancedness
 from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
@@ -163,7 +164,7 @@ def compare_flows(
 
     Parameters
     ----------
-    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
         The problem, as for :func:`factored_flow` and :func:`riemannian_flow`.
     factors : sequence of array_like
         The initial layers [W_1, ..., W_N], balanced; W_j has shape (d_j, d_{j-1}).
@@ -210,8 +211,8 @@ def compare_flows(
     >>> comparison.verdict
     'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
     """
-    times = output_times(t)
-    layers = checked_factors(factors)
+    problem, times = as_loss(problem), output_times(t)
+    layers = problem.checked_layers(factors)
     largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
     measured = balancedness(layers)
     imbalance = measured / largest**2 if largest > 0 else 0.0

@@ -37,7 +37,7 @@ from fixedrank.geometry.orthonormal import GRADED, graded_svd
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.retraction import retract
 from fixedrank.geometry.tall import dot
-from fixedrank.networks.gradients import thin_gradient
+from fixedrank.losses.adapted import as_loss
 
 _EPS = float(np.finfo(float).eps)
 # Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
@@ -81,7 +81,8 @@ class RiemannianSystem:
         end: float = math.inf,
         guarded: bool = True,
     ) -> None:
-        self.problem, self.products = problem, thin_gradient(problem)
+        self.problem = as_loss(problem)
+        self.products = self.problem.gradient_products
         self.shape, self.metric, self.rtol = shape, metric, rtol
         self.start, self.end, self.t = start, end, start
         self.approach = Approach(metric)

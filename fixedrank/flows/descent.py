@@ -9,7 +9,7 @@ step sizes in the documentation proves this, and that K holds along the iteratio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -19,11 +19,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from fixedrank._checks import Array, positive_integer
-from fixedrank.flows.trajectory import product_factors
-from fixedrank.networks.gradients import network_gradient, thin_gradient
-from fixedrank.networks.layers import checked_layers, product
-from fixedrank.networks.moments import spectral_norm
-from fixedrank.networks.regression import LinearRegression, require_regression
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.moments import spectral_norm
+from fixedrank.losses.regression import LinearRegression, require_data, require_regression
+from fixedrank.networks.layers import product
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -102,7 +101,7 @@ def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
     >>> 0 < fixedrank.safe_step_size(problem, [np.eye(2), np.eye(2)]) < 1 / 6
     True
     """
-    require_regression(problem, "safe_step_size")
+    require_data(problem, "safe_step_size")
     layers = problem.checked_layers(factors)
     depth = len(layers)
     defect = sum(
@@ -186,8 +185,8 @@ def gradient_descent(
 
     Parameters
     ----------
-    problem : LinearRegression, MatrixCompletion, MatrixSensing or object
-        The problem: anything with ``loss(W)`` and ``gradient(W)``, as for the flows.
+    problem : Loss or object with ``loss(W)`` and ``gradient(W)``
+        The problem, as for the flows.
     factors : sequence of array_like
         The start [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
     steps : int or sequence of int
@@ -217,12 +216,12 @@ def gradient_descent(
     array([[3., 0.],
            [0., 1.]])
     """
-    layers = checked_layers(problem, factors)
-    (loss, gradient_of), kept = _in_layers(problem), _kept(steps)
+    loss, kept = as_loss(problem), _kept(steps)
+    layers = loss.checked_layers(factors)
     if isinstance(step_size, str):
         if step_size != "safe":
             raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
-        require_regression(problem, "step_size='safe', which stands for a number,")
+        require_data(problem, "step_size='safe', which stands for a number,")
         step = safe_step_size(problem, layers)
     else:
         step = float(step_size)
@@ -233,10 +232,10 @@ def gradient_descent(
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             for i in range(kept[-1] + 1):
-                gradient = gradient_of(layers)
+                gradient = loss.network_gradient(layers)
                 if i in wanted:
                     square = sum(float(np.vdot(part, part)) for part in gradient)
-                    records.append((loss(layers), math.sqrt(square), layers))
+                    records.append((loss.network_loss(layers), math.sqrt(square), layers))
                 if i == kept[-1]:
                     break
                 layers = [w - step * part for w, part in zip(layers, gradient, strict=True)]
@@ -260,16 +259,6 @@ def gradient_descent(
         factors=list(kept_layers),
         status=status,
         complete=complete,
-    )
-
-
-def _in_layers(problem: Any) -> tuple[Callable[[Any], float], Callable[[Any], list[Array]]]:
-    """Return the loss of layers, and its gradients, for any loss of a matrix."""
-    products = thin_gradient(problem)
-    own = getattr(problem, "network_loss", None), getattr(problem, "network_gradient", None)
-    return (
-        own[0] or (lambda layers: float(problem.loss(product_factors(layers)))),
-        own[1] or (lambda layers: network_gradient(products, layers)),
     )
 
 

@@ -18,7 +18,7 @@ from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
 from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.networks.gradients import thin_gradient
+from fixedrank.losses.adapted import as_loss
 
 # A norm that has changed by so much asks for other absolute tolerances.
 _CHANGED = 10.0
@@ -38,7 +38,8 @@ class EmbeddedSystem:
     """
 
     def __init__(self, problem: Any, point: FixedRankPoint, t: float) -> None:
-        self.problem, self.products = problem, thin_gradient(problem)
+        self.problem = as_loss(problem)
+        self.products = self.problem.gradient_products
         self.shape = (point.u.shape[0], point.vt.shape[1])
         self.identity = np.eye(min(self.shape))
         self.changes: list[RankChange] = []

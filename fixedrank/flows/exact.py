@@ -22,8 +22,8 @@ from fixedrank.flows.integration import output_times
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.losses.regression import LinearRegression, require_regression
 from fixedrank.networks.layers import BALANCED, balancedness
-from fixedrank.networks.regression import LinearRegression, require_regression
 
 # How far a start may be from aligned, or data from white, relative to their sizes.
 _ALIGNED = 1e-10

@@ -10,15 +10,16 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank.flows.first_step import reach_of_zero
-from fixedrank.flows.integration import each_once, integrate, output_times
+from fixedrank.flows.integration import Run, each_once, integrate, output_times
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
-from fixedrank.networks.gradients import network_gradient, thin_gradient
-from fixedrank.networks.layers import checked_layers
-from fixedrank.networks.principal import in_principal_axes
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
+from fixedrank.networks.gradients import network_gradient
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -30,18 +31,14 @@ _CHANGE, _LITTLE = 10.0, 1e-8
 class _Layers:
     """The layers, one after another in one vector."""
 
-    def __init__(self, problem: Any, layers: Sequence[Array]) -> None:
-        self.problem = problem
-        self.products = thin_gradient(problem)
+    def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
+        self.problem, self.products = problem, problem.gradient_products
         self.shapes = [layer.shape for layer in layers]
-        self.bounds = np.cumsum([0, *(layer.size for layer in layers)]).tolist()
+        self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
 
     def layers(self, state: Array) -> list[Array]:
-        return [
-            state[start:end].reshape(shape)
-            for start, end, shape in zip(self.bounds, self.bounds[1:], self.shapes, strict=False)
-        ]
+        return split(state, self.shapes, self.bounds)
 
     def right_hand_side(self, t: float, state: Array) -> Array:
         if not np.isfinite(state.sum()):
@@ -111,8 +108,16 @@ class _Layers:
         return float(self.problem.loss(product_factors(self.layers(state))))
 
 
+def followed(
+    problem: Loss, layers: Sequence[Array], times: Array, **how: Any
+) -> tuple[Run, _Layers]:
+    """Return the run of layers, with the layers as its records, and the system that moved."""
+    system = _Layers(problem, layers)
+    return integrate(system, joined(layers), times, **how), system
+
+
 def factored_flow(
-    problem: Any,
+    problem: Loss | Any,
     factors: Sequence[Any],
     t: Any,
     *,
@@ -126,7 +131,7 @@ def factored_flow(
 
     Parameters
     ----------
-    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
         The problem. ``W`` comes as a tuple (u, s, vt), whose trailing singular values may be zero.
     factors : sequence of array_like
         The initial layers [W_1, ..., W_N], balanced or not; W_j has shape (d_j, d_{j-1}).
@@ -136,7 +141,7 @@ def factored_flow(
         "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
         (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
         "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
-        "LSODA" of SciPy.
+        "LSODA" of SciPy. A class of your own may state its :class:`MethodProperties`.
     rtol : float
         Relative tolerance of the local error, as in scipy.integrate.solve_ivp; it is meant for the
         product, each of the N layers is held to rtol / N.
@@ -177,15 +182,13 @@ def factored_flow(
     >>> np.round(np.ravel(flow.product), 6)  # 3 / (1 + 2 exp(-6 t))
     array([1.      , 2.985201, 3.      ])
     """
-    times = output_times(t)
-    layers = checked_layers(problem, factors)
-    moving, axes = in_principal_axes(problem)
+    problem, times = as_loss(problem), output_times(t)
+    layers = problem.checked_layers(factors)
+    moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    system = _Layers(moving, turned)
-    state = np.concatenate([layer.ravel() for layer in turned])
-    run = integrate(
-        system,
-        state,
+    run, system = followed(
+        moving,
+        turned,
         times,
         method=method,
         rtol=rtol,

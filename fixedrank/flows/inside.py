@@ -19,12 +19,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.integrate import DOP853, RK23, RK45
 from scipy.interpolate import BarycentricInterpolator
 
 from fixedrank._checks import Array
-from fixedrank.flows.solvers import RK4
-from fixedrank.flows.stabilised import Stabilised
 
 # Up to so many times are reached by a step each.
 _FEW = 2
@@ -37,29 +34,29 @@ _HALVINGS = 4
 _DEGREE, _MISS = 6, 0.5
 
 
-def states_inside(solver: Any, times: Array, rtol: float) -> list[Array]:
-    """Return the states at increasing times within the last step of a solver.
-
-    Parameters
-    ----------
-    solver : OdeSolver
-        A solver after a step.
-    times : ndarray
-        The times, from solver.t_old to solver.t.
-    rtol : float
-        The relative tolerance, for methods without one of their own.
-    """
-    stepped = getattr(solver, "stepped", solver)
-    if isinstance(stepped, (RK23, RK45, DOP853, RK4)):
-        inside = times[times < solver.t]
-        found = _by_steps(stepped, inside, rtol, _HALVINGS) if inside.size else []
-        return found + [np.asarray(solver.y)] * (times.size - inside.size)
+def by_interpolation(solver: Any, times: Array, rtol: float) -> list[Array]:
+    """Return the states at times within the last step of a solver, as it interpolates them."""
     if times.size == 1 and times[0] == solver.t:
         return [np.asarray(solver.y)]
-    if not isinstance(stepped, Stabilised):
-        return list(solver.dense_output()(times).T)
-    through = _through_nodes(stepped, times, rtol) if times.size > 2 * _DEGREE else None
-    return list(stepped.reach(times).T if through is None else through)
+    return list(solver.dense_output()(times).T)
+
+
+def by_parts(solver: Any, times: Array, rtol: float) -> list[Array]:
+    """Return the states within a step of a Runge-Kutta method that is like SciPy's.
+
+    It has a tableau A, B, C of n_stages stages, and after a step y_old, their slopes K, and f.
+    """
+    inside = times[times < solver.t]
+    found = _by_steps(solver, inside, rtol, _HALVINGS) if inside.size else []
+    return found + [np.asarray(solver.y)] * (times.size - inside.size)
+
+
+def by_shorter_steps(solver: Any, times: Array, rtol: float) -> list[Array]:
+    """Return the states within a step of a method that reaches times itself, few or many."""
+    if times.size == 1 and times[0] == solver.t:
+        return [np.asarray(solver.y)]
+    through = _through_nodes(solver, times, rtol) if times.size > 2 * _DEGREE else None
+    return list(solver.reach(times).T if through is None else through)
 
 
 def _by_steps(step: Any, times: Array, rtol: float, halvings: int) -> list[Array]:
@@ -90,16 +87,9 @@ def _part(step: Any, h: float, *, onwards: bool = False) -> Any:
     part = copy.copy(step)
     part.t_old = step.t if onwards else step.t_old
     part.t = part.t_old + h
-    if isinstance(step, RK4):
-        y, f = part.previous = (step.y, step.f) if onwards else step.previous
-        second = step.fun(part.t_old + h / 2, y + h / 2 * f)
-        third = step.fun(part.t_old + h / 2, y + h / 2 * second)
-        fourth = step.fun(part.t, y + h * third)
-        part.y, part.f = y + h / 6 * (f + 2 * (second + third) + fourth), None
-        return part
     part.y_old, slope = (step.y, step.f) if onwards else (step.y_old, step.K[0])
     stages = step.n_stages
-    if isinstance(step, DOP853):
+    if hasattr(step, "K_extended"):
         part.K_extended = np.empty_like(step.K_extended)
         part.K = part.K_extended[: stages + 1]
     else:
@@ -116,9 +106,7 @@ def _part(step: Any, h: float, *, onwards: bool = False) -> Any:
 def _finish(part: Any) -> None:
     """Evaluate the velocity at the end of a part, which goes on or is interpolated from there."""
     if part.f is None:
-        part.f = part.fun(part.t, part.y)
-        if not isinstance(part, RK4):
-            part.K[-1] = part.f
+        part.K[-1] = part.f = part.fun(part.t, part.y)
 
 
 def _defect(step: Any, dense: Callable[[Array], Array], rtol: float) -> float:
@@ -154,7 +142,7 @@ def _derivative() -> tuple[Array, Array, Array]:
     return nodes, powers.T @ slopes, powers.T @ values
 
 
-def _through_nodes(step: Stabilised, times: Array, rtol: float) -> Array | None:
+def _through_nodes(step: Any, times: Array, rtol: float) -> Array | None:
     """Return the states on a polynomial through a few states in the step, if it is good."""
     first, last = float(times[0]), float(times[-1])
     nodes = first + (last - first) * (1 - np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)) / 2

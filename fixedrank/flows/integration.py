@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
-from fixedrank.flows.chebyshev import RKC
-from fixedrank.flows.inside import states_inside
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving, worth_asking
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
@@ -23,11 +20,13 @@ __all__ = ["Restart", "Run", "Stop", "System", "each_once", "integrate", "output
 
 @dataclass
 class Run:
-    """What came out: the records at the times that were reached, and why it ended."""
+    """What came out: the records at the times that were reached, and why it ended where."""
 
-    records: list[Any] = field(default_factory=list)
+    records: list[Any]
+    reached: float
     status: str = ""
     complete: bool = False
+    at_rest: bool = False
     evaluations: int = 0
     steps: int = 0
 
@@ -72,57 +71,60 @@ def integrate(
     options: dict[str, Any],
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
-    end = float(times[-1])
-    stepper = Stepper(system, method, rtol, atol, options, float(times[0]), end)
+    start, end = float(times[0]), float(times[-1])
+    stepper = Stepper(system, method, rtol, atol, options, start, end)
     with np.errstate(over="ignore", invalid="ignore"):
         slope = stepper.velocity(0.0, state)
     if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
-    rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.method is RKC else CLOSE)
-    run = Run(records=[system.record(state)])
-    reached = float(times[0])
-    bar = _Bar(times, progress) if progress else None
+    rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.properties.damps else CLOSE)
+    run = Run([system.record(state)], start)
+    bar_format = "{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]"
     try:
-        if slope.any():
-            stepper.begin(state, slope)
-        else:
-            _finish(run, _unmoved(system, state, reached), state, system, times.size)
-        while not run.status:
-            failure = stepper.advance()
-            if failure is not None:
-                run.status = f"step size collapsed at t = {reached:.6g}: {failure}"
-                break
-            solver = stepper.solver
-            run.steps += 1
-            due = stepper.due(times[len(run.records) :])
-            if due.size:
-                run.records.extend(system.record(y) for y in states_inside(solver, due, rtol))
-            reached = stepper.reached
-            if bar is not None:
-                bar.show(reached, system, solver.y)
-            if solver.status == "finished":
-                run.status = f"reached the last time t = {end:.6g}"
-                break
-            verdict = system.inspect(reached, solver.y)
-            if isinstance(verdict, Restart):
-                stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
-                continue
-            ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
-            if ending is not None:
-                _finish(run, ending[0], ending[1], system, times.size)
-            elif stepper.grown_old():
-                stepper.restart(solver.y, float(solver.t), stepper.next_step())
+        with Progress(end - start, progress, bar_format=bar_format) as bar:
+            if slope.any():
+                stepper.begin(state, slope)
+            else:
+                _finish(run, _unmoved(system, state, start), state, system, times.size)
+            while not run.status:
+                _advance(run, stepper, times, rest, bar)
     except KeyboardInterrupt:
         run.status = (
-            f"interrupted at t = {reached:.6g}: {len(run.records)} of {times.size} output times "
-            "are kept"
+            f"interrupted at t = {run.reached:.6g}: {len(run.records)} of {times.size} output "
+            "times are kept"
         )
-    finally:
-        if bar is not None:
-            bar.close()
     run.complete = len(run.records) == times.size
     run.evaluations = stepper.spent
     return run
+
+
+def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Progress) -> None:
+    """Take a step, keep the asked times in it, and say why the run ends there if it does."""
+    failure = stepper.advance()
+    if failure is not None:
+        run.status = f"step size collapsed at t = {run.reached:.6g}: {failure}"
+        return
+    system, solver = stepper.system, stepper.solver
+    run.steps += 1
+    run.records.extend(system.record(y) for y in stepper.due(times[len(run.records) :]))
+    run.reached = stepper.reached
+    bar.reach(run.reached - times[0], partial(_loss, system, solver.y))
+    if solver.status == "finished":
+        run.status = f"reached the last time t = {times[-1]:.6g}"
+        return
+    verdict = system.inspect(run.reached, solver.y)
+    if isinstance(verdict, Restart):
+        stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
+        return
+    ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
+    if ending is not None:
+        _finish(run, ending[0], ending[1], system, times.size)
+    elif stepper.grown_old():
+        stepper.restart(solver.y, float(solver.t), stepper.next_step())
+
+
+def _loss(system: System, state: Array) -> str:
+    return f"loss {system.loss(state):.4e}"
 
 
 def _at_rest(rest: RestTest, stepper: Stepper) -> tuple[Stop, Array] | None:
@@ -150,28 +152,6 @@ def _stationary(t: float, reason: str) -> Stop:
 
 def _finish(run: Run, verdict: Stop, state: Array, system: System, count: int) -> None:
     """End a run, with the same state at all times to come if it is at rest."""
-    run.status = verdict.reason
+    run.status, run.at_rest = verdict.reason, verdict.rest
     if verdict.rest:
         run.records.extend([system.record(state)] * (count - len(run.records)))
-
-
-class _Bar:
-    """Progress over t that shows the loss, a few times a second."""
-
-    def __init__(self, times: Array, shown: Shown) -> None:
-        self.start, self.told = float(times[0]), -math.inf
-        self.progress = Progress(
-            float(times[-1] - times[0]),
-            shown,
-            "progress=True",
-            bar_format="{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]",
-        )
-
-    def show(self, t: float, system: System, state: Array) -> None:
-        if time.monotonic() - self.told > 0.2:
-            about = f"loss {system.loss(state):.4e}"
-            self.progress.add(t - self.start - self.progress.done, about)
-            self.told = time.monotonic()
-
-    def close(self) -> None:
-        self.progress.close()

@@ -1,23 +1,78 @@
-"""What the loop asks of a method: which options it takes, of what order it is."""
+"""What the loop asks of a method: its properties, its options, the order of its estimate."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from scipy.integrate import BDF, DOP853, LSODA, OdeSolver, Radau
+from scipy.integrate import DOP853, RK23, RK45, OdeSolver, Radau
 
-from fixedrank.flows.switching import AutoSwitching
+from fixedrank._checks import Array
+from fixedrank.flows.inside import by_interpolation, by_parts
 
 # What the loop hands in itself.
 _OWN = frozenset(("self", "fun", "t0", "y0", "t_bound", "rtol", "atol"))
-# Orders of the error estimate in the first step, where the class does not tell.
-_ORDERS: dict[type[OdeSolver], int] = {
-    AutoSwitching: DOP853.error_estimator_order,
-    BDF: 1,
-    LSODA: 1,
-    Radau: 3,
+
+
+@dataclass(frozen=True)
+class MethodProperties:
+    """What a method says of itself to the flows; the defaults suit every OdeSolver.
+
+    A class of your own states them, where others are true, in a class attribute `properties`.
+
+    Parameters
+    ----------
+    error_order : int, optional
+        The order of the error estimate, for the choice of the first step; if left out, the class
+        attribute `error_estimator_order` as SciPy's methods have it, and else 1.
+    damps : bool
+        Whether each step damps all directions, the fast ones too, so that steps of any length come
+        as near to rest as one likes.
+    tries_again : bool
+        Whether it takes a shorter step where the velocity is NaN or infinite.
+    carried : tuple of str
+        Attributes of the solver that go, as options of these names, to the next one where the loop
+        begins anew from another state.
+    states_inside : callable
+        Returns the list of the states at increasing times within the last step, of the solver, the
+        times and the relative tolerance; by default what `dense_output` says.
+
+    Examples
+    --------
+    >>> from scipy.integrate import RK45
+    >>> import numpy as np, fixedrank
+    >>> class Mine(RK45):
+    ...     properties = fixedrank.MethodProperties(tries_again=True)
+    >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+    >>> flow = fixedrank.factored_flow(problem, [[[1.0]], [[1.0]]], [0, 1, 5], method=Mine)
+    >>> flow.status
+    'reached the last time t = 5'
+    """
+
+    error_order: int | None = None
+    damps: bool = False
+    tries_again: bool = False
+    carried: tuple[str, ...] = ()
+    states_inside: Callable[[Any, Array, float], list[Array]] = by_interpolation
+
+
+_EXPLICIT = MethodProperties(tries_again=True, states_inside=by_parts)
+# What SciPy's classes would say.
+_SCIPY: dict[type, MethodProperties] = {
+    RK23: _EXPLICIT,
+    RK45: _EXPLICIT,
+    DOP853: _EXPLICIT,
+    Radau: MethodProperties(error_order=3),
+    OdeSolver: MethodProperties(),
 }
+
+
+def properties_of(method: type[OdeSolver]) -> MethodProperties:
+    """Return the properties of a method: its own, or those of the next class above it."""
+    stated = (vars(base).get("properties", _SCIPY.get(base)) for base in method.__mro__)
+    return next(found for found in stated if isinstance(found, MethodProperties))
 
 
 def options_of(method: type[OdeSolver]) -> frozenset[str] | None:
@@ -52,5 +107,5 @@ def takes(method: type[OdeSolver], option: str) -> bool:
 
 def order_of(method: type[OdeSolver]) -> int:
     """Return the order of the error estimate in the first step."""
-    told = getattr(method, "error_estimator_order", getattr(method, "error_order", 1))
-    return _ORDERS.get(method, int(told))
+    stated = properties_of(method).error_order
+    return int(getattr(method, "error_estimator_order", 1)) if stated is None else stated

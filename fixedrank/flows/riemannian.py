@@ -5,29 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.integrate import DOP853, RK23, RK45
 
+from fixedrank._aliases import PointLike
 from fixedrank._progress import Shown
-from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import each_once, integrate, output_times
-from fixedrank.flows.rock import ROCK4
+from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import solver_class
-from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import RiemannianTrajectory
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, checked_point
-from fixedrank.networks.principal import in_principal_axes
-
-# Explicit methods that take a shorter step where the velocity is NaN.
-_TRYING_AGAIN = (AutoSwitching, ROCK4, RKC, DOP853, RK45, RK23)
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
 
 
 def riemannian_flow(
-    problem: Any,
-    point: Any,
+    problem: Loss | Any,
+    point: PointLike,
     depth: float | SpectralMetric,
     t: Any,
     *,
@@ -41,7 +37,7 @@ def riemannian_flow(
 
     Parameters
     ----------
-    problem : LinearRegression or any object with ``loss(W)`` and ``gradient(W)``
+    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
         The problem. ``W`` comes as a tuple (u, s, vt); the gradient may be an array, a SciPy sparse
         array, a low-rank pair or a LinearOperator, of which only thin products are formed.
     point : FixedRankPoint or tuple (u, s, vt)
@@ -104,15 +100,15 @@ def riemannian_flow(
     >>> round(float(flow.loss[-1]), 9)
     0.5
     """
-    times = output_times(t)
+    problem, times = as_loss(problem), output_times(t)
     start = checked_point(point)
     metric = as_metric(depth)
     shape = (start.u.shape[0], start.vt.shape[1])
     metric.check_sizes(*shape, start.s.size)
-    expected = getattr(problem, "shape", None)
+    expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
-    moving, axes = in_principal_axes(problem)
+    moving, axes = problem._in_principal_axes()
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
@@ -129,7 +125,7 @@ def riemannian_flow(
             rtol,
             start=float(times[0]),
             end=float(times[-1]),
-            guarded=solver_class(method) in _TRYING_AGAIN,
+            guarded=properties_of(solver_class(method)).tries_again,
         )
         state = system.state(start.u, np.diag(start.s), start.vt.T)
     run = integrate(

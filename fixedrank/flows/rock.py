@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -91,6 +92,7 @@ class ROCK4(Stabilised):
     """
 
     error_order = parts_between = 4
+    properties = replace(Stabilised.properties, error_order=error_order)
     fewest_stages, most_stages = 5, 500
 
     @staticmethod

@@ -12,6 +12,8 @@ from scipy.interpolate import CubicHermiteSpline
 from fixedrank._checks import Array
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.contract import NOT_FINITE, BetweenSteps, velocity_within, warn_of_unused
+from fixedrank.flows.inside import by_parts
+from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.switching import AutoSwitching
 
@@ -60,6 +62,13 @@ class RK4(OdeSolver):
     0.367879441
     """
 
+    # The tableau, by which a step can be taken again in parts.
+    A = np.array([[0, 0, 0], [1 / 2, 0, 0], [0, 1 / 2, 0], [0, 0, 1]])
+    B = np.array([1, 2, 2, 1]) / 6
+    C = np.array([0, 1 / 2, 1 / 2, 1])
+    n_stages = 4
+    properties = MethodProperties(states_inside=by_parts)
+
     def __init__(
         self,
         fun: Any,
@@ -94,23 +103,24 @@ class RK4(OdeSolver):
         if target == self.t:
             return False, self.TOO_SMALL_STEP
         h = target - self.t
-        y, f = self.y, self.f
+        y, f, slopes = self.y, self.f, np.empty((5, self.n), self.y.dtype)
         if not np.isfinite(f).all():
             return False, NOT_FINITE.format(self.t)
-        k2 = self.fun(self.t + h / 2, y + h / 2 * f).copy()
-        k3 = self.fun(self.t + h / 2, y + h / 2 * k2).copy()
-        k4 = self.fun(target, y + h * k3)
+        slopes[0] = f
+        slopes[1] = self.fun(self.t + h / 2, y + h / 2 * f)
+        slopes[2] = self.fun(self.t + h / 2, y + h / 2 * slopes[1])
+        slopes[3] = self.fun(target, y + h * slopes[2])
         with np.errstate(over="ignore", invalid="ignore"):
-            y_new = y + h / 6 * (f + 2 * (k2 + k3) + k4)
-        f_new = self.fun(target, y_new).copy()
+            y_new = y + h / 6 * (f + 2 * (slopes[1] + slopes[2]) + slopes[3])
+        slopes[4] = f_new = self.fun(target, y_new).copy()
         if not (np.isfinite(y_new).all() and np.isfinite(f_new).all()):
             return False, f"the fixed step {self.step_length:.3g} is too long for this flow"
-        self.previous = (y, f)
+        self.y_old, self.K = y, slopes
         self.t, self.y, self.f = target, y_new, f_new
         return True, None
 
     def _dense_output_impl(self) -> DenseOutput:
-        return _Hermite(self.t_old, self.t, *self.previous, self.y, self.f)
+        return _Hermite(self.t_old, self.t, self.y_old, self.K[0], self.y, self.f)
 
 
 class _Hermite(BetweenSteps):

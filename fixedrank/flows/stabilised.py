@@ -19,6 +19,8 @@ from fixedrank.flows.contract import (
     velocity_within,
     warn_of_unused,
 )
+from fixedrank.flows.inside import by_shorter_steps
+from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.scales import length
 
 # The estimate of the largest rate is enlarged by this, and renewed after so many steps.
@@ -35,6 +37,7 @@ class Stabilised(OdeSolver):
     stages a step needs, how it takes one, and what it estimates for the error.
     """
 
+    properties = MethodProperties(tries_again=True, states_inside=by_shorter_steps)
     # The estimated error is of this order in the step size, and a polynomial between the ends of a
     # step of this degree; how few stages make a step, how many.
     error_order: int

@@ -16,7 +16,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.flows.clock import Clock
 from fixedrank.flows.first_step import first_step
-from fixedrank.flows.methods import check_options, order_of, takes
+from fixedrank.flows.methods import check_options, order_of, properties_of, takes
 from fixedrank.flows.scales import pace
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.system import System
@@ -75,6 +75,7 @@ class Stepper:
             raise ValueError(f"atol must be positive and finite, got {atol}")
         self.system, self.method = system, solver_class(method)
         check_options(self.method, options)
+        self.properties = properties_of(self.method)
         self.rtol, self.atol, self.options = rtol, atol, options
         self.clock, self.end = Clock(start), end
         self.shortest = _EPS * max(abs(start), abs(end))
@@ -126,8 +127,7 @@ class Stepper:
         left = max(float(self.clock.until(np.asarray(self.end))), self.shortest)
         if takes(self.method, "first_step"):
             options["first_step"] = min(step, left)
-        if takes(self.method, "stiff"):
-            options["stiff"] = self.solver.stiff
+        options.update((name, getattr(self.solver, name)) for name in self.properties.carried)
         self._open(state, left, options)
 
     def _open(self, state: Array, left: float, options: dict[str, Any]) -> None:
@@ -196,12 +196,15 @@ class Stepper:
             return None
         return "; ".join(str(part) for part in (message, self.undefined and _NOT_FINITE) if part)
 
-    def due(self, times: Array) -> Array:
-        """Return those of the times that the last step has reached, in the time of the solver."""
+    def due(self, times: Array) -> list[Array]:
+        """Return the states at those of the times that the last step has reached."""
         solver, ahead = self.solver, self.clock.until(times) / self.unit
         if solver.status != "finished":
             ahead = ahead[: int(np.searchsorted(ahead, solver.t, side="right"))]
-        return np.clip(ahead, solver.t_old, solver.t)
+        if not ahead.size:
+            return []
+        reached = np.clip(ahead, solver.t_old, solver.t)
+        return self.properties.states_inside(solver, reached, self.rtol)
 
     def next_step(self) -> float:
         """Return the length of the next step, as far as the method tells."""

@@ -18,6 +18,7 @@ from fixedrank.flows.contract import (
     velocity_within,
     warn_of_unused,
 )
+from fixedrank.flows.methods import MethodProperties, properties_of
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.scales import length
 from fixedrank.flows.stabilised import Stabilised
@@ -30,6 +31,11 @@ _EASY = 2.5
 # After so many steps of so many evaluations each the other stabilised method is tried for so many,
 # of which the last ones count, and kept if an evaluation gets further by this factor.
 _WHILE, _MANY, _TRIED, _COUNTED, _AHEAD = 200, 10, 20, 10, 1.1
+
+
+def _inside(solver: Any, times: Array, rtol: float) -> list[Array]:
+    stepped = solver.stepped
+    return properties_of(type(stepped)).states_inside(stepped, times, rtol)
 
 
 class AutoSwitching(OdeSolver):
@@ -102,6 +108,10 @@ class AutoSwitching(OdeSolver):
     >>> solution.nfev < 10_000  # DOP853 takes 188,000
     True
     """
+
+    properties = MethodProperties(
+        DOP853.error_estimator_order, tries_again=True, carried=("stiff",), states_inside=_inside
+    )
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point
-from fixedrank.networks.regression import LinearRegression, require_regression
+from fixedrank.losses.regression import LinearRegression, require_data
 
 NOT_CRITICAL = "not a critical point"
 
@@ -123,7 +123,7 @@ def classify(
     >>> print(fixedrank.classify(problem, flow.points[-1]))
     global minimum on the matrices of rank 1: W_J with J = (0,) at distance ... (tolerance 3.0e-06)
     """
-    require_regression(problem, "classify")
+    require_data(problem, "classify")
     metric = as_metric(depth)
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")

@@ -17,7 +17,7 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.landscape.spectrum import hessian_spectrum
 from fixedrank.landscape.subsets import best_subsets
-from fixedrank.networks.regression import LinearRegression, require_regression
+from fixedrank.losses.regression import LinearRegression, require_data
 
 GLOBAL_MINIMUM, STRICT_SADDLE = "global minimum", "strict saddle"
 
@@ -257,7 +257,7 @@ def critical_point(
 
 
 def _checked_rank(problem: LinearRegression, k: int) -> int:
-    require_regression(problem, "the theory of critical points")
+    require_data(problem, "the theory of critical points")
     rank = positive_integer("k", k)
     if rank > min(problem.shape):
         raise ValueError(

@@ -14,9 +14,9 @@ from fixedrank._checks import Array
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE
 from fixedrank.landscape.pivots import loose_pivot
-from fixedrank.networks.hessian import NetworkHessian
+from fixedrank.losses.hessian import NetworkHessian
+from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.layers import product
-from fixedrank.networks.regression import LinearRegression, require_regression
 
 NON_STRICT_SADDLE = "non-strict saddle"
 # Up to so many entries of the layers the Hessian is diagonalised densely.
@@ -127,7 +127,7 @@ def classify_factors(
     strict saddle
     non-strict saddle
     """
-    require_regression(problem, "classify_factors")
+    require_data(problem, "classify_factors")
     layers = problem.checked_layers(factors)
     depth, size = len(layers), _size(problem, layers)
     gradient = problem.network_gradient(layers)

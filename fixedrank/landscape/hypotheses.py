@@ -11,9 +11,9 @@ from fixedrank._checks import RankLostError
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import checked_point, is_triple
+from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness
-from fixedrank.networks.regression import LinearRegression, require_regression
 
 
 class Theorem(NamedTuple):
@@ -130,7 +130,7 @@ def check_hypotheses(
     Theorem 4, 2: flow (9) is defined for all times, on M_3
     Theorem 6: as k = 3 > q = 2, for almost all starts on M_3 flow (9) tends to a critical ...
     """
-    require_regression(problem, "check_hypotheses")
+    require_data(problem, "check_hypotheses")
     condition = float(np.linalg.cond(problem.root) ** 2)
     q = problem.rank
     if is_triple(start):

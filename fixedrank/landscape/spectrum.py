@@ -18,7 +18,7 @@ from fixedrank._checks import Array
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.networks.regression import LinearRegression
+from fixedrank.losses.regression import LinearRegression
 
 
 def hessian_spectrum(

@@ -1,65 +1,18 @@
-"""Gradients in thin products: what both flows need of a problem, and of its layers."""
+"""Products of layers through the narrowest one, and the gradients of a loss of their product."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.geometry.tall import dot
 
 # (left, core, right) -> (G right, G^T left), at W = left core right^T.
 ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
-
-
-class Problem(Protocol):
-    """What a flow needs of a problem: a loss of a d_y x d_x matrix, and its Euclidean gradient.
-
-    ``W`` is a point ``(u, s, vt)`` when a flow calls, or an array when a user does. The gradient
-    may be an array, a SciPy sparse array, a low-rank pair, a LinearOperator or a MatrixSum.
-    """
-
-    def loss(self, W: Any) -> float:
-        """Return the loss at W."""
-        ...
-
-    def gradient(self, W: Any) -> Any:
-        """Return the Euclidean gradient at W."""
-        ...
-
-
-def thin_gradient(problem: Any) -> ThinGradient:
-    """Return the products of a problem's gradient with thin blocks, as a function.
-
-    A problem that has a method ``gradient_products(left, core, right)`` of its own is asked for
-    them; any other for its gradient at the point W = left core right^T.
-    """
-    for name in ("loss", "gradient"):
-        if not callable(getattr(problem, name, None)):
-            raise TypeError(
-                f"a problem has methods loss(W) and gradient(W); {problem!r} has no {name}"
-            )
-    own: ThinGradient | None = getattr(problem, "gradient_products", None)
-    if own is not None:
-        return own
-
-    def products(left: Array, core: Array | None, right: Array) -> tuple[Array, Array]:
-        point = thin_point(left, core, right)
-        gradient = problem.gradient(point)
-        try:
-            known = as_ambient(gradient, (left.shape[0], right.shape[0]), point)
-            return times(known, right), transposed_times(known, left)
-        except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            name = type(problem).__name__
-            raise kind(f"what {name}.gradient(W) returned: {error}") from error
-
-    return products
 
 
 def thin_point(left: Array, core: Array | None, right: Array) -> FixedRankPoint:

@@ -41,10 +41,10 @@ def checked_factors(factors: Any) -> list[Array]:
     return layers
 
 
-def checked_layers(problem: Any, factors: Sequence[Any]) -> list[Array]:
-    """Return the factors as arrays that fit together and to a problem, if this has a shape."""
+def checked_layers(factors: Sequence[Any], shape: tuple[int, int] | None) -> list[Array]:
+    """Return the factors as arrays that fit together, and to a problem of this shape if known."""
     layers = checked_factors(factors)
-    found, shape = (layers[-1].shape[0], layers[0].shape[1]), getattr(problem, "shape", None)
+    found = (layers[-1].shape[0], layers[0].shape[1])
     if shape is not None and tuple(shape) != found:
         raise ValueError(
             f"the layers map R^{found[1]} to R^{found[0]}, their product has shape {found}, "

@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from fixedrank.paper.quantities import (
+    DISTANCE_TO_FINAL,
+    DISTANCE_TO_LIMIT,
+    DISTANCE_TO_TRUE,
+    LOSS,
+    RECONSTRUCTION_ERROR,
+    Quantity,
+)
 from fixedrank.paper.settings import Setting
 
 _SUPERVISED = ((20, 2), (200, 20))
@@ -50,15 +58,15 @@ class Figure:
         Its number in the paper.
     title : str
         What it shows.
-    quantity : str
-        The name of the attribute of :class:`fixedrank.paper.runs.Curves` that is drawn.
+    quantity : Quantity
+        What is drawn.
     panels : tuple of two Panels
         Left and right.
     """
 
     number: int
     title: str
-    quantity: str
+    quantity: Quantity
     panels: tuple[Panel, Panel]
 
     @property
@@ -102,50 +110,50 @@ def paper_figures(*, quick: bool = False) -> dict[int, Figure]:
     shallower, deeper = extent.non_balanced
     shallow_and_deep = by_dimension("balanced", 2), by_dimension("balanced", extent.deep)
     supervised, autoencoder = "General supervised learning", "Autoencoder"
-    rows: list[tuple[str, str, tuple[Panel, Panel]]] = [
+    rows: list[tuple[str, Quantity, tuple[Panel, Panel]]] = [
         (
             f"{supervised}, balanced: distance to the critical point",
-            "distance_to_limit",
+            DISTANCE_TO_LIMIT,
             both_sizes("supervised", "balanced"),
         ),
         (
             f"{supervised}, non-balanced: distance to the critical point",
-            "distance_to_limit",
+            DISTANCE_TO_LIMIT,
             both_sizes("supervised", "gaussian"),
         ),
         (
             f"{supervised}, $d_x = {small[0]}$, $r = {small[1]}$: distance to the true parameters",
-            "distance_to_true",
+            DISTANCE_TO_TRUE,
             both_starts,
         ),
         (
             f"{supervised}, balanced: the loss",
-            "loss",
+            LOSS,
             both_sizes("supervised", "balanced"),
         ),
         (
             f"{autoencoder}, balanced: distance to the projection to leading eigenvectors",
-            "distance_to_limit",
+            DISTANCE_TO_LIMIT,
             shallow_and_deep,
         ),
         (
             f"{autoencoder}, balanced: reconstruction error, and its limit (dotted)",
-            "reconstruction_error",
+            RECONSTRUCTION_ERROR,
             shallow_and_deep,
         ),
         (
             f"{autoencoder}, non-balanced: distance to the projection to leading eigenvectors",
-            "distance_to_limit",
+            DISTANCE_TO_LIMIT,
             (by_dimension("gaussian", shallower), by_dimension("gaussian", deeper)),
         ),
         (
             f"{autoencoder}, balanced: distance to the final matrix",
-            "distance_to_final",
+            DISTANCE_TO_FINAL,
             both_sizes("autoencoder", "balanced"),
         ),
         (
             f"{autoencoder}, non-balanced: distance to the final matrix",
-            "distance_to_final",
+            DISTANCE_TO_FINAL,
             both_sizes("autoencoder", "gaussian"),
         ),
     ]

@@ -10,19 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.paper.curves import Curves
 from fixedrank.paper.definitions import Figure, Panel
-from fixedrank.paper.runs import Curves
+from fixedrank.paper.quantities import DISTANCE_TO_LIMIT, REACHED
 from fixedrank.paper.settings import Setting
 
-# A distance has gone to zero for the table when it is below this part of the first one.
-REACHED = 0.01
 # "Seems not to depend on the initial conditions": times within this factor of each other.
 _ALIKE = 2.0
-# What falls by this factor from T/2 to T is on its way: T came first.
-_FALLING = 1.1
-
-
-_ARRIVED = "at most 1 % of the first distance is left at T"
 
 
 class Finding(NamedTuple):
@@ -86,65 +80,22 @@ def findings(figures: Mapping[int, Figure], curves: Mapping[Setting, Curves]) ->
     return found
 
 
-def _arrival(t: Array, distances: Array) -> tuple[bool | None, str]:
-    """Return whether distances go to zero, None where T comes first, and why it is not seen."""
-    first, half, last = distances[0], float(np.interp(t[-1] / 2, t, distances)), distances[-1]
-    if last <= REACHED * first:
-        return True, ""
-    if half >= _FALLING * last:
-        return None, f"; T came first: from T/2 to T it falls by a factor of {half / last:.2g}"
-    return False, f"; it stands still: {half:.2g} at T/2"
-
-
 def _limits(figure: Figure, curves: Mapping[Setting, Curves]) -> Iterator[Finding]:
     """Yield, for each curve of a figure, whether it goes where the paper says."""
+    quantity = figure.quantity
     for panel in figure.panels:
         for label, setting in panel.curves:
             found = curves[setting]
-            values = getattr(found, figure.quantity)
             where = f"Fig. {figure.number}, {_plain(panel.title)}, {_plain(label)}"
-            last, first, end = values[-1], values[0], found.t[-1]
-            if figure.quantity == "reconstruction_error":
-                holds, why = _arrival(found.t, np.abs(values - found.tail))
-                yield Finding(
-                    where,
-                    "|X - W(t) X| -> (sum_{i>r} sigma_i^2)^(1/2)",
-                    f"{first:.4g} at t = 0, {last:.6g} at {end:g}, limit {found.tail:.6g}{why}",
-                    holds,
-                    _ARRIVED,
-                )
-            elif figure.quantity == "distance_to_final":
-                # W(T) itself is at distance zero, so look at a tenth of T.
-                before = float(np.interp(end / 10, found.t, values))
-                yield Finding(
-                    where,
-                    "|W(t) - W(T)| falls",
-                    f"{first:.3g} at t = 0, {before:.1e} at T/10 = {end / 10:g} "
-                    f"(W(T) is {found.distance_to_limit[-1]:.1e} from U_r U_r^T)",
-                    bool(before <= 0.5 * first),
-                    "halved by T/10",
-                )
-            else:
-                names = {"loss": "the loss", "distance_to_true": "|W(t) - true W|"}
-                name = names.get(figure.quantity, "|W(t) - limit|")
-                holds, why = _arrival(found.t, values)
-                yield Finding(
-                    where,
-                    f"{name} -> 0",
-                    f"{first:.3g} at t = 0, {last:.1e} at {end:g}{why}",
-                    holds,
-                    _ARRIVED,
-                )
+            yield Finding(where, quantity.claim, *quantity.judged(found, found[quantity.name]))
 
 
 def _times(panel: Panel, curves: Mapping[Setting, Curves]) -> dict[int, float]:
     """Return for each depth the time from which on the distance to the limit is below 1 %."""
     return {
-        setting.depth: time_to(
-            found.t, found.distance_to_limit, REACHED * float(found.distance_to_limit[0])
-        )
+        setting.depth: time_to(curves[setting].t, distances, REACHED * float(distances[0]))
         for _, setting in panel.curves
-        for found in [curves[setting]]
+        for distances in [curves[setting][DISTANCE_TO_LIMIT.name]]
     }
 
 

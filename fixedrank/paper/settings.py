@@ -12,12 +12,8 @@ from fixedrank._checks import Array
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.landscape import global_minimizer
-from fixedrank.networks import (
-    LinearRegression,
-    gaussian_factors,
-    layer_widths,
-    random_balanced_factors,
-)
+from fixedrank.losses import LinearRegression
+from fixedrank.networks import gaussian_factors, layer_widths, random_balanced_factors
 
 # What is random and has a generator of its own: the data X, the true layers, the start.
 _DATA, _TRUTH, _START = range(3)
@@ -83,6 +79,9 @@ class Setting:
     depth: int
     end: float
     rounding: Literal["up", "nearest"] = "up"
+
+    def __str__(self) -> str:
+        return self.key
 
     @property
     def key(self) -> str:

@@ -69,6 +69,8 @@ class MatrixCompletion(RecoveryProblem):
     """
 
     _measurements: Entries
+    # Some matrix has any given entries.
+    infimum = 0.0
 
     def __init__(self, rows: Any, cols: Any = None, values: Any = None, shape: Any = None) -> None:
         if cols is None and values is None and shape is None:
@@ -101,7 +103,7 @@ class MatrixCompletion(RecoveryProblem):
                     f"{pair} with the values {known[at]} and {known[at + 1]}; "
                     "give each entry once, for example its mean"
                 )
-        self._set_up(Entries(i, j, (m, n)), known)
+        super().__init__(Entries(i, j, (m, n)), known)
 
     @property
     def rows(self) -> Indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Self
 
 import numpy as np
@@ -11,12 +12,11 @@ from fixedrank._checks import Seed, positive_integer
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.geometry.units import restored_values, unit_array
-from fixedrank.networks.layered import LayeredLoss
 from fixedrank.recovery.entries import Indices
 from fixedrank.recovery.least_squares import LeastSquares
 
 
-class RecoveryProblem(LeastSquares, LayeredLoss):
+class RecoveryProblem(LeastSquares):
     """Recovery of an m x n matrix from p linear measurements."""
 
     def initial_point(self, k: int) -> FixedRankPoint:
@@ -120,6 +120,6 @@ class RecoveryProblem(LeastSquares, LayeredLoss):
         return self._subset(np.flatnonzero(~chosen)), self._subset(np.flatnonzero(chosen))
 
     def _subset(self, which: Indices) -> Self:
-        part = type(self).__new__(type(self))
-        part._set_up(self._measurements.subset(which), self.values[which])
+        part = copy.copy(self)
+        part._measurements, part.values = self._measurements.subset(which), self.values[which]
         return part

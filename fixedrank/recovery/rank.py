@@ -14,6 +14,8 @@ from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transpo
 from fixedrank.geometry.leading import leading_svd
 from fixedrank.geometry.orthonormal import orthonormal_columns
 from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
 
 _EPS = float(np.finfo(float).eps)
 # The share of its slope by which the loss has to fall, and how often a step is doubled or halved.
@@ -32,17 +34,16 @@ def rank_increase(
 
     Parameters
     ----------
-    problem : MatrixCompletion, MatrixSensing, LinearRegression or object
-        With ``loss(point)`` and ``gradient(point)``, an m x n matrix of any kind that
-        :meth:`FixedRank.point` takes. Only products of it with thin blocks are formed, unless
-        k + by is at least half of min(m, n).
+    problem : Loss or object with ``loss(W)`` and ``gradient(W)``
+        The problem. Of the gradient only products with thin blocks are formed, unless k + by is at
+        least half of min(m, n).
     point : FixedRankPoint or tuple (u, s, vt)
         The point W, arrays of shapes (m, k), (k,), (k, n).
     by : int
         How many singular values are added; k + by is at most min(m, n).
     step : float, optional
         The step t, any positive number. By default ``problem.line_minimum(point, Z)``, at which
-        the loss of W + t Z is least, if the problem has this method. Otherwise t = 1 is doubled as
+        the loss of W + t Z is least, if the problem knows it. Otherwise t = 1 is doubled as
         long as the loss falls, or halved until it falls by a ten-thousandth of what its slope
         promises.
 
@@ -78,7 +79,8 @@ def rank_increase(
             f"a {m}x{n} matrix has at most the rank {min(m, n)}: from k = {k} the rank can "
             f"increase by {min(m, n) - k}, not by {by}"
         )
-    descent = _NormalDescent(as_ambient(problem.gradient(start), (m, n), start), start)
+    loss = as_loss(problem)
+    descent = _NormalDescent(as_ambient(loss.gradient(start), (m, n), start), start)
     left, sizes, right = descent.leading_triples(by)
 
     def moved(t: float) -> FixedRankPoint:
@@ -86,15 +88,15 @@ def rank_increase(
 
     if step is not None:
         return moved(_positive("step", step))
-    before = _finite_loss(problem, start)
-    if callable(getattr(problem, "line_minimum", None)):
-        found = problem.line_minimum(start, (left * sizes, right))
-        t = _positive("what line_minimum returns along a direction of descent", found)
-    else:
+    before = _finite_loss(loss, start)
+    found = loss.line_minimum(start, (left * sizes, right))
+    if found is None:
         slope = float(np.vdot(sizes, sizes))
-        t = _backtracking_step(lambda t: float(problem.loss(moved(t))), before, slope)
+        t = _backtracking_step(lambda t: float(loss.loss(moved(t))), before, slope)
+    else:
+        t = _positive("what line_minimum returns along a direction of descent", found)
     end = moved(t)
-    after = _finite_loss(problem, end)
+    after = _finite_loss(loss, end)
     if not after < before:
         raise ValueError(
             f"no descent is left: the step {t:.3e} along the normal part, of singular values up to "
@@ -235,7 +237,7 @@ def _positive(name: str, value: Any) -> float:
     return float(value)
 
 
-def _finite_loss(problem: Any, point: FixedRankPoint) -> float:
+def _finite_loss(problem: Loss, point: FixedRankPoint) -> float:
     loss = float(problem.loss(point))
     if not math.isfinite(loss):
         raise ValueError(f"the loss of a matrix of rank {point.s.size} is {loss}")

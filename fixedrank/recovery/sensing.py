@@ -83,7 +83,7 @@ class MatrixSensing(RecoveryProblem):
                 "there must be as many values as measurements, and at least 1, got "
                 f"{known.size} values and {made.count} measurements"
             )
-        self._set_up(made, known)
+        super().__init__(made, known)
 
 
 def _measurements(given: Any, shape: tuple[int, int] | None) -> Measurements:

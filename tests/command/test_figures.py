@@ -61,7 +61,7 @@ def test_data_are_the_curves(folder):
     assert [float(r["t"]) for r in chosen] == found.t.tolist()
     np.testing.assert_allclose(
         [float(r["distance_to_limit"]) for r in chosen],
-        found.distance_to_limit,
+        found["distance_to_limit"],
         rtol=1e-6,
         atol=1e-9,
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from fixedrank.ensembles.processes import process_pool
+from fixedrank._processes import process_pool
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import signal
-from fixedrank.ensembles.processes import process_pool
+from fixedrank._processes import process_pool
 from tests.ensembles.work import long_work
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 import sqlite3
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
-import fixedrank
 from fixedrank import Experiment, run_ensemble
-from fixedrank.ensembles import fingerprint as module
+from fixedrank import _fingerprint as module
 from fixedrank.ensembles.store import RecordStore
 from tests.ensembles import experiments
 
@@ -120,6 +120,17 @@ def test_a_foreign_database_is_not_touched(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_store_of_another_version_is_known_as_one(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    run_ensemble(experiments.small(), [0], workers=1, store=path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE experiment SET format = format - 1")
+        connection.execute("ALTER TABLE runs RENAME COLUMN told_by TO judged_by")
+    connection.close()
+    with pytest.raises(ValueError, match="another version of the library"):
+        run_ensemble(experiments.small(), [0], workers=1, store=path)
+
+
 def test_tables_of_the_same_names_are_not_enough(tmp_path):
     path = tmp_path / "runs.sqlite"
     with sqlite3.connect(path) as connection:
@@ -159,7 +170,7 @@ class LosesEverything:
     """An executor that no work comes back from."""
 
     def submit(self, function, *arguments):
-        future = fixedrank.ensembles.ensemble.Future()
+        future = Future()
         future.set_exception(OSError("the node went away"))
         return future
 
@@ -171,7 +182,7 @@ def test_what_an_executor_lost_is_not_kept(tmp_path):
     assert lost.limits == {"failed": 4}
     assert {record.status for record in lost.records} == {"lost: OSError: the node went away"}
     store = RecordStore(path, experiment)
-    assert store.records() == {}
+    assert store.load(range(4)) == {}
     store.close()
     again = run_ensemble(experiment, range(4), workers=1, store=path)
     assert again.limits == {"global minimum": 4}

@@ -274,7 +274,6 @@ def test_what_needs_a_regression_says_so():
         lambda: fixedrank.check_hypotheses(problem, layers),
         lambda: fixedrank.aligned_solution(problem, np.eye(3), 2, [0, 1]),
         lambda: fixedrank.two_layer_solution(problem, layers, [0, 1]),
-        lambda: fixedrank.Experiment(problem, [3, 3, 3]),
     ):
         with pytest.raises(TypeError, match=r"LinearRegression.*MatrixCompletion"):
             call()

@@ -5,7 +5,6 @@ import numpy as np
 from fixedrank import DepthMetric, LinearRegression
 from fixedrank.flows.linearisation import linearise
 from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.networks.gradients import thin_gradient
 from tests.flows.exact import orthonormal
 
 
@@ -16,7 +15,7 @@ def test_what_one_does_with_gradient_and_weights_is_the_same_in_any_unit():
     def riemannian_gradient(unit):
         problem = LinearRegression(np.eye(3), unit * labels)
         point = FixedRankPoint(u, unit * np.array([1.5, 0.7]), v.T)
-        _, gradient, weights = linearise(thin_gradient(problem), point, DepthMetric(2))
+        _, gradient, weights = linearise(problem.gradient_products, point, DepthMetric(2))
         return gradient * weights
 
     # At depth 2 the gradient A(G) has the unit of W times that of G, here both that of the labels.

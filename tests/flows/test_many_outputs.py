@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fixedrank import LinearRegression, factored_flow, random_balanced_factors
-from fixedrank.flows.inside import states_inside
+from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import METHODS
 
 
@@ -48,7 +48,7 @@ def test_inside_steps_limited_by_stability(method, count):
         if solver.t > apart * looked:
             looked += 1
             times = np.linspace(solver.t_old, solver.t, count + 2)[1:-1]
-            found = np.array(states_inside(solver, times, rtol))
+            found = np.array(properties_of(type(solver)).states_inside(solver, times, rtol))
             assert found.shape == (count, 3)
             expected = local_solution(solver, times)
             scale = atol + rtol * np.abs(expected)
@@ -60,12 +60,7 @@ def test_inside_steps_limited_by_stability(method, count):
 def local_solution(solver, times):
     """The solution from where the step began, by an implicit method to a tolerance far below."""
     stepped = getattr(solver, "stepped", solver)
-    if hasattr(stepped, "y_old"):
-        start = stepped.y_old
-    elif hasattr(stepped, "states"):
-        start = stepped.states[-1].y
-    else:
-        start = stepped.previous[0]
+    start = stepped.y_old if hasattr(stepped, "y_old") else stepped.states[-1].y
     solution = solve_ivp(
         relaxing,
         (solver.t_old, solver.t),
@@ -82,6 +77,6 @@ def test_the_end_of_a_step_is_the_state_there():
     solver = METHODS["DOP853"](relaxing, 0.0, np.ones(3), 1.0)
     solver.step()
     times = np.array([solver.t_old, (solver.t_old + solver.t) / 2, solver.t])
-    found = states_inside(solver, times, 1e-3)
+    found = properties_of(type(solver)).states_inside(solver, times, 1e-3)
     np.testing.assert_array_equal(found[-1], solver.y)
     np.testing.assert_array_equal(found[0], np.ones(3))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fixedrank import FixedRank, LinearRegression, MatrixSum
-from fixedrank.networks.moments import MatrixProduct
+from fixedrank.losses.moments import MatrixProduct
 
 LEFT, RIGHT = np.arange(6.0).reshape(3, 2), np.arange(8.0).reshape(4, 2) - 3
 

@@ -8,7 +8,7 @@ import pytest
 
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.gradients import network_gradient
 from tests.guard.counting import peak_bytes
 
 RANK = 4
@@ -34,7 +34,7 @@ def regression(pair):
 def layers_gradient(p, pair, **_):
     """The right-hand side of flow (5)."""
     layers = [p.vt, np.diag(p.s), p.u]
-    return network_gradient(thin_gradient(regression(pair)), layers)
+    return network_gradient(regression(pair).gradient_products, layers)
 
 
 def velocity(manifold, p, pair, **_):

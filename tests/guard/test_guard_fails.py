@@ -11,7 +11,7 @@ from fixedrank import _linear_algebra
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.geometry import retraction, tangent
 from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.networks.quadratic import QuadraticLoss
+from fixedrank.losses.moment_loss import MomentLoss
 from tests.guard import test_columns, test_evaluations, test_growth, test_steps, test_threads
 
 needs_monitoring = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_large_arrays_are_noticed(monkeypatch, module, name, bad):
 
 def test_dense_products_are_noticed(monkeypatch):
     test_columns.test_flow_of_the_product(9, 6, 2, 3)
-    monkeypatch.setattr(QuadraticLoss, "gradient_products", products_from_the_left)
+    monkeypatch.setattr(MomentLoss, "gradient_products", products_from_the_left)
     with pytest.raises(AssertionError):
         test_columns.test_flow_of_the_product(9, 6, 2, 3)
     with pytest.raises(AssertionError):

@@ -8,7 +8,7 @@ import pytest
 
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.gradients import network_gradient
 from tests.guard.counting import steps_of_the_library
 
 pytestmark = pytest.mark.skipif(
@@ -95,7 +95,7 @@ def test_a_layer_takes_as_many_steps_as_any_other():
     def gradient(depth):
         problem = place()["problem"]
         layers = fixedrank.gaussian_factors([15, *[4] * (depth - 1), 20], rng=0)
-        products = thin_gradient(problem)
+        products = problem.gradient_products
         return steps_of_the_library(lambda: network_gradient(products, layers))
 
     three, four, thirteen = (gradient(depth) for depth in (3, 4, 13))

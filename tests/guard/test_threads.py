@@ -19,7 +19,7 @@ import scipy.linalg
 import fixedrank
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.stabilised import combine
-from fixedrank.networks.gradients import network_gradient, thin_gradient
+from fixedrank.networks.gradients import network_gradient
 
 ROOT = Path(fixedrank.__file__).parent.parent
 # Each of the two modules has a type of its own.
@@ -173,7 +173,7 @@ OPERATIONS = {
     "flow (9), graded": lambda system, graded, **_: velocity(system, graded),
     "point of flow (9)": lambda system, graded, **_: system.point(graded),
     "flow (5)": lambda p, regression, **_: network_gradient(
-        thin_gradient(regression), [p.vt, np.diag(p.s), p.u]
+        regression.gradient_products, [p.vt, np.diag(p.s), p.u]
     ),
     "stages of a step": lambda state, **_: combine(state.copy(), 0.5, (0.1, state), (0.2, state)),
     "gradient of completion": lambda posed, p, **_: posed.riemannian_gradient(p),

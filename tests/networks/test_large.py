@@ -20,7 +20,7 @@ from fixedrank import (
     factored_flow,
     riemannian_flow,
 )
-from fixedrank.networks.pymanopt_problem import pymanopt_problem
+from fixedrank.losses.pymanopt_problem import pymanopt_problem
 from tests.networks.data import gaussian_layers, regression_data
 from tests.networks.representations import FORMS, zero_filled
 

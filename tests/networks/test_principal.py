@@ -12,8 +12,7 @@ from fixedrank import (
     factored_flow,
     riemannian_flow,
 )
-from fixedrank.networks.moments import MatrixProduct, in_factors
-from fixedrank.networks.principal import in_principal_axes
+from fixedrank.losses.moments import MatrixProduct, in_factors
 from tests.flows.exact import matrix
 from tests.strategies import seeds
 
@@ -31,7 +30,7 @@ def test_thin_products_in_principal_axes(d_y, d_x, noise, seed, with_core):
     rng = np.random.default_rng(seed)
     X, Y = teacher_and_data(d_y, d_x, 3, noise, rng)
     problem = LinearRegression(X, Y)
-    turned, axes = in_principal_axes(problem)
+    turned, axes = problem._in_principal_axes()
     left, right = rng.standard_normal((d_y, 4)), rng.standard_normal((d_x, 4))
     core = rng.standard_normal((4, 4)) if with_core else None
     W = left @ right.T if core is None else left @ core @ right.T
@@ -53,7 +52,7 @@ def test_flows_are_the_same_in_any_coordinates(d, noise):
     X, Y = X / np.linalg.norm(X, 2), Y / np.linalg.norm(Y, 2)
     problem = LinearRegression(X, Y)
     moments = LinearRegression.from_moments(X @ X.T, Y @ X.T, float((Y**2).sum()))
-    assert in_principal_axes(moments) == (moments, None)
+    assert moments._in_principal_axes() == (moments, None)
     start = FixedRank(d, d, 2, depth=3).random_point(rng=rng)
     layers = balanced_factors(start, [d, 2, 2, d], rng=rng)
     times = [0.0, 0.5, 3.0, 1e4, 2e4, 3e4]  # at rest for the last ones

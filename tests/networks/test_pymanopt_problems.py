@@ -12,7 +12,7 @@ from pymanopt.manifolds import FixedRankEmbedded, Stiefel
 from pymanopt.optimizers import ConjugateGradient
 
 from fixedrank import FixedRank, LinearRegression, MatrixSum
-from fixedrank.networks.pymanopt_problem import pymanopt_problem
+from fixedrank.losses import as_loss
 from tests.networks.data import regression_data
 
 K = 2
@@ -77,7 +77,7 @@ def first_order_problem():
     "manifold", [FixedRankEmbedded(4, 4, K), FixedRank(4, 4, K, depth=2)], ids=str
 )
 def test_a_problem_of_first_order(manifold):
-    made = pymanopt_problem(first_order_problem(), manifold)
+    made = as_loss(first_order_problem()).to_pymanopt(manifold)
     solver = ConjugateGradient(
         verbosity=0, max_iterations=3000, min_gradient_norm=1e-9, min_step_size=1e-14
     )
@@ -85,12 +85,17 @@ def test_a_problem_of_first_order(manifold):
     assert solver.run(made, initial_point=point).cost == pytest.approx(0.5, abs=1e-10)
 
 
-def test_no_hessian_is_made_up():
+def test_a_hessian_of_differences():
+    """That of |W - T|^2 / 2 is the identity."""
     manifold = FixedRank(4, 4, K, depth=2)
     point = manifold.random_point(rng=0)
-    made = pymanopt_problem(first_order_problem(), manifold)
-    with pytest.raises(NotImplementedError, match="No autodiff support"):
-        made.riemannian_hessian(point, manifold.random_tangent_vector(point, rng=1))
+    made = as_loss(first_order_problem()).to_pymanopt(manifold)
+    Z = manifold.random_tangent_vector(point, rng=1)
+    exact = manifold.euclidean_to_riemannian_hessian(
+        point, first_order_problem().gradient(point), manifold.tangent_to_matrix(point, Z), Z
+    )
+    difference = made.riemannian_hessian(point, Z) - exact
+    assert manifold.norm(point, difference) <= 1e-8 * manifold.norm(point, exact)
 
 
 def test_a_manifold_of_another_kind(problem):

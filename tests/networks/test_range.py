@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fixedrank import FixedRank, LinearRegression, RankLostError
+from fixedrank import FixedRank, LinearRegression, RankLostError, critical_points
 from tests.networks.data import dense_loss
 
 
@@ -32,8 +32,12 @@ CASES = pytest.mark.parametrize("case", [pixels, few_samples, nearly_dependent])
 @CASES
 def test_the_error_names_the_rank(case):
     X, rank = case()
-    with pytest.raises(RankLostError, match=rf"rank {rank}\b.*{len(X)}.*on_range") as caught:
-        LinearRegression(X, X)
+    problem = LinearRegression(X, X)
+    for name in ("Q", "root", "svd", "rank"):
+        with pytest.raises(RankLostError, match=rf"rank {rank}\b.*{len(X)}.*on_range") as caught:
+            getattr(problem, name)
+    with pytest.raises(RankLostError, match=rf"critical points.*rank {rank}\b.*restrict_layers"):
+        critical_points(problem, 1)
     s = caught.value.singular_values
     assert (s > caught.value.tolerance).sum() == rank
     np.testing.assert_allclose(s[:rank], np.linalg.svd(X)[1][:rank], rtol=1e-12)
@@ -102,5 +106,7 @@ def test_regular_data_are_left_as_they_are():
 def test_zero_data():
     with pytest.raises(ValueError, match="zero"):
         LinearRegression.on_range(np.zeros((3, 5)), np.ones((2, 5)))
+    problem = LinearRegression(np.zeros((3, 5)), np.ones((2, 5)))
+    assert problem.loss(np.ones((2, 3))) == pytest.approx(5, rel=1e-14)
     with pytest.raises(RankLostError, match="rank 0"):
-        LinearRegression(np.zeros((3, 5)), np.ones((2, 5)))
+        _ = problem.Q

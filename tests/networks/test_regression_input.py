@@ -48,7 +48,7 @@ def test_bad_data(build, data, labels, error, text):
         (spoiled(np.ones((2, 3))), ValueError, "NaN"),
         (np.ones((2, 3)) * 1j, TypeError, "real"),
         ((np.ones((2, 1)), np.ones(2), np.ones((1, 3))), ValueError, r"\(2, 1\)"),
-        ((np.ones((3, 1)), np.ones(1), np.ones((1, 2))), ValueError, r"\(2, 3\)"),
+        ((np.ones((3, 1)), np.ones(1), np.ones((1, 2))), ValueError, "2x3 matrices of rank 1"),
         ((spoiled(np.ones((2, 1))), np.ones(1), np.ones((1, 3))), ValueError, "NaN"),
         ((np.ones((2, 1)), np.array([np.inf]), np.ones((1, 3))), ValueError, "infinite"),
         ((np.ones((2, 1)), np.ones(1), 1j * np.ones((1, 3))), TypeError, "real"),

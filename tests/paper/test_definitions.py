@@ -31,7 +31,7 @@ def test_there_are_nine():
 def test_figures_with_a_curve_for_each_depth(number):
     case, start, quantity, sizes = BY_DEPTH[number]
     figure = paper_figures()[number]
-    assert figure.quantity == quantity
+    assert figure.quantity.name == quantity
     for panel, size in zip(figure.panels, sizes, strict=True):
         settings = [setting for _, setting in panel.curves]
         assert [s.depth for s in settings] == DEPTHS
@@ -41,7 +41,7 @@ def test_figures_with_a_curve_for_each_depth(number):
 
 def test_figure_3_has_both_starts():
     figure = paper_figures()[3]
-    assert figure.quantity == "distance_to_true"
+    assert figure.quantity.name == "distance_to_true"
     for panel, start in zip(figure.panels, ("balanced", "gaussian"), strict=True):
         settings = [setting for _, setting in panel.curves]
         assert [s.depth for s in settings] == DEPTHS
@@ -52,7 +52,7 @@ def test_figure_3_has_both_starts():
 def test_figures_with_a_curve_for_each_dimension(number):
     start, quantity, depths = BY_DIMENSION[number]
     figure = paper_figures()[number]
-    assert figure.quantity == quantity
+    assert figure.quantity.name == quantity
     for panel, depth in zip(figure.panels, depths, strict=True):
         settings = [setting for _, setting in panel.curves]
         assert len(settings) >= 3

@@ -16,7 +16,14 @@ def exponential(rate, end=1000.0, final=0.0):
     t = np.concatenate(([0.0], np.geomspace(0.01, end, 2001)))
     values = np.exp(-np.minimum(rate * t, 600)) + final
     distance = np.abs(values - values[-1])
-    return Curves(t, values**2, 2 + values, values, distance, values, 2.0, "", True, 1, 1, 0.0)
+    known = {
+        "loss": values**2,
+        "reconstruction_error": 2 + values,
+        "distance_to_limit": values,
+        "distance_to_final": distance,
+        "distance_to_true": values,
+    }
+    return Curves(t, known, 2.0, "", True, 1, 1, 0.0)
 
 
 def judged(numbers, rate, **options):

@@ -7,7 +7,21 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from fixedrank.paper import Curves, Setting, compute, compute_all, runs
+from fixedrank._jobs import Lost
+from fixedrank.losses.moment_loss import MomentLoss
+from fixedrank.paper import (
+    QUANTITIES,
+    Curves,
+    Figure,
+    Panel,
+    Quantity,
+    Setting,
+    compute,
+    compute_all,
+    draw,
+    findings,
+    runs,
+)
 from tests.flows.exact import matrix
 
 SMALL = Setting("supervised", "balanced", 6, 2, 3, 5.0)
@@ -73,11 +87,12 @@ def test_curves_are_those_of_the_layers(setting):
     if true is not None:
         expected["distance_to_true"] = distances(matrix(true))
     else:
-        assert np.isnan(curves.distance_to_true).all()
+        assert np.isnan(curves["distance_to_true"]).all()
+    assert expected.keys() | {"distance_to_true"} == {quantity.name for quantity in QUANTITIES}
     for name, values in expected.items():
         # What runs.py claims of the tolerances that it takes.
         np.testing.assert_allclose(
-            getattr(curves, name), values, rtol=0, atol=1e-3 * values[0], err_msg=name
+            curves[name], values, rtol=0, atol=1e-3 * values[0], err_msg=name
         )
 
 
@@ -92,8 +107,11 @@ def test_times():
 
 def same(a, b):
     for field in fields(Curves):
-        if field.name != "seconds":
+        if field.name not in ("seconds", "values"):
             np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
+    assert a.values.keys() == b.values.keys()
+    for name in a.values:
+        np.testing.assert_array_equal(a[name], b[name])
 
 
 def test_what_is_kept_is_not_computed_again(tmp_path, monkeypatch):
@@ -133,7 +151,7 @@ def test_an_interruption_inside_an_integration(tmp_path, monkeypatch):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(SMALL.instance(0).problem), "gradient_products", interrupted)
+    monkeypatch.setattr(MomentLoss, "gradient_products", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compute_all([SMALL], 0, tmp_path, workers=1)
     assert not list(tmp_path.iterdir())
@@ -158,7 +176,7 @@ def test_damaged_files_are_computed_again(tmp_path, monkeypatch, damage):
 def test_seeds_have_files_of_their_own(tmp_path):
     zero = compute_all([SMALL], 0, tmp_path, workers=1)[SMALL]
     one = compute_all([SMALL], 1, tmp_path, workers=1)[SMALL]
-    assert zero.loss[0] != one.loss[0]
+    assert zero["loss"][0] != one["loss"][0]
     same(compute_all([SMALL], 0, tmp_path, workers=1)[SMALL], zero)
 
 
@@ -170,6 +188,43 @@ def test_curves_that_were_cut_short_are_not_kept(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_another_figure_is_one_entry(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    largest = Quantity(
+        "largest_singular_value",
+        lambda instance, flow: np.array([point.s[0] for point in flow.points]),
+        r"s_1(t)",
+        "s_1 -> 0",
+        floor=None,
+    )
+    compute_all(SETTINGS[:1], 0, tmp_path, workers=1)
+    monkeypatch.setattr(runs, "QUANTITIES", (*QUANTITIES, largest))
+    # What was kept without it is computed again.
+    curves = compute_all(SETTINGS[:2], 0, tmp_path, workers=1)
+    panels = tuple(Panel(s.key, ((s.start, s),)) for s in SETTINGS[:2])
+    figure = Figure(10, "the largest singular value", largest, panels)
+    picture = draw(figure, curves)
+    assert picture.axes[0].get_ylabel() == "$s_1(t)$"
+    for axes, setting in zip(picture.axes, SETTINGS[:2], strict=True):
+        values = curves[setting]["largest_singular_value"]
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), values[1:])
+        factors = setting.instance(0).factors
+        start = np.linalg.multi_dot(factors[::-1])
+        assert values[0] == pytest.approx(np.linalg.norm(start, 2), rel=1e-9)
+    found = findings({10: figure}, curves)
+    assert [finding.statement for finding in found] == ["s_1 -> 0"] * 2
+    assert {finding.holds for finding in found} == {False}
+
+
+def test_a_process_that_died_is_told(tmp_path, monkeypatch):
+    def died(work, keys, store, lost, **options):
+        raise lost(keys[0], Lost("the process that ran it died", OSError()))
+
+    monkeypatch.setattr(runs, "run_jobs", died)
+    with pytest.raises(RuntimeError, match=r"balanced-d6.* died.* start again to go on"):
+        compute_all([SMALL], 0, tmp_path, workers=2)
+
+
 def test_processes_give_the_same_numbers(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -179,5 +234,5 @@ def test_processes_give_the_same_numbers(tmp_path):
     for setting in SETTINGS:
         for name in ("loss", "distance_to_limit"):
             np.testing.assert_allclose(
-                getattr(shared[setting], name), getattr(alone[setting], name), rtol=1e-6, atol=1e-9
+                shared[setting][name], alone[setting][name], rtol=1e-6, atol=1e-9
             )

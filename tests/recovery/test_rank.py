@@ -334,9 +334,9 @@ LEFT, SIZES, RIGHT = np.linalg.svd(NORMAL)
             r"line_minimum returns.*positive number, got -1\.0",
         ),
         (
-            problem_with(TARGET, line_minimum=lambda *_: None),
+            problem_with(TARGET, line_minimum=lambda *_: "far"),
             TypeError,
-            "line_minimum returns.*positive number, got None",
+            "line_minimum returns.*positive number, got 'far'",
         ),
     ],
 )

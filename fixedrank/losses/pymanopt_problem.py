@@ -29,18 +29,16 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
 
     Parameters
     ----------
-    problem : object
-        With ``shape``, ``loss(point)`` and ``gradient(point)``, an ambient m x n matrix of any
-        kind; and, for optimizers of second order, ``hessian_product(point, pair)``, the ambient
-        matrix D^2 f [Z] at a point (u, s, vt) for the low-rank pair (L, R) of Z = L R^T.
+    problem : Loss
+        The problem.
     manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
         A manifold of m x n matrices with points (u, s, vt).
 
     Returns
     -------
     pymanopt.Problem
-        With cost and Euclidean gradient; on a :class:`FixedRank` also with the Euclidean Hessian,
-        if the problem has one. FixedRankEmbedded has no Hessian, and takes the gradient as the
+        With cost and Euclidean gradient; on a :class:`FixedRank` also with the Euclidean Hessian.
+        FixedRankEmbedded has no Hessian, and takes the gradient as the
         derivatives with respect to u, s and vt.
 
     Raises
@@ -51,9 +49,10 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
     if manifold.point_layout != 3:
         raise ValueError(f"{manifold} has no points (u, s, vt); use FixedRank(m, n, k, depth=N)")
     on_fixed_rank = isinstance(manifold, FixedRank)
-    if on_fixed_rank and (manifold.m, manifold.n) != tuple(problem.shape):
+    shape = problem.shape
+    if on_fixed_rank and shape is not None and (manifold.m, manifold.n) != tuple(shape):
         raise ValueError(
-            f"the problem is about {problem.shape} matrices, but the manifold has "
+            f"the problem is about {tuple(shape)} matrices, but the manifold has "
             f"{(manifold.m, manifold.n)}"
         )
 
@@ -80,10 +79,9 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         pair = np.hstack((du * s + u * ds, u * s)), np.vstack((vt, dvt)).T
         return problem.hessian_product((u, s, vt), pair)
 
-    with_hessian = on_fixed_rank and hasattr(problem, "hessian_product")
     return _Problem(
         manifold,
         cost,
         euclidean_gradient=euclidean_gradient,
-        euclidean_hessian=euclidean_hessian if with_hessian else None,
+        euclidean_hessian=euclidean_hessian if on_fixed_rank else None,
     )

@@ -17,7 +17,7 @@ from fixedrank.geometry.ambient import (
     to_array,
     transposed_times,
 )
-from fixedrank.networks.data import digest_of, finite_matrix
+from fixedrank.losses.data import digest_of, finite_matrix
 
 # Up to this, relative to all that enters them, two products count as equal.
 _ROUND_OFF = 1e-8

@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fixedrank.paper.curves import Curves
 from fixedrank.paper.definitions import Figure
-from fixedrank.paper.runs import Curves
 from fixedrank.paper.settings import Setting
 from fixedrank.plotting import new_figure
 
 _COLOURS = ("#0b3c5d", "#e69f00", "#b5332e", "#6b8e23")
 _STYLES = ("-", "--", "-.", (0, (1, 1)))
-_LIMITS = {
-    "supervised": r"\|W(t) - U_k \Sigma_k V_k^T (XX^T)^{-1/2}\|_F",
-    "autoencoder": r"\|W(t) - U_r U_r^T\|_F",
-}
-_LABELS = {
-    "distance_to_final": r"\|W(t) - W(T)\|_F",
-    "distance_to_true": r"\|W(t) - \widetilde{W}\|_F",
-    "loss": r"L^1(W(t)) = \frac{1}{2} \|Y - W(t) X\|_F^2",
-    "reconstruction_error": r"\|X - W(t) X\|_F",
-}
-# Below this part of the largest value of a figure there are only errors of the integration.
-_FLOOR = 1e-7
 
 
 def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
@@ -36,9 +24,8 @@ def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
     """
     picture = new_figure(10.5, 4.2, "drawing the figures")
     axes = picture.subplots(1, 2, sharey=True)
-    case = figure.settings[0].case
-    label = _LABELS.get(figure.quantity, _LIMITS[case])
-    values = {s: getattr(curves[s], figure.quantity) for s in figure.settings}
+    quantity = figure.quantity
+    values = {setting: curves[setting][quantity.name] for setting in figure.settings}
     for panel, place in zip(figure.panels, axes, strict=True):
         for i, (name, setting) in enumerate(panel.curves):
             t, tail = curves[setting].t, curves[setting].tail
@@ -46,21 +33,20 @@ def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
             place.plot(
                 t[1:], values[setting][1:], label=name, ls=_STYLES[i % len(_STYLES)], **style
             )
-            if figure.quantity == "reconstruction_error":
+            if quantity.floor is None:
                 place.axhline(tail, color=style["color"], lw=1, ls=":", zorder=1)
         place.set(xscale="log", xlabel="time $t$", title=panel.title)
         place.set_xlim(0.01, max(setting.end for _, setting in panel.curves))
         place.legend(frameon=False)
         place.spines[["top", "right"]].set_visible(False)
-    if figure.quantity == "reconstruction_error":
+    if quantity.floor is None:
         axes[0].set_ylim(bottom=0)
     else:
         axes[0].set_yscale("log")
         largest = max(float(curve.max()) for curve in values.values())
         # The last value of the distance to W(T) is zero.
         lowest = min(float(curve[:-1].min()) for curve in values.values())
-        floor = _FLOOR**2 if figure.quantity == "loss" else _FLOOR
-        axes[0].set_ylim(max(lowest, floor * largest), 3 * largest)
-    axes[0].set_ylabel(f"${label}$")
+        axes[0].set_ylim(max(lowest, quantity.floor * largest), 3 * largest)
+    axes[0].set_ylabel(f"${quantity.label_of(figure.settings[0].case)}$")
     picture.suptitle(f"Figure {figure.number}. {figure.title}", fontsize="medium")
     return picture

@@ -93,8 +93,8 @@ def _require_alive(pool: ProcessPoolExecutor) -> None:
         pool.submit(os.getpid).result()
     except BrokenExecutor as error:
         raise RuntimeError(
-            "the processes of the pool do not start: a script must call run_ensemble from under "
-            'if __name__ == "__main__":, and must be a file; or run with workers=1'
+            "the processes of the pool do not start: a script must call what starts them from "
+            'under if __name__ == "__main__":, and must be a file; or run with workers=1'
         ) from error
 
 

@@ -41,6 +41,37 @@ def sparse_pair(X: Any, Y: Any) -> tuple[Any, Any]:
     return data, labels
 
 
+def weighted(data: Any, labels: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Return data and labels with their columns times the roots of the weights of samples.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one finite weight of at least 0 for each sample, one of them positive.
+    """
+    if sample_weight is None:
+        return data, labels
+    weights, samples = finite_array("sample_weight", sample_weight, 1), data.shape[1]
+    if weights.shape != (samples,):
+        raise ValueError(
+            f"sample_weight must have an entry for each of the {samples} samples, got "
+            f"{weights.size}"
+        )
+    if not (weights >= 0).all() or not weights.any():
+        at = int(weights.argmin())
+        raise ValueError(
+            "sample_weight must be at least 0, and not 0 everywhere, but at index "
+            f"{at} it is {weights[at]}"
+        )
+    roots = np.sqrt(weights)
+    return tuple(
+        scipy.sparse.csr_array(matrix @ scipy.sparse.diags_array(roots))
+        if scipy.sparse.issparse(matrix)
+        else matrix * roots
+        for matrix in (data, labels)
+    )
+
+
 def finite_matrix(name: str, matrix: Any) -> Any:
     """Return a finite real matrix, sparse as a csr_array without duplicates, else as an array."""
     if not scipy.sparse.issparse(matrix):

@@ -14,56 +14,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array, real_array
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
-from fixedrank.networks.gradients import narrow_partial_products, thin_point
-from fixedrank.networks.layers import checked_layers
-from fixedrank.networks.quadratic import QuadraticLoss
-
-
-class _OfRegression:
-    """Thin products with the gradient W C - B at W = P R, and their derivatives."""
-
-    def __init__(self, problem: QuadraticLoss, left: Array, right: Array) -> None:
-        self.problem, self.left, self.right = problem, left, right
-        self.rc, self.plain = (problem.C @ right.T).T, left.T @ left
-        self.along = self.rc @ right.T
-
-    def products(self) -> tuple[Array, Array]:
-        """Return G R^T and P^T G."""
-        outer = self.left @ self.along - self.problem.B @ self.right.T
-        return outer, self.plain @ self.rc - (self.problem.B.T @ self.left).T
-
-    def moved(self, dp: Array, dr: Array) -> tuple[Array, Array]:
-        """Return the derivatives of both along directions of P and R."""
-        problem, p, r = self.problem, self.left, self.right
-        drc = (problem.C @ dr.T).T
-        along, across = drc @ r.T, dp.T @ p
-        outer = dp @ self.along + p @ (along + along.T) - problem.B @ dr.T
-        inner = (across + across.T) @ self.rc + self.plain @ drc - (problem.B.T @ dp).T
-        return outer, inner
-
-
-class _OfLoss:
-    """The same for any loss, from its gradient and its Hessian applied to low-rank matrices."""
-
-    def __init__(self, problem: Any, left: Array, right: Array) -> None:
-        self.problem, self.left, self.right = problem, left, right
-        self.shape = (left.shape[0], right.shape[1])
-        self.point = thin_point(left, None, right.T)
-        self.gradient = as_ambient(problem.gradient(self.point), self.shape, self.point)
-
-    def products(self) -> tuple[Array, Array]:
-        """Return G R^T and P^T G."""
-        G = self.gradient
-        return times(G, self.right.T), transposed_times(G, self.left).T
-
-    def moved(self, dp: Array, dr: Array) -> tuple[Array, Array]:
-        """Return the derivatives of both along directions of P and R."""
-        pair = np.hstack((dp, self.left)), np.vstack((self.right, dr)).T
-        image = self.problem.hessian_product(self.point, pair)
-        H, G = as_ambient(image, self.shape, self.point), self.gradient
-        outer = times(H, self.right.T) + times(G, dr.T)
-        return outer, transposed_times(H, self.left).T + transposed_times(G, dp).T
+from fixedrank.losses.adapted import as_loss
+from fixedrank.networks.gradients import narrow_partial_products
 
 
 class NetworkHessian(LinearOperator):
@@ -73,10 +25,10 @@ class NetworkHessian(LinearOperator):
 
     Parameters
     ----------
-    problem : LinearRegression, MatrixCompletion, MatrixSensing or object
-        The problem. One of your own has ``gradient(W)`` and ``hessian_product(W, pair)``, at a
-        point W the Hessian of the loss applied to the low-rank matrix L R^T of a pair (L, R); both
-        return a d_y x d_x matrix of any kind.
+    problem : Loss or object with ``loss(W)`` and ``gradient(W)``
+        The problem. Its ``hessian_product(W, pair)`` is asked at a point W, along the low-rank
+        matrix L R^T of a pair (L, R); without one, differences of gradients serve, with their
+        errors: see :meth:`Loss.hessian_product`.
     factors : sequence of array_like
         The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
 
@@ -103,15 +55,10 @@ class NetworkHessian(LinearOperator):
     """
 
     def __init__(self, problem: Any, factors: Sequence[Any]) -> None:
-        if not callable(getattr(problem, "hessian_product", None)):
-            raise TypeError(
-                "the Hessian in the layers needs that of the loss, as a method "
-                f"hessian_product(W, pair) of the problem; a {type(problem).__name__} has none"
-            )
-        self.problem, self.layers = problem, checked_layers(problem, factors)
+        self.problem = as_loss(problem)
+        self.layers = self.problem.checked_layers(factors)
         self.cut, self._left, self._right = narrow_partial_products(self.layers)
-        kind = _OfRegression if isinstance(problem, QuadraticLoss) else _OfLoss
-        self._thin = kind(problem, self._left[-1], self._right[-1])
+        self._thin = self.problem._layer_products(self._left[-1], self._right[-1])
         outer, inner = self._thin.products()
         # G times what stands right of the cut and its further products, as for the gradient.
         self._outer, self._inner = [outer], [inner]

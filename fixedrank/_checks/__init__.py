@@ -1,0 +1,33 @@
+"""Checks of what users hand in: each error says what was wrong, with sizes and values."""
+
+from fixedrank._checks.arrays import (
+    Array,
+    finite_array,
+    number_of_axes,
+    real_array,
+    refuse_masked,
+    require_finite,
+)
+from fixedrank._checks.numbers import (
+    Seed,
+    integer_sequence,
+    positive_integer,
+    real_depth,
+)
+from fixedrank._checks.rank import (
+    RankLostError,
+)
+
+__all__ = [
+    "Array",
+    "RankLostError",
+    "Seed",
+    "finite_array",
+    "integer_sequence",
+    "number_of_axes",
+    "positive_integer",
+    "real_array",
+    "real_depth",
+    "refuse_masked",
+    "require_finite",
+]

@@ -1,0 +1,35 @@
+"""Checks of single numbers that users hand in, and of sequences of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Seed = np.random.Generator | int | None
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """Return `value` as an int of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    return int(value)
+
+
+def real_depth(depth: Any) -> float:
+    """Return the depth N, a real number of at least 1 or infinity."""
+    if isinstance(depth, bool) or not isinstance(depth, (int, float, np.integer, np.floating)):
+        raise TypeError(f"depth must be a real number N >= 1 or math.inf, got {depth!r}")
+    number = float(depth)
+    if math.isnan(number) or number < 1:
+        raise ValueError(f"depth must be a real number N >= 1 or math.inf, got {depth!r}")
+    return number
+
+
+def integer_sequence(name: str, values: Sequence[int]) -> list[int]:
+    """Return `values` as a list of positive integers."""
+    return [positive_integer(f"{name}[{i}]", value) for i, value in enumerate(values)]

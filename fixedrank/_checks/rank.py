@@ -1,0 +1,44 @@
+"""The error of a matrix whose rank is too low."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fixedrank._checks.arrays import Array
+
+
+class RankLostError(ValueError):
+    """A matrix has a lower rank than the manifold asks for.
+
+    Raised where a step leaves the manifold M_k through its boundary, or where a
+    matrix of too low a rank is handed in.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    singular_values : ndarray
+        The singular values that were found, descending.
+    tolerance : float
+        At or below this value a singular value counts as zero.
+
+    Examples
+    --------
+    >>> import fixedrank
+    >>> manifold = fixedrank.FixedRank(3, 3, 2, depth=2)
+    >>> try:
+    ...     manifold.point([[2, 0, 0], [0, 0, 0], [0, 0, 0]])
+    ... except fixedrank.RankLostError as error:
+    ...     print(error.singular_values)
+    [2. 0.]
+    """
+
+    def __init__(self, message: str, singular_values: Array, tolerance: float) -> None:
+        self.message = message
+        self.singular_values = singular_values
+        self.tolerance = tolerance
+        shown = np.array2string(np.asarray(singular_values), precision=3, threshold=8)
+        super().__init__(f"{message} (singular values {shown}, tolerance {tolerance:.2e})")
+
+    def __reduce__(self) -> tuple[type[RankLostError], tuple[str, Array, float]]:
+        return type(self), (self.message, self.singular_values, self.tolerance)

@@ -1,0 +1,63 @@
+"""Where a run must end whose loss is low: below all critical values but the least."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fixedrank.losses.regression import LinearRegression
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The critical values of a regression that matrices of a rank can reach.
+
+    A run whose loss is below the next higher critical value converges to the minimum: the loss of
+    a gradient flow falls, and by Theorem 1 the limit is a critical point.
+
+    Parameters
+    ----------
+    problem : LinearRegression
+        The problem, which has Q.
+    most : int
+        The highest rank.
+    """
+
+    problem: LinearRegression
+    most: int
+
+    @property
+    def rank(self) -> int:
+        """The rank of the minimum."""
+        return min(self.problem.rank, self.most)
+
+    @property
+    def minimum(self) -> float:
+        """The least loss."""
+        return self.unreached + self.problem.residual**2 / 2
+
+    @property
+    def unreached(self) -> float:
+        """The least loss, without what no matrix can fit."""
+        return float((self.problem.svd[1][self.rank :] ** 2).sum()) / 2
+
+    @cached_property
+    def gap(self) -> float:
+        """The next higher critical value above the minimum; infinite if there is none."""
+        squares, k = self.problem.svd[1][: self.problem.rank] ** 2, self.rank
+        if k == 0:
+            return math.inf
+        # Drop the last singular value, or exchange one for a smaller one.
+        exchanges = np.subtract.outer(squares[:k], squares[k:])
+        exchanges = exchanges[exchanges > 2 * self.problem.tolerance * self.problem.svd[1][0]]
+        return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
+
+    @property
+    def scale(self) -> float:
+        """The unit of loss gaps; without another critical value the loss itself."""
+        if math.isfinite(self.gap):
+            return self.gap
+        return float((self.problem.Q**2).sum() / 2) or 1.0

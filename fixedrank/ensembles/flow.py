@@ -1,0 +1,59 @@
+"""The flow of an experiment: that of the layers, of many networks at once or of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank._packing import joined
+from fixedrank.ensembles.batched import Ends, Mask, StackedNetworks, finish_alone, integrate_stack
+from fixedrank.flows.factored import followed
+from fixedrank.flows.integration import Run
+from fixedrank.flows.stationarity import RestTest
+from fixedrank.losses.loss import Loss
+
+
+@dataclass(frozen=True)
+class LayerFlow:
+    """Flow (5) up to a last time, with the tolerances of the integration."""
+
+    end: float
+    rtol: float
+    atol: float | None
+
+    def together(
+        self, networks: StackedNetworks, state: Array, finished: Callable[[Array], Mask]
+    ) -> Ends:
+        """Return where the networks of a regression come that are not finished before."""
+        end, rtol, atol = self.end, self.rtol, self.atol
+        ends = integrate_stack(networks.velocity, state, end, finished, rtol=rtol, atol=atol)
+        stiff = ~ends.failed & ~finished(ends.state) & (ends.t < end)
+        for row in np.flatnonzero(stiff):
+            finish_alone(networks, ends, int(row), end, finished, rtol=rtol, atol=atol)
+        return ends
+
+    def alone(self, loss: Loss, layers: Sequence[Array]) -> Run:
+        """Return the run of one network of any loss, at most to where it is at rest."""
+        run, system = followed(
+            loss,
+            layers,
+            np.array([0.0, self.end]),
+            method="auto",
+            rtol=self.rtol,
+            atol=self.atol,
+            progress=False,
+            options={},
+        )
+        if "interrupted" in run.status:
+            raise KeyboardInterrupt
+        if run.complete and not run.at_rest:
+            # Close to the end the loop does not ask: would anything grow in as long a time again?
+            state = joined(run.records[-1])
+            rest = RestTest(self.rtol, self.atol)
+            found = rest.at_rest(system, state, state, self.end, run.evaluations, at_once=True)
+            if found is not None:
+                run.at_rest, run.status = True, f"{run.status}; at rest: {found[0]}"
+        return run

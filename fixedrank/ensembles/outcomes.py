@@ -1,0 +1,150 @@
+"""What is told of the runs of an experiment: by the critical values of its loss, or by rest."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank.ensembles.batched import Mask, StackedNetworks
+from fixedrank.ensembles.certificate import Certificate
+from fixedrank.ensembles.flow import LayerFlow
+from fixedrank.ensembles.records import (
+    CERTIFIED,
+    MINIMUM,
+    OBSERVED,
+    OPEN,
+    REST,
+    RunRecord,
+    failed_run,
+)
+from fixedrank.flows.trajectory import product_factors
+from fixedrank.geometry.points import distance
+from fixedrank.landscape.classification import classify, nearest_critical_point, svd_point
+from fixedrank.losses.adapted import as_loss
+
+# How close a singular value is to zero, and W to a critical point, for the record.
+_NEAR = 1e-2
+# At rest a matrix is known to ten tolerances; what is ten times as large is no error.
+_KNOWN = 100.0
+
+
+class Outcome(ABC):
+    """How the flow goes from some starts, and what is recorded of each run.
+
+    The fields of an outcome, a dataclass, are part of the fingerprint of its experiment.
+
+    Attributes
+    ----------
+    at_once : bool
+        Whether many runs are computed at once; otherwise they come one by one.
+    """
+
+    at_once = False
+
+    @abstractmethod
+    def records(
+        self, problem: Any, flow: LayerFlow, starts: Mapping[int, list[Array]]
+    ) -> dict[int, RunRecord]:
+        """Return the records of runs by their seeds, from the layers where they start.
+
+        What it raises is recorded as the reason why the runs failed.
+        """
+
+
+@dataclass(frozen=True)
+class CriticalValues(Outcome):
+    """Of a regression: whether the loss has come below all critical values but the least.
+
+    Parameters
+    ----------
+    certificate : Certificate
+        The critical values.
+    tolerance : float
+        A run ends this close to the minimum, in parts of the gap to the next value.
+    """
+
+    certificate: Certificate
+    tolerance: float
+    at_once = True
+
+    def records(
+        self, problem: Any, flow: LayerFlow, starts: Mapping[int, list[Array]]
+    ) -> dict[int, RunRecord]:
+        """Return the records of runs, integrated at once."""
+        certificate, layers = self.certificate, list(starts.values())
+        widths = [layers[0][0].shape[1], *(layer.shape[0] for layer in layers[0])]
+        networks = StackedNetworks(problem, widths)
+        unreached, close = certificate.unreached, self.tolerance * certificate.scale
+        state = networks.state(layers)
+
+        def finished(rows: Array) -> Mask:
+            return np.asarray(networks.gaps(rows, unreached) <= close)
+
+        ends = flow.together(networks, state, finished)
+        before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
+        products = networks.products(ends.state)
+        records = {}
+        for i, seed in enumerate(starts):
+            t, steps, gap = float(ends.t[i]), int(ends.steps[i]), float(after[i])
+            initial = float(before[i] + certificate.minimum)
+            if ends.failed[i]:
+                failed = failed_run(seed, f"the step size collapsed at t = {t:.6g}")
+                records[seed] = failed._replace(t=t, steps=steps, initial_loss=initial)
+                continue
+            # Below the minimum it can only come by errors.
+            decided, reached = -close <= gap < certificate.gap, abs(gap) <= close
+            nearest = classify(problem, products[i], rtol=_NEAR)
+            limit = nearest.nearest
+            if decided:
+                limit = nearest_critical_point(problem, products[i], certificate.rank)
+            status = "within the tolerance" if reached else f"at the last time t = {t:g}"
+            records[seed] = RunRecord(
+                seed=seed,
+                limit=MINIMUM if decided else OPEN,
+                rank=certificate.rank if decided else nearest.rank,
+                indices=" ".join(str(j) for j in limit.indices),
+                loss_gap=gap,
+                distance=distance(svd_point(products[i]), limit.point),
+                time_to_tolerance=t if reached else math.nan,
+                t=t,
+                steps=steps,
+                initial_loss=initial,
+                status=status if decided else f"{status}: {nearest.verdict}",
+                loss=gap + certificate.minimum,
+                told_by=CERTIFIED,
+            )
+        return records
+
+
+@dataclass(frozen=True)
+class RestAndRank(Outcome):
+    """Of any loss: whether the run has come to rest, and the rank there. Nothing is certain."""
+
+    def records(
+        self, problem: Any, flow: LayerFlow, starts: Mapping[int, list[Array]]
+    ) -> dict[int, RunRecord]:
+        """Return the records of runs."""
+        loss, records = as_loss(problem), {}
+        for seed, layers in starts.items():
+            run = flow.alone(loss, layers)
+            # Of what it does not say nothing is known.
+            record = failed_run(seed, run.status)._replace(
+                t=run.reached, steps=run.steps, initial_loss=loss.network_loss(layers)
+            )
+            if run.complete:
+                end = product_factors(run.records[-1])
+                small = min(_NEAR, _KNOWN * flow.rtol) if run.at_rest else _NEAR
+                record = record._replace(
+                    limit=REST if run.at_rest else OPEN,
+                    rank=int((end.s > small * end.s[0]).sum()),
+                    loss=float(loss.loss(end)),
+                    told_by=OBSERVED,
+                )
+            records[seed] = record
+        return records

@@ -1,0 +1,63 @@
+"""What dense data add to the moments: the loss without cancellation, and Q = B C^{-1/2}."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from fixedrank._checks import Array
+from fixedrank.losses.data import numerical_rank
+
+_BLOCK = 1 << 22
+_EPS = float(np.finfo(float).eps)
+
+
+class Decomposition(NamedTuple):
+    """X = axes diag(scales) rows^T, of rank r, and what of Y it can fit.
+
+    Half of ||W half - labels||^2 + residual^2 is the loss, with half = axes diag(scales) and
+    labels = Y rows: C = half half^T, and B = labels half^T.
+    """
+
+    axes: Array
+    scales: Array
+    half: Array
+    labels: Array
+    residual: float
+    tolerance: float
+    singular_values: Array
+    cutoff: float
+
+    @property
+    def regular(self) -> bool:
+        """Whether X X^T is invertible."""
+        return self.axes.shape[0] == self.axes.shape[1]
+
+    def loss(self, left: Array, right: Array) -> float:
+        """Return the loss of W = left @ right.T, in blocks of rows."""
+        images, rows, squares = right.T @ self.half, max(1, _BLOCK // len(self.half)), 0.0
+        for start in range(0, left.shape[0], rows):
+            block = left[start : start + rows] @ images
+            block -= self.labels[start : start + rows]
+            squares += float(np.vdot(block, block))
+        return (squares + self.residual**2) / 2
+
+
+def decomposed(data: Array, labels: Array) -> Decomposition:
+    """Return the decomposition of data, of their numerical rank."""
+    axes, s, rows = scipy.linalg.svd(data, full_matrices=False)
+    rank, cutoff = numerical_rank(s, data.shape)
+    axes, rows = axes[:, :rank], rows[:rank]
+    projected = labels @ rows.T
+    return Decomposition(
+        axes=axes,
+        scales=s[:rank],
+        half=axes * s[:rank],
+        labels=projected,
+        residual=float(np.linalg.norm(labels - projected @ rows)),
+        tolerance=max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels)),
+        singular_values=s,
+        cutoff=cutoff,
+    )

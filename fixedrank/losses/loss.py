@@ -1,0 +1,435 @@
+"""A loss of a matrix: two methods that one writes, and all that follows from them."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymanopt
+
+from fixedrank._aliases import AmbientLike, PointLike
+from fixedrank._checks import Array
+from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.losses.combinations import combined_matrix
+from fixedrank.losses.differences import hessian_by_differences
+from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
+from fixedrank.losses.pymanopt_problem import pymanopt_problem
+from fixedrank.networks.gradients import narrow_partial_products, network_gradient, thin_point
+from fixedrank.networks.layers import checked_layers
+
+
+class Loss(ABC):
+    r"""A loss of an m x n matrix, for flows, layers, optimizers and searches: the base class.
+
+    A loss of your own has the methods :meth:`loss` and :meth:`gradient`, and nothing else is
+    needed; no ``__init__`` is called. The library calls both with a triple (u, s, vt),
+    :math:`W = U \operatorname{diag}(s) V^T`, whose trailing singular values may be zero. Both must
+    be functions of W alone: other factors of the same matrix give the same values.
+
+    The other methods may be overridden by what is faster or more accurate. Losses add, and
+    multiply by numbers: ``data + 0.1 * penalty`` is a loss.
+
+    Attributes
+    ----------
+    shape : tuple of int, optional
+        (m, n), the shape of W, as an attribute or a property. With it, points and layers of
+        another shape are refused.
+    infimum : float, optional
+        The infimum of the loss over all m x n matrices, None where it is not known.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> class LogCosh(fixedrank.Loss):
+    ...     shape = (2, 2)
+    ...
+    ...     def loss(self, W):
+    ...         return np.log(np.cosh((W[0] * W[1]) @ W[2] - np.diag([3.0, 1.0]))).sum()
+    ...
+    ...     def gradient(self, W):
+    ...         return np.tanh((W[0] * W[1]) @ W[2] - np.diag([3.0, 1.0]))
+    >>> start = fixedrank.FixedRank(2, 2, 2, depth=3).point([[1.0, 0.5], [0.0, 1.0]])
+    >>> flow = fixedrank.riemannian_flow(LogCosh(), start, 3, [0, 50])
+    >>> np.round(flow.singular_values[-1], 6)
+    array([3., 1.])
+    """
+
+    # So that NumPy's numbers leave products with a loss to the loss.
+    __array_ufunc__ = None
+
+    shape: tuple[int, int] | None = None
+    infimum: float | None = None
+
+    @abstractmethod
+    def loss(self, W: PointLike) -> float:
+        """Return the loss at a matrix.
+
+        Parameters
+        ----------
+        W : tuple (u, s, vt)
+            The matrix (u * s) @ vt, with arrays of shapes (m, k), (k,), (k, n).
+
+        Returns
+        -------
+        float
+            The loss.
+        """
+
+    @abstractmethod
+    def gradient(self, W: PointLike) -> AmbientLike:
+        """Return the Euclidean gradient at a matrix.
+
+        Parameters
+        ----------
+        W : tuple (u, s, vt)
+            The matrix (u * s) @ vt.
+
+        Returns
+        -------
+        array, sparse array, pair, triple, LinearOperator or MatrixSum
+            The m x n gradient, of which products with thin blocks are formed only. A pair (L, R)
+            stands for L R^T, a triple (L, S, R) for L S R^T.
+        """
+
+    def gradient_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        """Return thin products of the gradient G at W = left core right^T.
+
+        This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
+
+        Parameters
+        ----------
+        left : ndarray, shape (m, k)
+            The factor of W on the left.
+        core : ndarray, shape (k, k), or None
+            The factor between, None for the identity.
+        right : ndarray, shape (n, k)
+            The factor on the right.
+
+        Returns
+        -------
+        tuple of ndarray, shapes (m, k) and (n, k)
+            The products G right and G^T left.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the gradient is no m x n matrix.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> problem.gradient_products(np.array([[2.0]]), None, np.array([[1.0]]))
+        (array([[-1.]]), array([[-2.]]))
+        """
+        point = thin_point(left, core, right)
+        gradient = self.gradient(point)
+        try:
+            known = as_ambient(gradient, (left.shape[0], right.shape[0]), point)
+            return times(known, right), transposed_times(known, left)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"what {self._name}.gradient(W) returned: {error}") from error
+
+    def hessian_product(self, W: Any, Z: Any) -> Any:
+        r"""Return the Hessian of the loss at W applied to a direction Z.
+
+        By default the difference of two gradients,
+        :math:`(\nabla f(W + hZ) - \nabla f(W - hZ)) / (2h)` with
+        :math:`\|hZ\| = \epsilon^{1/3} \|W\|`, about 6e-6 of the size of W, or of Z where W = 0.
+        Round-off of the gradient is divided by this: some ten of its digits are right where f
+        varies on the scale of W. Where it varies faster, the error is that of the third
+        derivatives times :math:`\|hZ\|^2 / 6`: override the method there.
+
+        Parameters
+        ----------
+        W : tuple (u, s, vt), or ndarray, shape (m, n)
+            The matrix.
+        Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
+            The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
+            the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
+
+        Returns
+        -------
+        pair, array, sparse array or LinearOperator, shape (m, n)
+            The matrix :math:`D^2 f(W)[Z]`, a pair (L, R) standing for L R^T.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If W or Z is not a matrix, has the wrong shape or is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.diag([1.0, 2.0]), np.eye(2))
+        >>> problem.hessian_product(np.eye(2), np.ones((2, 2)))
+        array([[1., 4.],
+               [1., 4.]])
+        """
+        return hessian_by_differences(self.gradient, self.shape, W, Z)
+
+    def line_minimum(self, W: Any, Z: Any) -> float | None:
+        """Return the t at which the loss of W + t Z is least, or None if it is not known.
+
+        Parameters
+        ----------
+        W : tuple (u, s, vt), or ndarray, shape (m, n)
+            The matrix.
+        Z : tangent vector (Up, M, Vp), low-rank pair or ndarray, shape (m, n)
+            The direction, as in :meth:`hessian_product`.
+
+        Returns
+        -------
+        float or None
+            The minimiser, of either sign; 0 if the loss does not change along the line. By default
+            None: whoever asks searches for a step then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If W or Z has the wrong shape or is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.diag([1.0, 2.0]), np.diag([3.0, 6.0]))
+        >>> problem.line_minimum(np.zeros((2, 2)), np.eye(2))
+        3.0
+        """
+        return None
+
+    # On layers and on a manifold
+
+    def network_loss(self, factors: Sequence[Any]) -> float:
+        """Return the loss of W_N ... W_1: of a regression, L^N(W_1, ..., W_N), equation (2).
+
+        Parameters
+        ----------
+        factors : sequence of ndarray
+            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+        Returns
+        -------
+        float
+            The loss of the product, multiplied through the narrowest layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If shapes do not fit together or with the problem, or entries are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> fixedrank.LinearRegression(np.eye(2), np.eye(2)).network_loss([np.eye(2), np.eye(2)])
+        0.0
+        """
+        _, left, right = narrow_partial_products(self.checked_layers(factors))
+        return self._thin_loss(left[-1], right[-1].T)
+
+    def network_gradient(self, factors: Sequence[Any]) -> list[Array]:
+        r"""Return the gradients of that loss with respect to W_1, ..., W_N.
+
+        :math:`W_{j+1}^T \cdots W_N^T\, G\, W_1^T \cdots W_{j-1}^T` with the gradient G at the
+        product (of a regression, WC - B), multiplied through the narrowest layer: O(d_j d_{j-1} r)
+        each, r the smallest width.
+
+        Parameters
+        ----------
+        factors : sequence of ndarray
+            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+        Returns
+        -------
+        list of ndarray
+            The gradients, of the shapes of the layers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If shapes do not fit together or with the problem, or entries are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> problem.network_gradient([[[1.0]], [[2.0]]])
+        [array([[-2.]]), array([[-1.]])]
+        """
+        return network_gradient(self.gradient_products, self.checked_layers(factors))
+
+    def checked_layers(self, factors: Sequence[Any]) -> list[Array]:
+        """Return the layers as arrays, checked to fit together and to the problem.
+
+        Parameters
+        ----------
+        factors : sequence of array_like
+            The layers [W_1, ..., W_N].
+
+        Returns
+        -------
+        list of ndarray
+            The layers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If shapes do not fit together or with the problem, or entries are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.eye(2))
+        >>> problem.checked_layers([[[1, 2]], [[3], [4]]])[0]
+        array([[1., 2.]])
+        """
+        return checked_layers(factors, self.shape)
+
+    def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
+        """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
+
+        Parameters
+        ----------
+        manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
+            A manifold of matrices of this shape, with points (u, s, vt).
+
+        Returns
+        -------
+        pymanopt.Problem
+            With cost and Euclidean gradient, for pymanopt's first-order optimizers; on a
+            :class:`FixedRank` also with the Euclidean Hessian, for trust regions.
+
+        Raises
+        ------
+        ValueError
+            If the manifold has matrices of another shape.
+
+        Notes
+        -----
+        pymanopt's optimizers stop by absolute numbers: a gradient below ``min_gradient_norm=1e-6``,
+        a step below ``min_step_size=1e-10``, and trust regions count with costs of about one. With
+        values in units of 1e-20 they stop where they start, with values of 1e15 trust regions
+        reject every step. Make the problem in units of its data: of ``values / c``, and the
+        solution is W times c, ``(u, c * s, vt)``; of ``X / a`` and ``Y / b``, and it is W times
+        b / a. For c take the largest absolute value. Line searchers take the same problem.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank, pymanopt
+        >>> problem = fixedrank.LinearRegression(np.eye(3), np.diag([3.0, 2.0, 1.0]))
+        >>> manifold = fixedrank.FixedRank(3, 3, 1, depth=2)
+        >>> solver = pymanopt.optimizers.SteepestDescent(verbosity=0)
+        >>> result = solver.run(
+        ...     problem.to_pymanopt(manifold), initial_point=manifold.random_point(rng=0)
+        ... )
+        >>> round(float(result.cost), 6)
+        2.5
+        """
+        return pymanopt_problem(self, manifold)
+
+    # Sums and multiples
+
+    def __add__(self, other: Loss) -> Loss:
+        if not isinstance(other, Loss):
+            raise TypeError(
+                f"a loss adds to a fixedrank.Loss, got a {type(other).__name__}; derive a class "
+                "with loss(W) and gradient(W) from fixedrank.Loss"
+            )
+        return LossSum(*_terms(self), *_terms(other))
+
+    def __mul__(self, factor: float) -> Loss:
+        number = _finite_factor(factor)
+        return LossSum(*((number * own, loss) for own, loss in _terms(self)))
+
+    __rmul__ = __mul__
+
+    # What the library asks beside these
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _thin_loss(self, left: Array, right: Array) -> float:
+        """Return the loss of W = left @ right.T."""
+        return float(self.loss(thin_point(left, None, right)))
+
+    def _layer_products(self, left: Array, right: Array) -> LayerProducts:
+        """Return what the Hessian in the layers needs at W = left @ right."""
+        return ProductsOfGradients(self, left, right)
+
+    def _in_principal_axes(self) -> tuple[Loss, Array | None]:
+        """Return a loss of W E that costs less, and the orthogonal E, or the loss and None."""
+        return self, None
+
+
+class LossSum(Loss):
+    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise."""
+
+    def __init__(self, *terms: tuple[float, Loss]) -> None:
+        shapes = [tuple(loss.shape) for _, loss in terms if loss.shape is not None]
+        for shape in shapes[1:]:
+            if shape != shapes[0]:
+                raise ValueError(f"losses of {shapes[0]} and of {shape} matrices do not add")
+        self.terms = terms
+        self.shape = (shapes[0][0], shapes[0][1]) if shapes else None
+
+    @property
+    def _only(self) -> tuple[float, Loss] | None:
+        """The factor and the loss, where there is one, and more of it is worse."""
+        return self.terms[0] if len(self.terms) == 1 and self.terms[0][0] > 0 else None
+
+    @property
+    def infimum(self) -> float | None:  # type: ignore[override]
+        """The infimum, of a multiple of a loss with a known one."""
+        if self._only is None or self._only[1].infimum is None:
+            return None
+        return self._only[0] * self._only[1].infimum
+
+    def loss(self, W: Any) -> float:
+        """Return the sum of the losses."""
+        return sum(factor * float(loss.loss(W)) for factor, loss in self.terms)
+
+    def gradient(self, W: Any) -> Any:
+        """Return the sum of the gradients: an array or sparse if all are so, or a MatrixSum."""
+        return combined_matrix([(factor, loss.gradient(W)) for factor, loss in self.terms])
+
+    def gradient_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        """Return the sums of the thin products of the gradients."""
+        gv = gtu = np.zeros(())
+        for factor, loss in self.terms:
+            more = loss.gradient_products(left, core, right)
+            gv, gtu = gv + factor * more[0], gtu + factor * more[1]
+        return gv, gtu
+
+    def hessian_product(self, W: Any, Z: Any) -> Any:
+        """Return the sum of the Hessians applied to Z."""
+        return combined_matrix(
+            [(factor, loss.hessian_product(W, Z)) for factor, loss in self.terms]
+        )
+
+    def line_minimum(self, W: Any, Z: Any) -> float | None:
+        """Return the minimum along a line, of a multiple of a loss that knows it."""
+        return None if self._only is None else self._only[1].line_minimum(W, Z)
+
+    def _thin_loss(self, left: Array, right: Array) -> float:
+        return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
+
+
+def _terms(loss: Loss) -> tuple[tuple[float, Loss], ...]:
+    return loss.terms if isinstance(loss, LossSum) else ((1.0, loss),)
+
+
+def _finite_factor(factor: Any) -> float:
+    if isinstance(factor, bool) or not isinstance(factor, (int, float, np.integer, np.floating)):
+        raise TypeError(f"a loss multiplies by a number, got {factor!r}")
+    if not math.isfinite(factor):
+        raise ValueError(f"the factor of a loss must be finite, got {factor!r}")
+    return float(factor)

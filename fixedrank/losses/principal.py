@@ -1,0 +1,51 @@
+"""A regression in the principal axes of its data, where products with C cost nothing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from fixedrank._checks import Array
+from fixedrank.geometry.ambient import BlockOperator, LowRank
+from fixedrank.losses.moment_loss import MomentLoss
+from fixedrank.losses.moments import MatrixProduct
+
+
+class _Diagonal(BlockOperator):
+    """A diagonal matrix."""
+
+    def __init__(self, values: Array) -> None:
+        super().__init__((values.size, values.size))
+        self.column = values[:, None]
+
+    def _matmat(self, block: Array) -> Array:
+        return self.column * block
+
+    _rmatmat = _matmat
+
+
+class PrincipalRegression(MomentLoss):
+    """The loss of W E as a function of it, for a problem with C = E diag(values) E^T.
+
+    An orthogonal change of coordinates: gradient flows, of the product and of the layers, and their
+    errors are the same in both. Of C it leaves the diagonal.
+    """
+
+    def __init__(self, problem: MomentLoss, axes: Array, values: Array) -> None:
+        self.problem, self.axes = problem, axes
+        B, _ = problem._thin_B
+        if isinstance(B, MatrixProduct):
+            turned: Any = MatrixProduct(B.left, axes.T @ B.right)
+        else:
+            turned = B @ axes
+        super().__init__(_Diagonal(values), turned, problem.squared_norm)
+
+    @cached_property
+    def _thin_B(self) -> tuple[Any, Any]:
+        # The problem has looked for factors already.
+        return self.B, self.B.T
+
+    def _loss_at(self, W: LowRank | Array) -> float:
+        if isinstance(W, LowRank):
+            return self.problem._thin_loss(W.left, self.axes @ W.right)
+        return self.problem._loss_at(W @ self.axes.T)

@@ -1,0 +1,418 @@
+"""The regression problem of the paper: losses (2) and (4), held by C = X X^T and B = Y X^T."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+
+from fixedrank._checks import Array, RankLostError
+from fixedrank.geometry.ambient import LowRank
+from fixedrank.geometry.points import FixedRankPoint, is_triple
+from fixedrank.losses.data import (
+    dense_pair,
+    digest_of,
+    sparse_pair,
+    squared_norm_of,
+    weighted,
+)
+from fixedrank.losses.decomposition import Decomposition, decomposed
+from fixedrank.losses.loss import Loss
+from fixedrank.losses.moment_loss import MomentLoss, as_pair
+from fixedrank.losses.moment_regression import MomentRegression
+from fixedrank.losses.moments import product_of_data
+from fixedrank.losses.principal import PrincipalRegression
+from fixedrank.networks.layers import checked_layers
+
+
+class LinearRegression(MomentLoss):
+    r"""The least-squares problem of fitting W X to Y.
+
+    :math:`L^1(W) = \frac12 \|Y - WX\|_F^2` (equation (4)) for one matrix and
+    :math:`L^N(W_1, \dots, W_N) = L^1(W_N \cdots W_1)` (equation (2)) for the layers of a linear
+    network. After set-up everything is computed from C = X X^T, B = Y X^T and, for arrays,
+    Q = B C^{-1/2}, so the number of samples costs nothing.
+
+    C and B are kept in the form that takes least memory: as arrays where there are many more
+    samples than features, as sparse arrays, or as products of the data, so that C v is X (X^T v).
+    X X^T may be singular, as with fewer samples than features. All of that serves in flows and in
+    optimization; Q and what comes from it (the critical points, the classification of points)
+    needs arrays with X X^T invertible, and raises an error that says so. :meth:`on_range` makes it
+    invertible. :class:`MomentRegression` takes C and B themselves.
+
+    Parameters
+    ----------
+    X : array_like or sparse array, shape (d_x, samples)
+        The data, one sample a column.
+    Y : array_like or sparse array, shape (d_y, samples)
+        The labels. Y = X makes an autoencoder.
+    sample_weight : array_like, shape (samples,), optional
+        A weight for each sample, at least 0: the loss is half the weighted sum of squares,
+        :math:`\frac12 \sum_i w_i \|y_i - W x_i\|^2`, and C, B and Q are those of the samples
+        times the roots of their weights.
+
+    Attributes
+    ----------
+    C : ndarray, csr_array or LinearOperator, shape (d_x, d_x)
+        X X^T; an array if X is one with at least half as many samples as features.
+    B : ndarray, csr_array or LinearOperator, shape (d_y, d_x)
+        Y X^T, likewise.
+    squared_norm : float
+        \|Y\|_F^2.
+    shape : tuple of int
+        (d_y, d_x), the shape of W.
+    basis : ndarray, shape (features, d_x), or None
+        Set by :meth:`on_range`: orthonormal basis of the range of the data before reduction.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X and Y are not finite real arrays with as many columns, or there is not one weight, at
+        least 0, for each of these.
+
+    Notes
+    -----
+    With the thin SVD of X, an array, L^1(W) = \|W C^{1/2} - Q\|^2 / 2 + residual^2 / 2. Unlike the
+    expansion in C, B and \|Y\|^2, which has to serve for sparse data, this does not cancel: a
+    residual of 1e-12 relative comes out right.
+
+    References
+    ----------
+    Section 2 of the paper.
+
+    Examples
+    --------
+    >>> import numpy as np, fixedrank
+    >>> X = np.random.default_rng(0).standard_normal((3, 10))
+    >>> problem = fixedrank.LinearRegression(X, 2 * X)
+    >>> problem.loss(2 * np.eye(3)) < 1e-28
+    True
+    """
+
+    basis: Array | None = None
+
+    def __init__(self, X: Any, Y: Any, *, sample_weight: Any = None) -> None:
+        sparse = scipy.sparse.issparse(X) or scipy.sparse.issparse(Y)
+        data, labels = sparse_pair(X, Y) if sparse else dense_pair(X, Y)
+        data, labels = weighted(data, labels, sample_weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = product_of_data(data, data), product_of_data(labels, data)
+        arrays = (moment for moment in moments if isinstance(moment, np.ndarray))
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(
+                "X X^T or Y X^T overflows: the largest entries are "
+                f"{abs(data).max():.1e} in X and {abs(labels).max():.1e} in Y; scale the data"
+            )
+        super().__init__(*moments, squared_norm_of(labels))
+        self._decomposed = None if sparse else decomposed(data, labels)
+        self.digest = digest_of(data, labels)
+
+    # Other ways to a problem
+
+    @classmethod
+    def on_range(cls, X: Any, Y: Any, *, sample_weight: Any = None) -> LinearRegression:
+        """Return the problem restricted to the range of X, for data with singular X X^T.
+
+        With an orthonormal basis E of the range, X = E (E^T X), and W X = (W E)(E^T X): the
+        problem for W E with data E^T X has the same losses, and nonsingular C. What W does
+        orthogonally to the range changes no loss; :meth:`extend` sets it to zero. Layers are
+        carried over by :meth:`restrict_layers`.
+
+        Parameters
+        ----------
+        X : array_like, shape (features, samples)
+            The data, of any rank >= 1.
+        Y : array_like, shape (d_y, samples)
+            The labels.
+        sample_weight : array_like, shape (samples,), optional
+            A weight for each sample.
+
+        Returns
+        -------
+        LinearRegression
+            The problem with d_x = rank of X, whose ``basis`` is E.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X and Y are not finite real arrays with as many columns, if they are sparse, or X is
+            zero.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> X = np.array([[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]])
+        >>> problem = fixedrank.LinearRegression.on_range(X, X)
+        >>> problem.shape
+        (3, 2)
+        >>> bool(np.allclose(problem.extend(problem.B @ np.linalg.inv(problem.C)) @ X, X))
+        True
+        """
+        if scipy.sparse.issparse(X) or scipy.sparse.issparse(Y):
+            raise TypeError(
+                "on_range needs an SVD of X, so X and Y as arrays; LinearRegression(X, Y) takes "
+                "sparse data of any rank"
+            )
+        data, labels = weighted(*dense_pair(X, Y), sample_weight)
+        basis = decomposed(data, labels).axes
+        if not basis.size:
+            raise ValueError(f"X of shape {data.shape} is zero: there is nothing to fit")
+        problem = cls(basis.T @ data, labels)
+        problem.basis = basis
+        return problem
+
+    @staticmethod
+    def from_moments(C: Any, B: Any, squared_norm: float) -> MomentRegression:
+        r"""Return the problem with given C = X X^T and B = Y X^T, in any form.
+
+        Parameters
+        ----------
+        C : array, sparse array, pair (L, R) or LinearOperator, shape (d_x, d_x)
+            X X^T, as :class:`MomentRegression` takes it.
+        B : array, sparse array, pair (L, R) or LinearOperator, shape (d_y, d_x)
+            Y X^T.
+        squared_norm : float
+            \|Y\|_F^2.
+
+        Returns
+        -------
+        MomentRegression
+            The problem. It has losses and derivatives, but not Q and what comes from it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As MomentRegression does.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> fixedrank.LinearRegression.from_moments(np.eye(2), np.ones((3, 2)), 6.0).shape
+        (3, 2)
+        """
+        return MomentRegression(C, B, squared_norm)
+
+    def extend(self, W: Any) -> Any:
+        """Return W E^T, which acts on the data as they were before :meth:`on_range`.
+
+        Parameters
+        ----------
+        W : ndarray, shape (d_y, d_x), or point
+            A solution of the restricted problem.
+
+        Returns
+        -------
+        ndarray, shape (d_y, features), or FixedRankPoint
+            The same map on the original data, of the kind that W is; W itself for a problem that
+            was not restricted.
+
+        Raises
+        ------
+        ValueError
+            If W has the wrong shape.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> X = np.diag([1.0, 2.0, 0.0])
+        >>> fixedrank.LinearRegression.on_range(X, X).extend(np.eye(3, 2)).shape
+        (3, 3)
+        """
+        if is_triple(W):
+            u, s, vt = self._point(W)
+            return FixedRankPoint(u, s, vt if self.basis is None else vt @ self.basis.T)
+        matrix = self._matrix(W)
+        return matrix if self.basis is None else matrix @ self.basis.T
+
+    def restrict_layers(self, factors: Sequence[Any]) -> list[Array]:
+        r"""Return layers of a network for the restricted problem of :meth:`on_range`.
+
+        With the basis E of the range, :math:`W_1` becomes :math:`W_1 E`, and all losses stay. What
+        :math:`W_1` does orthogonally to the range changes none, and gradient flow and descent keep
+        :math:`W_1 (I - EE^T)` as it is; so they are the same for the layers here, with it left out.
+        It is not left out of balance:
+
+        .. math:: W_2^T W_2 - (W_1 E)(W_1 E)^T
+            = W_2^T W_2 - W_1 W_1^T + W_1 (I - EE^T) W_1^T,
+
+        so layers that are balanced are so here if and only if :math:`W_1 (I - EE^T) = 0`.
+
+        Parameters
+        ----------
+        factors : sequence of array_like
+            The layers [W_1, ..., W_N] for the data before; W_1 has shape (d_1, features).
+
+        Returns
+        -------
+        list of ndarray
+            The layers [W_1 E, W_2, ..., W_N]; as they are if the problem was not restricted.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layers do not fit together, with the labels or the data.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> X, layers = np.diag([1.0, 2.0, 0.0]), [np.ones((2, 3)), np.ones((3, 2))]
+        >>> problem = fixedrank.LinearRegression.on_range(X, X)
+        >>> [layer.shape for layer in problem.restrict_layers(layers)]
+        [(2, 2), (3, 2)]
+        >>> before = fixedrank.LinearRegression(X, X).network_loss(layers)
+        >>> bool(np.isclose(problem.network_loss(problem.restrict_layers(layers)), before))
+        True
+        """
+        features = self.shape[1] if self.basis is None else len(self.basis)
+        layers = checked_layers(factors, (self.shape[0], features))
+        return layers if self.basis is None else [layers[0] @ self.basis, *layers[1:]]
+
+    def extend_layers(self, factors: Sequence[Any]) -> list[Array]:
+        """Return layers of the restricted problem as layers for the data before.
+
+        With the basis E of the range W_1 becomes W_1 E^T, which vanishes orthogonally to it. The
+        losses stay, and so does balance, as E^T E = I.
+
+        Parameters
+        ----------
+        factors : sequence of array_like
+            The layers [W_1, ..., W_N] for this problem; W_1 has shape (d_1, d_x).
+
+        Returns
+        -------
+        list of ndarray
+            The layers [W_1 E^T, W_2, ..., W_N].
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layers do not fit together or to the problem.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> X = np.diag([1.0, 2.0, 0.0])
+        >>> problem = fixedrank.LinearRegression.on_range(X, X)
+        >>> layers = fixedrank.random_balanced_factors([2, 2, 3], rng=0)
+        >>> [layer.shape for layer in problem.extend_layers(layers)]
+        [(2, 3), (3, 2)]
+        """
+        layers = self.checked_layers(factors)
+        return layers if self.basis is None else [layers[0] @ self.basis.T, *layers[1:]]
+
+    # What dense data add
+
+    @cached_property
+    def root(self) -> Array:
+        """The symmetric square root C^{1/2}, shape (d_x, d_x). Needs X X^T invertible."""
+        dense = self._regular("the root C^{1/2}")
+        return dense.half @ dense.axes.T
+
+    @cached_property
+    def Q(self) -> Array:
+        """B C^{-1/2}, shape (d_y, d_x), whose singular values make the critical points.
+
+        Needs X and Y as arrays, and X X^T invertible.
+        """
+        dense = self._regular("Q = B C^{-1/2}")
+        return dense.labels @ dense.axes.T
+
+    @cached_property
+    def svd(self) -> tuple[Array, Array, Array]:
+        """The thin singular value decomposition (U, s, V^T) of Q. Needs X X^T invertible.
+
+        All critical points of L^1 on M_k come from it: see :func:`critical_points`.
+        """
+        u, s, vt = scipy.linalg.svd(self.Q, full_matrices=False)
+        return u, s, vt
+
+    @property
+    def rank(self) -> int:
+        """The rank q of Q: the number of singular values above `tolerance`."""
+        return int((self.svd[1] > self.tolerance).sum())
+
+    @property
+    def tolerance(self) -> float:
+        """Round-off of Q, which comes from that of Y. Needs X and Y as arrays.
+
+        Singular values up to it are zero, and two that differ by less are the same.
+        """
+        return self._dense("the tolerance of singular values of Q").tolerance
+
+    @property
+    def residual(self) -> float:
+        r"""The smallest value of \|Y - WX\|_F over all W. Needs X and Y as arrays."""
+        return self._dense("the residual of the best fit").residual
+
+    @property
+    def infimum(self) -> float | None:  # type: ignore[override]
+        """The least loss of all W, half of the squared residual; None where data are sparse."""
+        return None if self._decomposed is None else self._decomposed.residual**2 / 2
+
+    # Inside
+
+    def _dense(self, what: str) -> Decomposition:
+        if self._decomposed is None:
+            raise TypeError(
+                f"{what} needs the singular value decomposition of X, but this problem holds C "
+                f"{self.C.shape} as {type(self.C).__name__} and B as {type(self.B).__name__}: "
+                "it serves for losses, gradients, flows and optimization only. For critical points "
+                "and what builds on them, make LinearRegression(X, Y) of X and Y as NumPy arrays"
+            )
+        return self._decomposed
+
+    def _regular(self, what: str) -> Decomposition:
+        dense = self._dense(what)
+        if not dense.regular:
+            features, rank = dense.axes.shape
+            raise RankLostError(
+                f"{what} needs X X^T invertible, but X has rank {rank}, and full rank is "
+                f"{features}; LinearRegression.on_range(X, Y) restricts the problem to the range "
+                "of X without loss, and its restrict_layers(factors) the layers of a network",
+                dense.singular_values,
+                dense.cutoff,
+            )
+        return dense
+
+    def _loss_at(self, W: LowRank | Array) -> float:
+        if self._decomposed is None:
+            return super()._loss_at(W)
+        return self._decomposed.loss(*as_pair(W))
+
+    def _in_principal_axes(self) -> tuple[Loss, Array | None]:
+        dense = self._decomposed
+        # A class of its own may replace what flows ask for, in the given coordinates.
+        if type(self) is not LinearRegression or dense is None or not dense.regular:
+            return self, None
+        return PrincipalRegression(self, dense.axes, dense.scales**2), dense.axes
+
+
+def require_regression(problem: Any, what: str) -> None:
+    """Raise a TypeError unless the problem is a regression, by its data or by C, B and ||Y||^2."""
+    if not isinstance(problem, MomentLoss):
+        raise TypeError(
+            f"{what} needs a LinearRegression(X, Y), as it is made of C = X X^T and B = Y X^T; "
+            f"a {type(problem).__name__} has none"
+        )
+
+
+def require_data(problem: Any, what: str) -> None:
+    """Raise unless the problem has Q: a regression by data, as arrays with X X^T invertible.
+
+    Raises
+    ------
+    TypeError
+        If it is no LinearRegression, or one of sparse data.
+    RankLostError
+        If X X^T is singular.
+    """
+    if not isinstance(problem, LinearRegression):
+        raise TypeError(
+            f"{what} needs a LinearRegression(X, Y) of X and Y as NumPy arrays, which has "
+            f"Q = B C^(-1/2) and its singular values; a {type(problem).__name__} has none"
+        )
+    problem._regular(what)
