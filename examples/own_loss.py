@@ -158,8 +158,8 @@ print(check_hessian(problem, rng=0))
 
 # %%
 # Conjugate gradients, and trust regions with Hessians from differences; among matrices of rank 2
-# they end in different minima. Then from such a minimum to one of rank 3: ``rank_increase`` steps along the part of the gradient that is normal to the
-# manifold.
+# they end in different minima. Then from such a minimum to one of rank 3: ``rank_increase`` steps
+# along the part of the gradient that is normal to the manifold.
 
 start = manifold.random_point(rng=0)
 for optimizer in (ConjugateGradient, TrustRegions):
