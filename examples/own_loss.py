@@ -2,15 +2,12 @@ r"""
 Bringing your own loss
 ======================
 
-A problem for the flows is any object with two methods: ``loss(W)``, a number, and ``gradient(W)``,
-the ordinary gradient :math:`\nabla f(W)`, an :math:`m \times n` matrix. :math:`W` comes as a tuple
-``(u, s, vt)`` with :math:`W = U \operatorname{diag}(s) V^T`. Nothing is to be derived from a class
-of the library. This page has two such problems, a regression that outliers hardly disturb, and the
-completion of a matrix with a sparse gradient; then the same loss in pymanopt, and what happens
-when something is wrong.
-
-Why any loss
-------------
+A loss of your own is a class with two methods: ``loss(W)``, a number, and ``gradient(W)``, the
+ordinary gradient :math:`\nabla f(W)`, an :math:`m \times n` matrix. :math:`W` comes as a tuple
+``(u, s, vt)`` with :math:`W = U \operatorname{diag}(s) V^T`. Derived from :class:`fixedrank.Loss`
+it can do all that a regression can but what is special to the squared error: both flows, gradient
+descent, pymanopt's optimisers, the Hessian in the layers, changes of the rank. This page does so
+with softmax cross-entropy, the loss of classification.
 
 By the chain rule the gradient of :math:`f(W_N \cdots W_1)` with respect to layer :math:`j` is
 
@@ -24,326 +21,200 @@ its gradient. (What Theorem 4 needs the squared error for is that the flow exist
 
 import textwrap
 
-import autograd.numpy as anp
 import matplotlib.pyplot as plt
 import numpy as np
-import pymanopt
-import scipy.sparse
-from pymanopt.optimizers import ConjugateGradient
+from pymanopt.optimizers import ConjugateGradient, TrustRegions
 
 import fixedrank
-from fixedrank.testing import CheckFailedError, check_gradient
+from fixedrank.testing import CheckFailedError, check_gradient, check_hessian
 
 # %%
-# A robust regression
-# -------------------
+# The loss
+# --------
 #
-# The pseudo-Huber loss :math:`\delta^2 (\sqrt{1 + (e / \delta)^2} - 1)` of an error :math:`e` is
-# :math:`e^2 / 2` for small errors and grows like :math:`\delta |e|` for large ones. Unlike the
-# Huber loss it is smooth, which suits integrators of high order. The gradient is a dense array.
+# Column :math:`i` of :math:`WX` holds the scores of all classes for sample :math:`i`. The gradient
+# is :math:`(P - T) X^T` with the probabilities P and the labels T, one in each column. It is
+# returned as a pair ``(L, R)`` for :math:`LR^T`, and never multiplied out. It might as well be an
+# array, a SciPy sparse array, a triple, a ``LinearOperator`` or a :class:`fixedrank.MatrixSum`.
 
 
-class RobustRegression:
-    """The pseudo-Huber loss of the entries of W X - Y."""
+class CrossEntropy(fixedrank.Loss):
+    """Softmax cross-entropy of the scores W X, the mean over samples."""
 
-    def __init__(self, X, Y, delta):
-        self.X, self.Y, self.delta = X, Y, delta
+    def __init__(self, X, labels):
+        self.X, self.truth = X, np.eye(labels.max() + 1)[:, labels]
+        self.shape = len(self.truth), len(X)
 
-    def errors(self, W):
-        """Return W X - Y."""
+    def probabilities(self, W):
         u, s, vt = W
-        return (u * s) @ (vt @ self.X) - self.Y
+        scores = (u * s) @ (vt @ self.X)
+        exponentials = np.exp(scores - scores.max(axis=0))
+        return exponentials / exponentials.sum(axis=0)
 
     def loss(self, W):
-        """Return the loss at a point (u, s, vt)."""
-        scaled = self.errors(W) / self.delta
-        return self.delta**2 * np.sum(np.sqrt(1 + scaled**2) - 1)
+        return -np.log((self.probabilities(W) * self.truth).sum(axis=0)).mean()
 
     def gradient(self, W):
-        """Return the Euclidean gradient at a point, an m x n array."""
-        errors = self.errors(W)
-        return errors / np.sqrt(1 + (errors / self.delta) ** 2) @ self.X.T
+        return (self.probabilities(W) - self.truth) / self.X.shape[1], self.X
 
 
 # %%
-# The labels come from a matrix of rank 2, with a little noise; one in ten of their entries is
-# replaced by an outlier.
+# Six classes in eight dimensions, around centres on two circles in a plane: scores of rank 2 tell
+# the angle, and more rank tells the circle.
 
 rng = np.random.default_rng(0)
-m, n, k, samples, depth = 8, 10, 2, 200, 3
-X = rng.standard_normal((n, samples)) / np.sqrt(samples)
-truth = rng.standard_normal((m, k)) @ rng.standard_normal((k, n)) / 2
-Y = truth @ X + 0.01 * rng.standard_normal((m, samples))
-outliers = rng.random(Y.shape) < 0.1
-Y[outliers] = rng.normal(scale=1, size=outliers.sum())
-
-layers = fixedrank.random_balanced_factors([n, k, 5, m], rng=1)
-layers = [0.1 ** (1 / depth) * layer for layer in layers]
-t = np.linspace(0, 20, 101)
-robust = fixedrank.compare_flows(RobustRegression(X, Y, delta=0.1), layers, t)
-squares = fixedrank.compare_flows(fixedrank.LinearRegression(X, Y), layers, t)
-print("pseudo-Huber:", robust.verdict)
-print("squares:     ", squares.verdict)
+m, n, samples = 6, 8, 240
+labels = np.arange(samples) % m
+angles = 2 * np.pi * (labels % 3) / 3
+centres = np.zeros((n, samples))
+centres[0], centres[1], centres[2] = np.cos(angles), np.sin(angles), 0.7 * (labels < 3)
+X = centres + 0.25 * rng.standard_normal((n, samples))
+loss = CrossEntropy(X, labels)
 
 # %%
-figure, (distances, gaps) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-choices = {"squares": (squares, "#e69f00"), "pseudo-Huber": (robust, "#0b3c5d")}
-for name, (comparison, color) in choices.items():
-    for trajectory, style in (
-        (comparison.factored, {"lw": 6, "alpha": 0.4, "label": f"{name}: layers, flow (5)"}),
-        (comparison.riemannian, {"lw": 1.5, "ls": "--", "label": f"{name}: flow (9)"}),
-    ):
-        away = [np.linalg.norm((u * s) @ vt - truth) for u, s, vt in trajectory.points]
-        distances.semilogy(t, away / np.linalg.norm(truth), color=color, **style)
-    gaps.semilogy(t, np.maximum(comparison.relative_gap, 1e-16), color=color, label=name)
-    print(f"{name}: relative error of W at the end {away[-1] / np.linalg.norm(truth):.3f}")
-distances.set(
-    xlabel="time $t$",
-    ylabel=r"$\|W(t) - W_*\|_F \,/\, \|W_*\|_F$",
-    title="Distance from the matrix behind the labels",
-)
-gaps.axhline(robust.tolerance, color="0.6", lw=1, ls=":", label="agreement asked")
-gaps.set(
-    xlabel="time $t$",
-    ylabel=r"$\|W_N \cdots W_1 - W\|_F \,/\, \|W\|_F$",
-    title="Gap between the two flows",
-)
-for axes in (distances, gaps):
-    axes.legend(frameon=False)
-figure.suptitle(
-    "For both losses the two flows are one; pseudo-Huber comes closer to the true matrix"
-)
-plt.show()
-
-# %%
-# The outliers pull the solution of the squares away from the matrix behind the labels: its relative
-# error ends at 0.38, that of pseudo-Huber at 0.04.
+# Both flows
+# ----------
 #
-# Completion of a matrix
-# ----------------------
-#
-# Here some entries of a :math:`30 \times 20` matrix of rank 2 are known, and the loss is half the
-# squared error on them. The gradient is zero at all other entries: a sparse array. Of whatever
-# ``gradient`` returns, the library forms products with :math:`m \times k` and
-# :math:`n \times k` blocks only. It may be an array, a SciPy sparse array, a pair ``(L, R)`` for
-# :math:`LR^T`, a triple ``(L, S, R)`` for :math:`LSR^T`, a SciPy ``LinearOperator``, or a sum of
-# these, :class:`fixedrank.MatrixSum`. (For larger problems of this kind there is
-# :class:`fixedrank.MatrixCompletion`.)
-#
-# The attribute ``shape`` is optional. With it, layers that do not fit are refused before the
-# integration starts.
+# Three layers from a small start, and the Riemannian flow of their product, at depth :math:`N = 3`.
 
-
-class Completion:
-    """Half the squared error on the known entries of an m x n matrix."""
-
-    def __init__(self, rows, columns, values, shape):
-        self.rows, self.columns, self.values, self.shape = rows, columns, values, shape
-
-    def errors(self, W):
-        """Return the errors of the known entries; no m x n array is formed."""
-        u, s, vt = W
-        return np.einsum("ij,ij->i", (u * s)[self.rows], vt.T[self.columns]) - self.values
-
-    def loss(self, W):
-        """Return the loss at a point (u, s, vt)."""
-        return 0.5 * np.sum(self.errors(W) ** 2)
-
-    def gradient(self, W):
-        """Return the Euclidean gradient at a point, a sparse m x n array."""
-        return scipy.sparse.csr_array((self.errors(W), (self.rows, self.columns)), self.shape)
-
-
-rng = np.random.default_rng(0)
-m, n = 30, 20
-truth = rng.standard_normal((m, 2)) @ rng.standard_normal((2, n))
-truth /= np.linalg.norm(truth, 2)
-known = rng.random((m, n)) < 0.5
-rows, columns = np.nonzero(known)
-completion = Completion(rows, columns, truth[known], (m, n))
-print(f"{rows.size} of {m * n} entries are known")
-
-# %%
-# The network is wider than it need be, 6 instead of 2, and starts near zero. First both flows.
-
-t = np.concatenate([[0], np.geomspace(1, 200, 40)])
-
-
-def small_layers(depth, seed):
-    """Return random balanced layers of width 6 whose product has singular values 0.001."""
-    layers = fixedrank.random_balanced_factors([n, *[6] * (depth - 1), m], rng=seed)
-    return [1e-3 ** (1 / depth) * layer for layer in layers]
-
-
-comparison = fixedrank.compare_flows(completion, small_layers(3, 0), t)
+layers = [0.3 * layer for layer in fixedrank.random_balanced_factors([n, 4, 5, m], rng=1)]
+t = np.linspace(0, 60, 121)
+comparison = fixedrank.compare_flows(loss, layers, t)
 print(comparison.verdict)
+print(f"largest imbalance of the layers: {comparison.factored.balancedness.max():.0e}")
+right = [
+    (loss.probabilities(W).argmax(axis=0) == labels).mean() for W in comparison.riemannian.points
+]
+print(f"right answers: {right[0]:.0%} at the start, {right[-1]:.0%} at the end")
 
 # %%
-# Then flow (5) at depth 2 and 3, from three starts each, and what it makes of the entries that it
-# is not told.
+# The same loss in descent, with a step of its own (the safe one needs the data of a regression,
+# and says so), and in the space of layers: the largest eigenvalue of the Hessian, from its products
+# with directions. The loss has no second derivative of its own: differences of gradients serve.
 
+descent = fixedrank.gradient_descent(loss, layers, range(0, 121, 20), step_size=0.5)
+hessian = fixedrank.NetworkHessian(loss, layers)
+print(f"descent: loss {descent.loss[0]:.3f} to {descent.loss[-1]:.3f} after 120 steps")
+largest = np.linalg.eigvalsh(hessian @ np.eye(hessian.shape[0])).max()
+print(f"largest curvature at the start: {largest:.3f}")
+try:
+    fixedrank.gradient_descent(loss, layers, 120)
+except TypeError as error:
+    print(textwrap.fill(str(error), 95))
 
-def unseen_error(W):
-    """Return the error on the unknown entries, relative to their norm."""
-    return np.linalg.norm((W - truth)[~known]) / np.linalg.norm(truth[~known])
-
-
-figure, (values, errors) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-values.loglog(t[1:], comparison.factored.singular_values[1:], color="#e69f00", lw=5, alpha=0.6)
-values.loglog(t[1:], comparison.riemannian.singular_values[1:], color="#0b3c5d", ls="--")
-values.plot([], [], color="#e69f00", lw=5, alpha=0.6, label="layers, flow (5)")
-values.plot([], [], color="#0b3c5d", ls="--", label="Riemannian, flow (9)")
-for value in np.linalg.svd(truth, compute_uv=False)[:2]:
-    values.axhline(value, color="0.8", lw=1, zorder=0)
-for depth, color in ((2, "#b5332e"), (3, "#0b3c5d")):
-    for seed in range(3):
-        flow = fixedrank.factored_flow(completion, small_layers(depth, seed), t, rtol=1e-4)
-        unseen = [unseen_error(W) for W in flow.product]
-        label = f"$N = {depth}$" if seed == 0 else None
-        errors.loglog(t[1:], unseen[1:], color=color, label=label)
-        print(
-            f"N = {depth}, start {seed}: loss {flow.loss[-1]:.0e}, "
-            f"error on unknown entries {unseen[-1]:.3f}"
-        )
-values.set(
-    xlabel="time $t$", ylabel=r"singular values $\sigma_i(W(t))$", title="Both flows, $N = 3$"
-)
-errors.set(xlabel="time $t$", ylabel="relative error", title="Entries that are not known")
-for axes in (values, errors):
+# %%
+figure, (values, losses) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+for i in range(4):
+    first = i == 0
+    values.plot(
+        t,
+        comparison.factored.singular_values[:, i],
+        color="#e69f00",
+        lw=6,
+        alpha=0.45,
+        label="layers, flow (5)" if first else None,
+    )
+    values.plot(
+        t,
+        comparison.riemannian.singular_values[:, i],
+        color="#0b3c5d",
+        ls="--",
+        label="product, flow (9)" if first else None,
+    )
+losses.semilogy(t, comparison.factored.loss, color="#e69f00", lw=6, alpha=0.45, label="flow (5)")
+losses.semilogy(t, comparison.riemannian.loss, color="#0b3c5d", ls="--", label="flow (9)")
+losses.plot(descent.t, descent.loss, "o", mfc="none", color="black", label="gradient descent")
+values.set(xlabel="time $t$", ylabel=r"$\sigma_i(W(t))$", title="Singular values of W")
+losses.set(xlabel="time $t$", ylabel="$f(W(t))$", title="Cross-entropy")
+for axes in (values, losses):
     axes.legend(frameon=False)
-figure.suptitle("Completion: the two flows are one; the unknown entries come out better at depth 3")
+figure.suptitle("Classification: the two flows are one, and descent follows them")
 plt.show()
 
 # %%
-# Grey: the two singular values of the matrix to be found. The deeper network holds the other four
-# back for longer, and in these runs it ends closer. There is no guarantee: with 40 % of the entries
-# known instead of half, five such starts at :math:`N = 3`, followed to :math:`t = 300`, ended with
-# errors from 0.03 to 0.89.
+# Sums, optimisers and ranks
+# --------------------------
 #
-# A single layer, :math:`N = 1`, never changes the unknown entries: their gradient is zero.
-#
-# The same loss in pymanopt
-# -------------------------
-#
-# pymanopt asks for functions of ``u, s, vt``, so the methods of the class fit as they are. Or write
-# the cost with ``autograd.numpy`` and let it be differentiated. ``check_gradient`` compares a
-# gradient with the values of its cost, along a curve on the manifold.
+# Cross-entropy has no minimum where classes can be told apart. With a penalty it has one: losses
+# add, and multiply by numbers. The gradient of the penalty :math:`\|W\|^2 / 2` is W itself, here
+# as a triple for :math:`U \operatorname{diag}(s) V^T`.
 
 
-def to_pymanopt(problem, manifold):
-    """Return a problem with loss and gradient as a problem of pymanopt."""
+class SquaredNorm(fixedrank.Loss):
+    """Half of the squared Frobenius norm."""
 
-    @pymanopt.function.numpy(manifold)
-    def cost(u, s, vt):
-        return problem.loss((u, s, vt))
+    def loss(self, W):
+        return np.sum(W[1] ** 2) / 2
 
-    @pymanopt.function.numpy(manifold)
-    def euclidean_gradient(u, s, vt):
-        return problem.gradient((u, s, vt))
-
-    return pymanopt.Problem(manifold, cost, euclidean_gradient=euclidean_gradient)
+    def gradient(self, W):
+        return W[0], np.diag(W[1]), W[2].T
 
 
+penalised = loss + 0.003 * SquaredNorm()
 manifold = fixedrank.FixedRank(m, n, 2, depth=2)
-
-
-@pymanopt.function.autograd(manifold)
-def automatic_cost(u, s, vt):
-    """The loss of the completion, to be differentiated."""
-    entries = anp.sum((u * s)[rows] * vt.T[columns], axis=1)
-    return 0.5 * anp.sum((entries - completion.values) ** 2)
-
-
-by_hand = to_pymanopt(completion, manifold)
-automatic = pymanopt.Problem(manifold, automatic_cost)
-print(check_gradient(by_hand, rng=0))
-print(check_gradient(automatic, rng=0))
-point = manifold.random_point(rng=0)
-difference = by_hand.riemannian_gradient(point) - automatic.riemannian_gradient(point)
-print(f"\nlength of the difference of the gradients: {manifold.norm(point, difference):.1e}")
+problem = penalised.to_pymanopt(manifold)
+print(check_gradient(problem, rng=0))
+print(check_hessian(problem, rng=0))
 
 # %%
-# The optimiser is told the rank, 2, and starts at the known entries, scaled up by their share.
+# Conjugate gradients, and trust regions with Hessians from differences; among matrices of rank 2
+# they end in different minima. Then from such a minimum to one of rank 3: ``rank_increase`` steps
+# along the part of the gradient that is normal to the manifold.
 
-first = scipy.sparse.csr_array((completion.values / known.mean(), (rows, columns)), (m, n))
-optimizer = ConjugateGradient(verbosity=0, min_gradient_norm=1e-9, max_iterations=300)
-result = optimizer.run(by_hand, initial_point=manifold.point(first))
-print(f"{result.iterations} iterations, cost {result.cost:.1e}")
-print(f"error on unknown entries {unseen_error(manifold.to_matrix(result.point)):.1e}")
+start = manifold.random_point(rng=0)
+for optimizer in (ConjugateGradient, TrustRegions):
+    solver = optimizer(verbosity=0, max_iterations=300, min_gradient_norm=1e-7)
+    result = solver.run(problem, initial_point=start)
+    print(f"rank 2, {optimizer.__name__}: {result.iterations} iterations, cost {result.cost:.9f}")
+higher = fixedrank.rank_increase(penalised, result.point)
+wider = penalised.to_pymanopt(fixedrank.FixedRank(m, n, 3, depth=2))
+best = solver.run(wider, initial_point=higher)
+print(f"rank 3: {penalised.loss(higher):.3f} after the step, {best.cost:.6f} at the minimum")
 
 # %%
 # When something is wrong
 # -----------------------
 #
-# A gradient of the wrong shape, here the transpose, is refused at the first evaluation.
+# A gradient of the wrong shape, here the transpose, is refused at the first evaluation. One of
+# the right shape with wrong entries is not noticed by a flow: the one below makes it run twice as
+# fast. ``check_gradient`` finds it.
 
 
-class Transposed(Completion):
+class Transposed(CrossEntropy):
     """A mistake: the gradient has n rows and m columns."""
 
     def gradient(self, W):
-        """Return the wrong matrix."""
-        return super().gradient(W).T
+        return super().gradient(W)[::-1]
 
 
-layers = fixedrank.random_balanced_factors([n, 6, m], rng=0)
-try:
-    fixedrank.factored_flow(Transposed(rows, columns, completion.values, (m, n)), layers, [0, 1])
-except ValueError as error:
-    print(error)
-
-# %%
-# So is an object without one of the two methods.
-
-
-class LossOnly:
-    """A mistake: there is no gradient."""
-
-    def loss(self, W):
-        """Return a loss."""
-        return float(np.sum(W[1] ** 2))
-
-    def __repr__(self):
-        return "LossOnly()"
-
-
-try:
-    fixedrank.factored_flow(LossOnly(), layers, [0, 1])
-except TypeError as error:
-    print(error)
-
-# %%
-# A gradient of the right shape with wrong entries is not noticed by a flow: the one below makes it
-# run twice as fast. ``check_gradient`` finds it.
-
-
-class TwiceTooLong(Completion):
-    """A mistake: the gradient of the squared error without the factor 1/2."""
+class TwiceTooLong(CrossEntropy):
+    """A mistake: a factor of two."""
 
     def gradient(self, W):
-        """Return twice the gradient."""
-        return 2 * super().gradient(W)
+        errors, X = super().gradient(W)
+        return 2 * errors, X
 
 
-wrong = TwiceTooLong(rows, columns, completion.values, (m, n))
 try:
-    check_gradient(to_pymanopt(wrong, manifold), rng=0)
+    fixedrank.factored_flow(Transposed(X, labels), layers, [0, 1])
+except ValueError as error:
+    print(error)
+try:
+    check_gradient(TwiceTooLong(X, labels).to_pymanopt(manifold), rng=0)
 except CheckFailedError as error:
     print(textwrap.indent(str(error), "  "))
 
 # %%
-# What a problem needs
-# --------------------
+# What a loss needs
+# -----------------
 #
-# - ``loss(W)`` and ``gradient(W)``, functions of the matrix :math:`W` alone: other factors of the
-#   same matrix must give the same values.
-# - Both must take points whose trailing singular values are zero: the product of layers comes with
-#   as many singular values as the narrowest layer is wide, whatever its rank.
-# - ``shape`` may be there, the tuple :math:`(m, n)`.
-# - ``gradient_products(left, core, right)`` may be there, for speed: the products of the gradient
-#   with both factors, as :meth:`fixedrank.LinearRegression.gradient_products` has them.
+# - ``loss(W)`` and ``gradient(W)`` must be functions of the matrix :math:`W` alone: other factors
+#   of the same matrix give the same values, also with trailing singular values that are zero.
+# - ``shape`` may be there: then points and layers that do not fit are refused at once.
+# - ``hessian_product``, ``gradient_products``, ``line_minimum`` and ``infimum`` of
+#   :class:`fixedrank.Loss` may be overridden, by what is more accurate or faster.
+# - An object of any other class with ``loss`` and ``gradient`` serves in all functions too; only
+#   what stands behind a dot, such as ``to_pymanopt``, and sums come from the base class.
 #
-# The flows (:func:`fixedrank.factored_flow`, :func:`fixedrank.riemannian_flow`,
-# :func:`fixedrank.compare_flows`) take any such problem. Critical points, ``classify``, ensembles
-# and ``gradient_descent`` are about the squared error: they take
-# :class:`fixedrank.LinearRegression`.
+# Critical points, ``classify`` and certificates of ensembles are about the squared error: they take
+# a :class:`fixedrank.LinearRegression`.

@@ -20,8 +20,7 @@ from fixedrank.command.output import progress, say
 from fixedrank.flows import FlowComparison, compare_flows
 from fixedrank.flows.solvers import METHODS, solver_class
 from fixedrank.landscape import global_minimizer
-from fixedrank.losses import LinearRegression
-from fixedrank.losses.regression import require_data
+from fixedrank.losses import LinearRegression, require_data
 from fixedrank.networks import layer_widths, random_balanced_factors
 
 
@@ -101,8 +100,8 @@ def run(options: argparse.Namespace) -> int:
     depth = defaults["depth"] if options.depth is None else options.depth
     scale = defaults["scale"] if options.scale is None else options.scale
     say(chosen.description)
+    problem = LinearRegression(chosen.X, chosen.Y)
     try:
-        problem = LinearRegression(chosen.X, chosen.Y)
         require_data(problem, "the comparison")
     except RankLostError:
         problem = LinearRegression.on_range(chosen.X, chosen.Y)

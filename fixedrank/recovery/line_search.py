@@ -17,8 +17,9 @@ class ExactStartLineSearcher:
 
     Parameters
     ----------
-    problem : MatrixCompletion, MatrixSensing, LinearRegression or object
-        With ``line_minimum(point, Z)``, which returns t.
+    problem : Loss or object
+        With ``line_minimum(point, Z)``, which returns t: of :class:`MatrixCompletion`,
+        :class:`MatrixSensing`, regressions, their multiples, and those of your own that know it.
     contraction_factor : float
         By which steps are shortened, between 0 and 1.
     sufficient_decrease : float
@@ -29,7 +30,8 @@ class ExactStartLineSearcher:
     Raises
     ------
     TypeError, ValueError
-        If the problem has no ``line_minimum``, or a number is out of its range.
+        If the problem has no ``line_minimum``, or a number is out of its range; in a search, if
+        the problem does not know the minimum.
 
     Notes
     -----
@@ -67,8 +69,12 @@ class ExactStartLineSearcher:
         sufficient_decrease: float = 1e-4,
         max_iterations: int = 25,
     ) -> None:
-        if not callable(getattr(problem, "line_minimum", None)):
-            raise TypeError(f"the problem needs line_minimum(point, Z); {problem!r} has none")
+        try:
+            self.line_minimum = problem.line_minimum
+        except AttributeError as error:
+            raise TypeError(
+                f"the problem needs line_minimum(point, Z); {problem!r} has none"
+            ) from error
         for name, number in (
             ("contraction_factor", contraction_factor),
             ("sufficient_decrease", sufficient_decrease),
@@ -125,7 +131,12 @@ class ExactStartLineSearcher:
         length = float(manifold.norm(x, d))
         if length == 0:
             return 0.0, x
-        step = self.problem.line_minimum(x, d)
+        step = self.line_minimum(x, d)
+        if step is None:
+            raise TypeError(
+                f"a {type(self.problem).__name__} does not know the least loss along a line: its "
+                "line_minimum(point, Z) returns None. pymanopt's own line searchers need none"
+            )
         if not step > 0:
             # Round-off of a slope near zero, or a direction that no measurement notices.
             step = 1 / length
