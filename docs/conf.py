@@ -68,6 +68,7 @@ sphinx_gallery_conf = {
             "geodesics.py",
             "property_testing.py",
             "own_loss.py",
+            "own_metric.py",
             "ties.py",
             "huge_depth.py",
             "quadrature.py",
