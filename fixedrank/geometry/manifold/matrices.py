@@ -49,8 +49,8 @@ def _chosen(depth: float | None, metric: SpectralMetric | None) -> SpectralMetri
     if metric is None:
         if depth is None:
             raise TypeError(
-                "FixedRank(m, n, k, *, depth): depth must be a real number N >= 1 or math.inf, got "
-                f"None; {_NAMED}"
+                "FixedRank(m, n, k, *, depth): missing a required argument: 'depth' (depth must be "
+                f"a real number N >= 1 or math.inf, got None); {_NAMED}"
             )
         return as_metric(depth)
     if depth is not None:
