@@ -23,6 +23,8 @@ _LEAST, _MOST = 2.0**-40, 2.0**40
 _ORDINARY = 2.0**-850
 # A ratio of singular values beyond this one does not fit under 1.
 _SPREAD = 900
+# The exponent at which floating point ends.
+_LARGEST = 1024
 # The exponent of zero, below that of any product of two numbers.
 _OF_ZERO = -5000
 
@@ -62,10 +64,12 @@ def exponent_of(name: str, *arrays: Array) -> int:
 
 
 def unit_values(s: Array) -> tuple[Array, int]:
-    """Return s / 2^e and e, with the largest in [1/2, 1)."""
+    """Return s / 2^e and e, with the largest in [1/2, 1), or as small as keeps the others there."""
     exponent, smallest = math.frexp(float(s.max()))[1], float(s.min())
     if smallest > 0:
-        exponent = min(exponent, max(math.frexp(smallest)[1], exponent - 1900) + _SPREAD)
+        # Where not all fit, the largest must: it is the one that counts.
+        needed = max(math.frexp(smallest)[1] + _SPREAD, exponent - _LARGEST)
+        exponent = min(exponent, needed)
     return np.ldexp(s, -exponent), exponent
 
 

@@ -22,7 +22,7 @@ from fixedrank import (
     integral_inner_product,
 )
 from fixedrank.geometry.metric.gradients import gradient_norm
-from fixedrank.geometry.units import exponent_of, power
+from fixedrank.geometry.units import exponent_of, power, unit_values
 from tests.strategies import seeds
 
 EPS = np.finfo(float).eps
@@ -348,3 +348,12 @@ def test_what_is_not_finite(entry):
     with pytest.raises(ValueError, match="the gradient has 1 entries that are NaN or infinite"):
         exponent_of("the gradient", np.ones(2), np.array([1.0, entry]))
     assert exponent_of("numbers", np.array([0.0, -8.0]), np.zeros((0, 2))) == 4
+
+
+@pytest.mark.parametrize("s", [(1e308, 1e-308), (1e308, 5e-324), (1e150, 1e-200), (3.0, 1.0)])
+def test_the_unit_of_singular_values_of_any_spread(s):
+    scaled, exponent = unit_values(np.array(s))
+    assert np.isfinite(scaled).all()
+    with mpmath.workdps(40):
+        for value, given_value in zip(scaled, s, strict=True):
+            assert mpmath.ldexp(mpmath.mpf(float(value)), exponent) == mpmath.mpf(given_value)
