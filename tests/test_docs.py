@@ -11,7 +11,7 @@ import fixedrank
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "mathematics.md").read_text(encoding="utf-8")
 
-# `tests/geometry/dense.py`, or in the table, below tests/, `geometry/test_metric.py`.
+# `tests/geometry/dense.py`, or in the table, below tests/, `geometry/metric/test_metric.py`.
 FILES = sorted(set(re.findall(r"`(?:tests/)?(\w+/\w+\.py)`", PAGE)))
 # {func}`~fixedrank.riemannian_flow`
 NAMES = sorted(set(re.findall(r"\{(\w+)\}`~?(fixedrank[\w.]*)`", PAGE)))

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 # Internal; behind the retraction.
-from fixedrank.geometry.orthonormal import HouseholderBasis, joint_basis
+from fixedrank.geometry.factored.orthonormal import HouseholderBasis, joint_basis
 
 rng = np.random.default_rng(0)
 k = 20

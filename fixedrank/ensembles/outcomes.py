@@ -24,7 +24,7 @@ from fixedrank.ensembles.records import (
     failed_run,
 )
 from fixedrank.flows.trajectory import product_factors
-from fixedrank.geometry.points import distance
+from fixedrank.geometry.factored.points import distance
 from fixedrank.landscape.classification import classify, nearest_critical_point, svd_point
 from fixedrank.losses.adapted import as_loss
 

@@ -15,7 +15,7 @@ from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
-from fixedrank.geometry.points import distance
+from fixedrank.geometry.factored.points import distance
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness

@@ -31,12 +31,12 @@ from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
 from fixedrank.flows.trajectory import RankChange
+from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.retraction import retract
+from fixedrank.geometry.factored.tall import dot
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.orthonormal import GRADED, graded_svd
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.retraction import retract
-from fixedrank.geometry.tall import dot
 from fixedrank.losses.adapted import as_loss
 
 _EPS = float(np.finfo(float).eps)

@@ -17,7 +17,7 @@ from fixedrank._checks import Array
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
 from fixedrank.flows.trajectory import RankChange
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.losses.adapted import as_loss
 
 # A norm that has changed by so much asks for other absolute tolerances.

@@ -19,9 +19,9 @@ from scipy.special import expit, exprel
 
 from fixedrank._checks import Array, finite_array, real_array
 from fixedrank.flows.integration import output_times
+from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.losses.regression import LinearRegression, require_regression
 from fixedrank.networks.layers import BALANCED, balancedness
 

@@ -8,8 +8,8 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
 from fixedrank.flows.scales import binary_scale, length
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.networks.gradients import ThinGradient
 
 # Squares of smaller numbers lose accuracy.

@@ -14,9 +14,9 @@ from fixedrank.flows.integration import each_once, integrate, output_times
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory
+from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint, checked_point
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.networks.gradients import narrow_partial_products, thin_point
 from fixedrank.networks.layers import balancedness, product
 

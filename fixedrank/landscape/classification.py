@@ -9,11 +9,11 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, real_array
-from fixedrank.geometry.ambient import dense_matrix
+from fixedrank.geometry.factored.ambient import dense_matrix
+from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point
 from fixedrank.losses.regression import LinearRegression, require_data
 

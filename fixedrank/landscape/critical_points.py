@@ -13,8 +13,8 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, positive_integer
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.landscape.spectrum import hessian_spectrum
 from fixedrank.landscape.subsets import best_subsets
 from fixedrank.losses.regression import LinearRegression, require_data

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fixedrank._checks import RankLostError
+from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import checked_point, is_triple
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.initial import product_point
 from fixedrank.networks.layers import BALANCED, balancedness

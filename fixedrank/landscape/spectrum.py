@@ -15,9 +15,9 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint
 from fixedrank.losses.regression import LinearRegression
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fixedrank.geometry.ambient import LowRank, LowRankPair, known_matrix
-from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.sums import MatrixSum
+from fixedrank.geometry.factored.ambient import LowRank, LowRankPair, known_matrix
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.sums import MatrixSum
 
 
 def combined_matrix(terms: Sequence[tuple[float, Any]], point: FixedRankPoint | None = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from fixedrank._checks import Array, finite_array, require_finite
-from fixedrank.geometry.ambient import float64_matrix
+from fixedrank.geometry.factored.ambient import float64_matrix
 
 
 def dense_pair(X: Any, Y: Any) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fixedrank._checks import Array, require_finite
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.geometry.ambient import (
+from fixedrank.geometry.factored.ambient import (
     LowRank,
     LowRankPair,
     as_ambient,
@@ -17,8 +17,8 @@ from fixedrank.geometry.ambient import (
     dense_matrix,
     to_array,
 )
-from fixedrank.geometry.points import FixedRankPoint, as_point, is_triple
-from fixedrank.geometry.tall import dot
+from fixedrank.geometry.factored.points import FixedRankPoint, as_point, is_triple
+from fixedrank.geometry.factored.tall import dot
 from fixedrank.losses.combinations import combined_matrix
 
 # The step, relative to W, that makes the errors of differences and of round-off about as large.

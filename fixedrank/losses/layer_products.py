@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.networks.gradients import thin_point
 
 

@@ -12,7 +12,7 @@ import pymanopt
 
 from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
 from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients

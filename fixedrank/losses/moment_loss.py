@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array, require_finite
-from fixedrank.geometry.ambient import (
+from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     LowRank,
     LowRankPair,

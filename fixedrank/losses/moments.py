@@ -10,7 +10,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, svds
 
 from fixedrank._checks import Array, finite_array
-from fixedrank.geometry.ambient import (
+from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     as_ambient,
     times,

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import BlockOperator, LowRank
+from fixedrank.geometry.factored.ambient import BlockOperator, LowRank
 from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.losses.moments import MatrixProduct
 

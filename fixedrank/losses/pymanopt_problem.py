@@ -8,9 +8,9 @@ import numpy as np
 import pymanopt
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import ambient_products
+from fixedrank.geometry.factored.ambient import ambient_products
+from fixedrank.geometry.factored.points import is_triple
 from fixedrank.geometry.manifold import FixedRank
-from fixedrank.geometry.points import is_triple
 
 
 class _Problem(pymanopt.Problem):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, real_array, require_finite
-from fixedrank.geometry.ambient import LowRank, as_direction, dense_matrix
-from fixedrank.geometry.points import FactorDirections, FixedRankPoint, is_triple
+from fixedrank.geometry.factored.ambient import LowRank, as_direction, dense_matrix
+from fixedrank.geometry.factored.points import FactorDirections, FixedRankPoint, is_triple
 from fixedrank.losses.loss import Loss
 
 

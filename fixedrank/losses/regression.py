@@ -11,8 +11,8 @@ import scipy.linalg
 import scipy.sparse
 
 from fixedrank._checks import Array, RankLostError
-from fixedrank.geometry.ambient import LowRank
-from fixedrank.geometry.points import FixedRankPoint, is_triple
+from fixedrank.geometry.factored.ambient import LowRank
+from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.losses.data import (
     dense_pair,
     digest_of,

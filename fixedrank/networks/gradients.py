@@ -8,8 +8,8 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import cholesky, tall_qr, triangular_inverse
-from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.tall import dot
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.tall import dot
 
 # Within this of 1, the diagonal of a triangle tells that columns are far from dependent.
 _NEAR = 0.5

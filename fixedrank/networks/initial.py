@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, RankLostError, Seed, integer_sequence, real_array
-from fixedrank.geometry.orthonormal import orthonormal_columns
-from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns
+from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.networks.gradients import narrow_partial_products, thin_point
 from fixedrank.networks.layers import checked_factors
 

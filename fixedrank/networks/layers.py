@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fixedrank._checks import Array, finite_array, positive_integer
-from fixedrank.geometry.points import is_triple
+from fixedrank.geometry.factored.points import is_triple
 from fixedrank.networks.gradients import narrow_partial_products
 
 # Layers count as balanced up to this, relative to the square of the largest of their norms.

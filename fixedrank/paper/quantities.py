@@ -13,7 +13,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.flows.trajectory import Trajectory
-from fixedrank.geometry.points import FixedRankPoint, distance
+from fixedrank.geometry.factored.points import FixedRankPoint, distance
 from fixedrank.paper.curves import Curves
 from fixedrank.paper.settings import Instance
 

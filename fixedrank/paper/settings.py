@@ -10,7 +10,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.flows.trajectory import product_factors
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.landscape import global_minimizer
 from fixedrank.losses import LinearRegression
 from fixedrank.networks import gaussian_factors, layer_widths, random_balanced_factors

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from fixedrank._checks import finite_array, positive_integer, real_array, require_finite
-from fixedrank.geometry.ambient import float64_matrix
+from fixedrank.geometry.factored.ambient import float64_matrix
 from fixedrank.recovery.entries import Entries, Indices
 from fixedrank.recovery.problem import RecoveryProblem
 

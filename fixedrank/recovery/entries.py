@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import LowRank, ambient_products
+from fixedrank.geometry.factored.ambient import LowRank, ambient_products
 
 Indices = NDArray[np.intp]
 

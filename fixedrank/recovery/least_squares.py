@@ -10,8 +10,8 @@ import scipy.sparse
 
 from fixedrank import _linear_algebra
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.ambient import LowRank, as_direction
-from fixedrank.geometry.sums import MatrixSum
+from fixedrank.geometry.factored.ambient import LowRank, as_direction
+from fixedrank.geometry.factored.sums import MatrixSum
 from fixedrank.losses.quadratic import QuadraticLoss
 from fixedrank.recovery.measurements import Measurements
 

@@ -9,7 +9,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import LowRank, LowRankPair, ambient_products
+from fixedrank.geometry.factored.ambient import LowRank, LowRankPair, ambient_products
 from fixedrank.recovery.entries import Entries, Indices
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from fixedrank import _linear_algebra
 from fixedrank._checks import Seed, positive_integer
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.units import restored_values, unit_array
 from fixedrank.geometry.manifold import FixedRank
-from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.units import restored_values, unit_array
 from fixedrank.recovery.entries import Indices
 from fixedrank.recovery.least_squares import LeastSquares
 

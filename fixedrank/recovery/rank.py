@@ -10,10 +10,10 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, positive_integer, require_finite
-from fixedrank.geometry.ambient import BlockOperator, as_ambient, times, transposed_times
-from fixedrank.geometry.leading import leading_svd
-from fixedrank.geometry.orthonormal import orthonormal_columns
-from fixedrank.geometry.points import FixedRankPoint, checked_point
+from fixedrank.geometry.factored.ambient import BlockOperator, as_ambient, times, transposed_times
+from fixedrank.geometry.factored.leading import leading_svd
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns
+from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 

@@ -8,7 +8,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import finite_array, require_finite
-from fixedrank.geometry.ambient import float64_matrix
+from fixedrank.geometry.factored.ambient import float64_matrix
 from fixedrank.recovery.completion import checked_shape
 from fixedrank.recovery.measurements import (
     DenseMeasurements,

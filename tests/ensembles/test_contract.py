@@ -28,7 +28,9 @@ EXPERIMENTS = [
     Experiment(MatrixCompletion(np.diag([2.0, 1.0, 1.0])), [3, 4, 3], "balanced", rank=2, end=5.0),
     Measured(Squares(), [3, 3, 3], Halved(), end=5.0),
 ]
-every_start = pytest.mark.parametrize("start", STARTS, ids=repr)
+every_start = pytest.mark.parametrize(
+    "start", STARTS, ids=lambda start: getattr(start, "__name__", repr(start))
+)
 every_experiment = pytest.mark.parametrize("experiment", EXPERIMENTS, ids=range(len(EXPERIMENTS)))
 
 

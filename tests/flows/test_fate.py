@@ -9,7 +9,7 @@ import pytest
 
 from fixedrank import LinearRegression, balanced_factors, factored_flow
 from fixedrank.flows.factored import _fate
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint
 from tests.flows.exact import matrix, orthonormal
 
 TARGETS = np.array([1.5, 1.0, 0.6])

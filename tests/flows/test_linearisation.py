@@ -4,7 +4,7 @@ import numpy as np
 
 from fixedrank import DepthMetric, LinearRegression
 from fixedrank.flows.linearisation import linearise
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint
 from tests.flows.exact import orthonormal
 
 

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from fixedrank import DepthMetric, LinearRegression, aligned_singular_value, riemannian_flow
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import binary_scale, length, pace
-from fixedrank.geometry.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint
 from tests.flows.exact import matrix, orthonormal
 
 DEPTHS = [1, 1.3, 2, 3, 5]

@@ -21,8 +21,8 @@ from fixedrank import (
     RankLostError,
     integral_inner_product,
 )
+from fixedrank.geometry.factored.units import exponent_of, power, unit_values
 from fixedrank.geometry.metric.gradients import gradient_norm
-from fixedrank.geometry.units import exponent_of, power, unit_values
 from tests.strategies import seeds
 
 EPS = np.finfo(float).eps

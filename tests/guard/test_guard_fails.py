@@ -9,8 +9,8 @@ import scipy.linalg
 import fixedrank
 from fixedrank import _linear_algebra
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.geometry import retraction, tangent
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored import retraction, tangent
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.losses.moment_loss import MomentLoss
 from tests.guard import test_columns, test_evaluations, test_growth, test_steps, test_threads
 

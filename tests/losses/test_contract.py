@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fixedrank import FixedRankPoint, NetworkHessian
-from fixedrank.geometry.ambient import as_ambient, to_array
+from fixedrank.geometry.factored.ambient import as_ambient, to_array
 from tests.losses.members import LOSSES, SHAPE, M, N
 
 UNITS = pytest.mark.parametrize("unit", [1e-100, 1.0, 1e100])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse.linalg import aslinearoperator
 
-from fixedrank.geometry.ambient import as_ambient
+from fixedrank.geometry.factored.ambient import as_ambient
 from fixedrank.recovery.entries import Entries
 
 

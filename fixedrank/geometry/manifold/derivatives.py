@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank.geometry.ambient import as_ambient
-from fixedrank.geometry.manifold.metric import Metric
-from fixedrank.geometry.metric import curvature, hessians, rescaled
-from fixedrank.geometry.metric.christoffel import christoffel
-from fixedrank.geometry.metric.gradients import from_factor_derivative
-from fixedrank.geometry.metric.tables import point_in_unit
-from fixedrank.geometry.points import FixedRankTangentVector, is_factor_derivative
-from fixedrank.geometry.units import (
+from fixedrank.geometry.factored.ambient import as_ambient
+from fixedrank.geometry.factored.points import FixedRankTangentVector, is_factor_derivative
+from fixedrank.geometry.factored.units import (
     moderate,
     ordinary,
     power,
     restored_number,
     unit_vector,
 )
+from fixedrank.geometry.manifold.metric import Metric
+from fixedrank.geometry.metric import curvature, hessians, rescaled
+from fixedrank.geometry.metric.christoffel import christoffel
+from fixedrank.geometry.metric.gradients import from_factor_derivative
+from fixedrank.geometry.metric.tables import point_in_unit
 
 # Tangent vectors of length 1 that differ by less span no plane.
 _DEPENDENT = 1e-12

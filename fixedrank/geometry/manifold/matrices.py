@@ -11,17 +11,17 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer, require_finite
-from fixedrank.geometry import retraction
-from fixedrank.geometry.metric.depth import as_metric
-from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.orthonormal import orthonormal_columns
-from fixedrank.geometry.points import (
+from fixedrank.geometry.factored import retraction
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns
+from fixedrank.geometry.factored.points import (
     FixedRankPoint,
     FixedRankTangentVector,
     as_point,
     as_tangent,
     checked_point,
 )
+from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.spectral import SpectralMetric
 
 _NAMED = (
     "the depth N is named, as depth=2, and depth=1 is the embedded metric, that of pymanopt's "

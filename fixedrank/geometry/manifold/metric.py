@@ -9,14 +9,14 @@ import numpy as np
 
 from fixedrank._checks import Seed
 from fixedrank._linear_algebra import inner
-from fixedrank.geometry import tangent
+from fixedrank.geometry.factored import tangent
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import dot, scaled_columns
+from fixedrank.geometry.factored.units import power, restored, restored_number
 from fixedrank.geometry.manifold.tangents import TangentSpaces
 from fixedrank.geometry.metric.operator import DepthOperator
 from fixedrank.geometry.metric.products import scaled_inner_product
 from fixedrank.geometry.metric.tables import tables
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import dot, scaled_columns
-from fixedrank.geometry.units import power, restored, restored_number
 
 
 class Metric(TangentSpaces):

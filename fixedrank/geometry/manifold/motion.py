@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fixedrank.geometry import geodesics, logarithm, retraction
+from fixedrank.geometry.factored import retraction
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tangency import require_point, require_tangent
+from fixedrank.geometry.geodesics import exponential, logarithm
 from fixedrank.geometry.manifold.derivatives import Derivatives
 from fixedrank.geometry.metric.christoffel import christoffel
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tangency import require_point, require_tangent
 
 _SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
@@ -142,7 +143,7 @@ class Motion(Derivatives):
         """
         start = self._start(point)
         vector = self._velocity(start, tangent_vector)
-        return geodesics.exponential(start, vector, self.metric, _tolerance(rtol))
+        return exponential.exponential(start, vector, self.metric, _tolerance(rtol))
 
     def parallel_transport(
         self, point: Any, direction: Any, tangent_vector: Any, *, rtol: float = 1e-10
@@ -187,7 +188,7 @@ class Motion(Derivatives):
         1.0
         """
         start = self._start(point)
-        return geodesics.parallel_transport(
+        return exponential.parallel_transport(
             start,
             self._velocity(start, direction, "the direction"),
             self._velocity(start, tangent_vector),

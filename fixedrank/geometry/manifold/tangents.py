@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry import tangent
+from fixedrank.geometry.factored import tangent
+from fixedrank.geometry.factored.points import FactorDirections, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import add_product, scaled_columns
 from fixedrank.geometry.manifold.matrices import Matrices
 from fixedrank.geometry.metric.hessians import rotations
-from fixedrank.geometry.points import FactorDirections, FixedRankTangentVector
-from fixedrank.geometry.tall import add_product, scaled_columns
 
 
 class TangentSpaces(Matrices):

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.tall import column_products, dot
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.tall import column_products, dot
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _DOUBLE = float(np.finfo(np.float64).eps)

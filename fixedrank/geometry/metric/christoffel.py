@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.units import restored
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.units import restored
 
 
 def christoffel(

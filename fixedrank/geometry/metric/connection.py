@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankTangentVector
+from fixedrank.geometry.factored.tall import sum_of_products
 from fixedrank.geometry.metric.tables import Weights
-from fixedrank.geometry.points import FixedRankTangentVector
-from fixedrank.geometry.tall import sum_of_products
 
 
 def christoffel_term(

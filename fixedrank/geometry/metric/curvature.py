@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.connection import chain
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import weights
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 
 def curvature_form(

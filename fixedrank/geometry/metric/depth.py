@@ -15,7 +15,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fixedrank._checks import Array, real_depth
-from fixedrank.geometry import tangent
+from fixedrank.geometry.factored import tangent
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.connection import Bend
 from fixedrank.geometry.metric.powers import (
     first_differences,
@@ -25,7 +26,6 @@ from fixedrank.geometry.metric.powers import (
 )
 from fixedrank.geometry.metric.spectral import Sides, SpectralMetric, ThirdForm
 from fixedrank.geometry.metric.tables import Weights
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
 # products of powers than logarithms of k x k x k ones.

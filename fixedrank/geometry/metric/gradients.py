@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, real_array
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import dot, dot_at
+from fixedrank.geometry.factored.tangent import without_range
+from fixedrank.geometry.factored.units import power
 from fixedrank.geometry.metric.agreement import off_diagonal
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import in_unit, tables
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import dot, dot_at
-from fixedrank.geometry.tangent import without_range
-from fixedrank.geometry.units import power
 
 # Of squares below this, a share of 1e-24 is not precise any more.
 _TINY = 1e-280

@@ -18,12 +18,20 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.ambient import (
+from fixedrank.geometry.factored.ambient import (
     LowRank,
     ambient_products,
     as_ambient,
     times,
     transposed_times,
+)
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import (
+    add_product,
+    column_products,
+    dot,
+    scaled_columns,
+    subtract_product,
 )
 from fixedrank.geometry.metric.agreement import (
     Tolerances,
@@ -38,14 +46,6 @@ from fixedrank.geometry.metric.gradients import checked_derivative
 from fixedrank.geometry.metric.singular_values import TIED, parting, second_derivative
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import weights
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import (
-    add_product,
-    column_products,
-    dot,
-    scaled_columns,
-    subtract_product,
-)
 
 # Up to this, relative to all that enters them, expressions of one number count as equal at once.
 _AGREEMENT = 1e-9

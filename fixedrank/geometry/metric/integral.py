@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import checked_point, checked_tangent
+from fixedrank.geometry.factored.units import power, restored_number, unit_point, unit_vector
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import checked_point, checked_tangent
-from fixedrank.geometry.units import power, restored_number, unit_point, unit_vector
 
 _BLOCK = 1 << 20
 

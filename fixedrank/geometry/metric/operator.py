@@ -9,18 +9,18 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, real_array
-from fixedrank.geometry import tangent
-from fixedrank.geometry.metric.depth import as_metric
-from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.metric.tables import Tables, tables
-from fixedrank.geometry.points import (
+from fixedrank.geometry.factored import tangent
+from fixedrank.geometry.factored.points import (
     FactorDirections,
     FixedRankPoint,
     FixedRankTangentVector,
     checked_point,
     checked_tangent,
 )
-from fixedrank.geometry.units import ordinary, restored, restored_values, unit_vector
+from fixedrank.geometry.factored.units import ordinary, restored, restored_values, unit_vector
+from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import Tables, tables
 
 
 def apply(

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.units import unit_vector
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import point_in_unit
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.units import unit_vector
 
 # Products of two numbers that leave floating point are below this by the precision.
 _SAFE = 1e-250

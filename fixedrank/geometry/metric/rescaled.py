@@ -12,21 +12,25 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry import tangent
-from fixedrank.geometry.ambient import (
+from fixedrank.geometry.factored import tangent
+from fixedrank.geometry.factored.ambient import (
     ScaledMatrix,
     ambient_products,
     as_ambient,
     times,
     transposed_times,
 )
+from fixedrank.geometry.factored.points import (
+    FixedRankPoint,
+    FixedRankTangentVector,
+    is_factor_derivative,
+)
+from fixedrank.geometry.factored.units import exponent_of, power, restored, unit_vector
 from fixedrank.geometry.metric import hessians
 from fixedrank.geometry.metric.gradients import checked_derivative, from_factor_derivative
 from fixedrank.geometry.metric.operator import apply
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import point_in_unit
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector, is_factor_derivative
-from fixedrank.geometry.units import exponent_of, power, restored, unit_vector
 
 _Triple = tuple[Array, Array, Array]
 

@@ -19,7 +19,10 @@ import numpy as np
 from scipy.integrate import quad
 
 from fixedrank._checks import Array
-from fixedrank.geometry import tangent
+from fixedrank.geometry.factored import tangent
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import divided_product
+from fixedrank.geometry.factored.units import moderate, ordinary, unit_vector
 from fixedrank.geometry.metric import connection
 from fixedrank.geometry.metric.connection import Bend
 from fixedrank.geometry.metric.interpolation import next_differences
@@ -31,9 +34,6 @@ from fixedrank.geometry.metric.tables import (
     tables,
     weights,
 )
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import divided_product
-from fixedrank.geometry.units import moderate, ordinary, unit_vector
 
 # Where the exponent of c_jj at s -> 0 is read off: squares, and their inverses, are no problem.
 _NEAR_ZERO = 1e-60

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.points import FixedRankPoint
-from fixedrank.geometry.units import moderate, power, unit_values
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.units import moderate, power, unit_values
 
 if TYPE_CHECKING:
     from fixedrank.geometry.metric.spectral import SpectralMetric

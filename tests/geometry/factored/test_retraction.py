@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixedrank import FixedRank, RankLostError
-from fixedrank.geometry import orthonormal
+from fixedrank.geometry.factored import orthonormal
 from tests.geometry import dense
 from tests.strategies import points, seeds, shapes, tangent_vectors, well_conditioned_points
 

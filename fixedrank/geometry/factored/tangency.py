@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.points import (
+from fixedrank.geometry.factored.points import (
     FixedRankPoint,
     FixedRankTangentVector,
     checked_point,

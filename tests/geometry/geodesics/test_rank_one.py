@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fixedrank import FixedRank, RankLostError
-from fixedrank.geometry.geodesics import follow
+from fixedrank.geometry.geodesics.exponential import follow
 from tests.geometry import dense
 
 

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 
 # For |s| within 2^(-20) and 2^20 the weights and their divided differences are within 2^(-80) and
 # 2^80 as far as they matter beside the largest: tangent vectors of 2^(-900) to 2^900 are safe. And

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 
 _LN_2 = math.log(2)
 # Beyond this the exponential is far outside of floating point, whatever it is multiplied by.

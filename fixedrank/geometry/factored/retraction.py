@@ -9,12 +9,12 @@ import scipy.sparse
 
 from fixedrank._checks import Array, RankLostError, require_finite
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.geometry.ambient import LowRank, as_ambient
-from fixedrank.geometry.leading import leading_svd
-from fixedrank.geometry.orthonormal import joint_basis, small_svd
-from fixedrank.geometry.points import FixedRankPoint, is_factor_derivative
-from fixedrank.geometry.tall import dot
-from fixedrank.geometry.units import exponent_of, moderate, restored_values, shifted
+from fixedrank.geometry.factored.ambient import LowRank, as_ambient
+from fixedrank.geometry.factored.leading import leading_svd
+from fixedrank.geometry.factored.orthonormal import joint_basis, small_svd
+from fixedrank.geometry.factored.points import FixedRankPoint, is_factor_derivative
+from fixedrank.geometry.factored.tall import dot
+from fixedrank.geometry.factored.units import exponent_of, moderate, restored_values, shifted
 
 _EPS = float(np.finfo(float).eps)
 

@@ -6,7 +6,7 @@ import scipy.sparse
 from scipy.sparse.linalg import ArpackError, aslinearoperator
 
 from fixedrank import FixedRank, MatrixCompletion, MatrixSensing, MatrixSum, RankLostError
-from fixedrank.geometry import leading
+from fixedrank.geometry.factored import leading
 
 M, N, K = 150, 100, 4
 MATRIX = scipy.sparse.random_array(

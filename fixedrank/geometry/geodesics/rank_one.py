@@ -20,15 +20,15 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.binary import (
+from fixedrank.geometry.factored.binary import (
     Binary,
     log_ratio,
     scaled_vector,
     unscaled_vector,
 )
-from fixedrank.geometry.cones import Line, Straight, rank_lost
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.geodesics.cones import Line, Straight, rank_lost
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 _ROUND_OFF = 1e-14
 # Squares of this and of its inverse are far inside of floating point.

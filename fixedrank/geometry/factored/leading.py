@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, svds
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.ambient import ScaledMatrix, times, transposed_times
-from fixedrank.geometry.units import exponent_of
+from fixedrank.geometry.factored.ambient import ScaledMatrix, times, transposed_times
+from fixedrank.geometry.factored.units import exponent_of
 
 # The absolute number is 4e-11, for squares; and products of a scaled matrix take longer.
 _NEAR_ONE = 10

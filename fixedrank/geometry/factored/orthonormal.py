@@ -9,7 +9,7 @@ import numpy as np
 
 from fixedrank import _linear_algebra
 from fixedrank._checks import Array
-from fixedrank.geometry.tall import add_product, dot
+from fixedrank.geometry.factored.tall import add_product, dot
 
 # The orthogonality that Cholesky QR reaches is the round-off times the squared condition: the
 # first pass may leave the second a condition of about 2, and itself stand one of about 1e7.

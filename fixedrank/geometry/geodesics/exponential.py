@@ -24,13 +24,13 @@ from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.geometry import cones, rank_one
-from fixedrank.geometry.binary import scaled_vector, unscaled_vector
+from fixedrank.geometry.factored.binary import scaled_vector, unscaled_vector
+from fixedrank.geometry.factored.orthonormal import small_svd
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tangent import retangentialise, transport
+from fixedrank.geometry.geodesics import cones, rank_one
 from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.orthonormal import small_svd
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tangent import retangentialise, transport
 
 # Singular values below this times the largest are round-off: there the manifold ends.
 _ROUND_OFF = 1e-14

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fixedrank import _linear_algebra
-from fixedrank.geometry import orthonormal
+from fixedrank.geometry.factored import orthonormal
 
 
 def reluctant(monkeypatch, *refused):

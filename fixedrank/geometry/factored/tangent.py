@@ -8,9 +8,16 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import as_ambient, times, transposed_times
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tall import TALL, add_product, dot, dot_at, scaled_columns, subtract_product
+from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import (
+    TALL,
+    add_product,
+    dot,
+    dot_at,
+    scaled_columns,
+    subtract_product,
+)
 
 
 def without_range(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.geometry.ambient import (
+from fixedrank.geometry.factored.ambient import (
     KINDS,
     BlockOperator,
     as_ambient,
@@ -16,7 +16,11 @@ from fixedrank.geometry.ambient import (
     to_array,
     transposed_times,
 )
-from fixedrank.geometry.points import FactorDirections, FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.points import (
+    FactorDirections,
+    FixedRankPoint,
+    FixedRankTangentVector,
+)
 
 # Terms that are kept as they are, until a point makes them matrices.
 _AT_A_POINT = (FixedRankTangentVector, FactorDirections)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
 import fixedrank
-from fixedrank.geometry import tall
+from fixedrank.geometry.factored import tall
 
 LAYOUTS = {
     "rows": np.ascontiguousarray,

@@ -34,9 +34,9 @@ from fractions import Fraction
 import numpy as np
 
 from fixedrank._checks import Array, RankLostError
-from fixedrank.geometry.binary import Binary, exponential, scaled_vector, unscaled
+from fixedrank.geometry.factored.binary import Binary, exponential, scaled_vector, unscaled
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
 
 # A line that passes the apex of the cone at this part of its radius goes through it.
 _ROUND_OFF = 1e-14

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixedrank.geometry import orthonormal
+from fixedrank.geometry.factored import orthonormal
 
 
 @pytest.mark.parametrize("few", [0, 10**9])

@@ -9,7 +9,7 @@ import numpy as np
 
 from fixedrank._checks import Array, number_of_axes, real_array, require_finite
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.geometry.arithmetic import NoVector, Vector
+from fixedrank.geometry.factored.arithmetic import NoVector, Vector
 
 _ORTHONORMALITY_TOLERANCE = 1e-8
 

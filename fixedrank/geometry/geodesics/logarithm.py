@@ -16,16 +16,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import RankLostError
-from fixedrank.geometry import rank_one
-from fixedrank.geometry.binary import Binary, scaled_vector
-from fixedrank.geometry.collocation import NotJoinedError, joined
-from fixedrank.geometry.cones import Line, Straight, in_own_unit, squared_radius, with_ray
-from fixedrank.geometry.geodesics import Frame, TooManyStepsError, follow
+from fixedrank.geometry.factored.binary import Binary, scaled_vector
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tangent import project
+from fixedrank.geometry.geodesics import rank_one
+from fixedrank.geometry.geodesics.collocation import NotJoinedError, joined
+from fixedrank.geometry.geodesics.cones import Line, Straight, in_own_unit, squared_radius, with_ray
+from fixedrank.geometry.geodesics.exponential import Frame, TooManyStepsError, follow
+from fixedrank.geometry.geodesics.paths import balanced_paths
 from fixedrank.geometry.metric.products import length
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.paths import balanced_paths
-from fixedrank.geometry.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.tangent import project
 
 # Points that differ by less, relative to their size, are the same to round-off.
 _SAME = 1e-14
@@ -46,7 +46,7 @@ class GeodesicNotFoundError(RuntimeError):
     >>> manifold.dist(a, b)
     Traceback (most recent call last):
     ...
-    fixedrank.geometry.logarithm.GeodesicNotFoundError: the determinants of the two matrices ...
+    fixedrank...GeodesicNotFoundError: the determinants of the two matrices ...
     """
 
 

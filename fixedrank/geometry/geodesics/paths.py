@@ -14,8 +14,8 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.points import FixedRankPoint
 
 
 def balanced_paths(

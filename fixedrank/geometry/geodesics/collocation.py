@@ -17,9 +17,9 @@ from numpy.polynomial import chebyshev
 from scipy.optimize import NoConvergence, newton_krylov
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankTangentVector
+from fixedrank.geometry.geodesics.paths import BalancedPath
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.paths import BalancedPath
-from fixedrank.geometry.points import FixedRankTangentVector
 
 # Enough for points at moderate distance; for all others to begin with; at the most.
 _NODES, _MORE_NODES, _MOST_NODES = 16, 48, 600

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixedrank import FixedRank, RankLostError
-from fixedrank.geometry.geodesics import follow
+from fixedrank.geometry.geodesics.exponential import follow
 from tests import strategies
 from tests.geometry import dense
 

@@ -9,8 +9,8 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, finite_array, number_of_axes, real_array
-from fixedrank.geometry.arithmetic import NoVector
-from fixedrank.geometry.points import (
+from fixedrank.geometry.factored.arithmetic import NoVector
+from fixedrank.geometry.factored.points import (
     FactorDirections,
     FixedRankPoint,
     FixedRankTangentVector,
@@ -18,7 +18,7 @@ from fixedrank.geometry.points import (
     checked_tangent,
     is_triple,
 )
-from fixedrank.geometry.tall import dot
+from fixedrank.geometry.factored.tall import dot
 
 KINDS = (
     "an array, a SciPy sparse array, a low-rank pair (L, R) for L @ R.T, "

@@ -1,0 +1,1 @@
+"""Geodesics of a metric: the exponential map, its inverse and parallel transport."""
