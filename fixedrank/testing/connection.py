@@ -95,13 +95,9 @@ def check_connection(
     draw = Draw(manifold, rng)
     positive_integer("trials", trials)
     require_positive(longest_step=longest_step, rtol=rtol)
-    if christoffel is None:
-        christoffel = getattr(manifold, "christoffel", None)
-    elif not callable(christoffel):
-        raise TypeError(f"christoffel must be callable, got {type(christoffel).__name__}")
     record = Record("check_connection", str(manifold), draw.seed)
     space = TangentSpace(manifold, draw.point(point))
-    gamma = _term(record, space, christoffel)
+    gamma = christoffel_term(record, space, christoffel)
     triples = [tuple(draw.vector(space) for _ in range(3)) for _ in range(trials)]
     _judge_algebra(record, space, gamma, triples, rtol)
     curve = default_retraction(space, triples[0][0])
@@ -110,9 +106,14 @@ def check_connection(
     return record.finish()
 
 
-def _term(
+def christoffel_term(
     record: Record, space: TangentSpace, christoffel: Christoffel | None
 ) -> Callable[[Any, Any], Any]:
+    """Return the Christoffel term at the point, by default that of the manifold, or zero."""
+    if christoffel is None:
+        christoffel = getattr(space.manifold, "christoffel", None)
+    elif not callable(christoffel):
+        raise TypeError(f"christoffel must be callable, got {type(christoffel).__name__}")
     if christoffel is None:
         record.note("no Christoffel term was given, and the manifold has none: it is zero")
         return lambda a, b: space.zero
