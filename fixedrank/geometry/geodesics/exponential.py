@@ -42,6 +42,7 @@ _TOUCH = 1e-9
 _EVALUATIONS = 20_000
 # The error of a solution is some times that of a step.
 _SAFETY = 0.1
+_SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
 
 class TooManyStepsError(ArithmeticError):
@@ -70,6 +71,15 @@ class Frame:
     def lift_vector(self, vector: FixedRankTangentVector) -> FixedRankTangentVector:
         """Return the tangent vector with these coordinates."""
         return FixedRankTangentVector(self.left @ vector.Up, vector.M, self.right @ vector.Vp)
+
+
+def checked_tolerance(rtol: float) -> float:
+    """Return the tolerance of a geodesic, if it is one that can be kept."""
+    if not _SMALLEST_RTOL <= rtol <= _LARGEST_RTOL:
+        raise ValueError(
+            f"rtol must lie between {_SMALLEST_RTOL:.0e} and {_LARGEST_RTOL:g}, got {rtol!r}"
+        )
+    return float(rtol)
 
 
 def exponential(

@@ -65,7 +65,8 @@ def logarithm(
 
 
 def distance(a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> float:
-    """Return the length of that geodesic."""
+    """Return the length of that geodesic, from the smaller singular values to the larger ones."""
+    a, b = sorted((a, b), key=lambda point: tuple(point.s))
     _require_joined(a, b)
     cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
     if cone is not None:
