@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
+from fixedrank.flows.arguments import MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -146,11 +148,11 @@ class FlowComparison:
 
 
 def compare_flows(
-    problem: Any,
-    factors: Sequence[Any],
-    t: Any,
+    problem: LossLike,
+    factors: LayersLike,
+    t: ArrayLike,
     *,
-    method: Any = "auto",
+    method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     progress: Shown = False,

@@ -7,11 +7,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
+from fixedrank.flows.arguments import MethodLike
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, each_once, integrate, output_times
 from fixedrank.flows.scales import length
@@ -117,11 +120,11 @@ def followed(
 
 
 def factored_flow(
-    problem: Loss | Any,
-    factors: Sequence[Any],
-    t: Any,
+    problem: LossLike,
+    factors: LayersLike,
+    t: ArrayLike,
     *,
-    method: Any = "auto",
+    method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     progress: Shown = False,

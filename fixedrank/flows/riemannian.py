@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fixedrank._aliases import PointLike
+from fixedrank._aliases import LossLike, PointLike
 from fixedrank._progress import Shown
+from fixedrank.flows.arguments import MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import each_once, integrate, output_times
@@ -18,16 +20,15 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
-from fixedrank.losses.loss import Loss
 
 
 def riemannian_flow(
-    problem: Loss | Any,
+    problem: LossLike,
     point: PointLike,
     depth: float | SpectralMetric,
-    t: Any,
+    t: ArrayLike,
     *,
-    method: Any = "auto",
+    method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     progress: Shown = False,

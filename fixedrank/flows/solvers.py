@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, DenseOutput, OdeSolver, Radau
 from scipy.interpolate import CubicHermiteSpline
 
@@ -71,14 +73,14 @@ class RK4(OdeSolver):
 
     def __init__(
         self,
-        fun: Any,
+        fun: Callable[[float, Array], ArrayLike],
         t0: float,
-        y0: Any,
+        y0: ArrayLike,
         t_bound: float,
         step: float | None = None,
         vectorized: bool = False,
-        rtol: Any = None,
-        atol: Any = None,
+        rtol: float | None = None,
+        atol: float | None = None,
         **unused: Any,
     ) -> None:
         warn_of_unused(unused)

@@ -11,9 +11,9 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._aliases import AmbientLike, PointLike, TangentLike
-from fixedrank._checks import Array, Seed, sizes_and_rank
+from fixedrank._checks import Array, Seed, finite_array, sizes_and_rank
 from fixedrank._shared_docs import POINTS, described
-from fixedrank.geometry.factored import dense, haar, retraction, tangent
+from fixedrank.geometry.factored import haar, retraction, tangent
 from fixedrank.geometry.factored.points import (
     FactorDirections,
     FixedRankPoint,
@@ -209,7 +209,8 @@ class FixedRank(Manifold):
         array([[3., 0.],
                [0., 0.]])
         """
-        return dense.point_to_matrix(self._point(point))
+        u, s, vt = self._point(point)
+        return finite_array("the matrix", (u * s) @ vt, 2)
 
     def check_point(self, point: PointLike) -> FixedRankPoint:
         """Return the point if it is one of this manifold, else raise what is wrong with it.
@@ -400,7 +401,8 @@ class FixedRank(Manifold):
         >>> manifold.tangent_to_matrix(point, manifold.zero_vector(point)).shape
         (4, 3)
         """
-        return dense.tangent_to_matrix(self._point(point), self._tangent(Z))
+        matrix = tangent.to_matrix(self._point(point), self._tangent(Z))
+        return finite_array("the matrix", matrix, 2)
 
     def transport(
         self, point_a: PointLike, point_b: PointLike, tangent_vector_a: TangentLike

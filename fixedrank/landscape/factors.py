@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import eigsh
 
+from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE
@@ -80,7 +79,7 @@ class FactorsClassification:
 
 
 def classify_factors(
-    problem: LinearRegression, factors: Sequence[Any], *, rtol: float = 1e-6
+    problem: LinearRegression, factors: LayersLike, *, rtol: float = 1e-6
 ) -> FactorsClassification:
     """Say what layers are in the landscape of L^N.
 

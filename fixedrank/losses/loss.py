@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pymanopt
+from numpy.typing import ArrayLike
+from pymanopt.manifolds.manifold import Manifold
 
-from fixedrank._aliases import AmbientLike, PointLike
+from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.losses.combinations import combined_matrix
@@ -136,7 +137,7 @@ class Loss(ABC):
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"what {self._name}.gradient(W) returned: {error}") from error
 
-    def hessian_product(self, W: Any, Z: Any) -> Any:
+    def hessian_product(self, W: PointLike | ArrayLike, Z: AmbientLike) -> Any:
         r"""Return the Hessian of the loss at W applied to a direction Z.
 
         By default the difference of two gradients,
@@ -174,7 +175,7 @@ class Loss(ABC):
         """
         return hessian_by_differences(self.gradient, self.shape, W, Z)
 
-    def line_minimum(self, W: Any, Z: Any) -> float | None:
+    def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the t at which the loss of W + t Z is least, or None if it is not known.
 
         Parameters
@@ -206,7 +207,7 @@ class Loss(ABC):
 
     # On layers and on a manifold
 
-    def network_loss(self, factors: Sequence[Any]) -> float:
+    def network_loss(self, factors: LayersLike) -> float:
         """Return the loss of W_N ... W_1: of a regression, L^N(W_1, ..., W_N), equation (2).
 
         Parameters
@@ -233,7 +234,7 @@ class Loss(ABC):
         _, left, right = narrow_partial_products(self.checked_layers(factors))
         return self._thin_loss(left[-1], right[-1].T)
 
-    def network_gradient(self, factors: Sequence[Any]) -> list[Array]:
+    def network_gradient(self, factors: LayersLike) -> list[Array]:
         r"""Return the gradients of that loss with respect to W_1, ..., W_N.
 
         :math:`W_{j+1}^T \cdots W_N^T\, G\, W_1^T \cdots W_{j-1}^T` with the gradient G at the
@@ -264,7 +265,7 @@ class Loss(ABC):
         """
         return network_gradient(self.gradient_products, self.checked_layers(factors))
 
-    def checked_layers(self, factors: Sequence[Any]) -> list[Array]:
+    def checked_layers(self, factors: LayersLike) -> list[Array]:
         """Return the layers as arrays, checked to fit together and to the problem.
 
         Parameters
@@ -291,7 +292,7 @@ class Loss(ABC):
         """
         return checked_layers(factors, self.shape)
 
-    def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
+    def to_pymanopt(self, manifold: Manifold) -> pymanopt.Problem:
         """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
 
         Parameters
@@ -391,11 +392,11 @@ class LossSum(Loss):
             return None
         return self._only[0] * self._only[1].infimum
 
-    def loss(self, W: Any) -> float:
+    def loss(self, W: PointLike) -> float:
         """Return the sum of the losses."""
         return sum(factor * float(loss.loss(W)) for factor, loss in self.terms)
 
-    def gradient(self, W: Any) -> Any:
+    def gradient(self, W: PointLike) -> Any:
         """Return the sum of the gradients: an array or sparse if all are so, or a MatrixSum."""
         return combined_matrix([(factor, loss.gradient(W)) for factor, loss in self.terms])
 
@@ -409,13 +410,13 @@ class LossSum(Loss):
             gv, gtu = gv + factor * more[0], gtu + factor * more[1]
         return gv, gtu
 
-    def hessian_product(self, W: Any, Z: Any) -> Any:
+    def hessian_product(self, W: PointLike | ArrayLike, Z: AmbientLike) -> Any:
         """Return the sum of the Hessians applied to Z."""
         return combined_matrix(
             [(factor, loss.hessian_product(W, Z)) for factor, loss in self.terms]
         )
 
-    def line_minimum(self, W: Any, Z: Any) -> float | None:
+    def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the minimum along a line, of a multiple of a loss that knows it."""
         return None if self._only is None else self._only[1].line_minimum(W, Z)
 

@@ -7,7 +7,9 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank.geometry.factored.ambient import LowRank, as_direction, dense_matrix
 from fixedrank.geometry.factored.points import FactorDirections, FixedRankPoint, is_triple
@@ -29,7 +31,7 @@ class QuadraticLoss(Loss):
 
     shape: tuple[int, int]
 
-    def loss(self, W: Any) -> float:
+    def loss(self, W: PointLike | ArrayLike) -> float:
         """Return the loss.
 
         Parameters
@@ -60,7 +62,7 @@ class QuadraticLoss(Loss):
         """
         return self._loss_at(self._known(W))
 
-    def gradient(self, W: Any) -> Any:
+    def gradient(self, W: PointLike | ArrayLike) -> Any:
         r"""Return the Euclidean gradient: W C - B of a regression.
 
         Of measurements it is :math:`\sum_i (\langle A_i, W \rangle - y_i) A_i`.
@@ -98,7 +100,7 @@ class QuadraticLoss(Loss):
         """
         return self._gradient_at(self._known(W))
 
-    def hessian_product(self, W: Any, Z: Any) -> Any:
+    def hessian_product(self, W: PointLike | ArrayLike, Z: AmbientLike) -> Any:
         r"""Return the Hessian of the loss applied to Z, the same at every W: Z C of a regression.
 
         Of measurements it is :math:`\sum_i \langle A_i, Z \rangle A_i`.
@@ -137,7 +139,7 @@ class QuadraticLoss(Loss):
         """
         return self._image(as_direction(W, Z, self.shape))
 
-    def line_minimum(self, W: Any, Z: Any) -> float:
+    def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float:
         """Return the t at which the loss of W + t Z is least.
 
         Parameters

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, RankLostError, Seed, integer_sequence, real_array
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
@@ -23,7 +24,7 @@ def _checked_widths(widths: Sequence[int]) -> list[int]:
 
 
 def balanced_factors(
-    point: FixedRankPoint | tuple[Array, Array, Array],
+    point: PointLike,
     widths: Sequence[int],
     *,
     rng: Seed = None,

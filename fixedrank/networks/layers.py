@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array, finite_array, positive_integer
 from fixedrank.geometry.factored.points import is_triple
 from fixedrank.networks.gradients import narrow_partial_products
@@ -53,7 +54,7 @@ def checked_layers(factors: Sequence[Any], shape: tuple[int, int] | None) -> lis
     return layers
 
 
-def product(factors: Sequence[Any]) -> Array:
+def product(factors: LayersLike) -> Array:
     """Return the product W = W_N ... W_1 of the layers, equation (1).
 
     Parameters
@@ -85,7 +86,7 @@ def product(factors: Sequence[Any]) -> Array:
     return left[-1] @ right[-1]
 
 
-def balancedness(factors: Sequence[Any]) -> float:
+def balancedness(factors: LayersLike) -> float:
     """Return how far the layers are from balanced (Definition 2).
 
     Parameters

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike
 
 from fixedrank import _linear_algebra
+from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.sums import MatrixSum
@@ -32,7 +34,7 @@ class LeastSquares(QuadraticLoss):
         # A copy, as the caller may change its array later.
         self.shape, self.values = measurements.shape, values.copy()
 
-    def root_mean_square_error(self, W: Any) -> float:
+    def root_mean_square_error(self, W: PointLike | ArrayLike) -> float:
         """Return the root of the mean squared error of the p values.
 
         Parameters

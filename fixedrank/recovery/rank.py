@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import Array, positive_integer, require_finite
 from fixedrank.geometry.factored.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.geometry.factored.leading import leading_svd
@@ -23,7 +24,7 @@ _SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
 
 
 def rank_increase(
-    problem: Any, point: Any, by: int = 1, *, step: float | None = None
+    problem: LossLike, point: PointLike, by: int = 1, *, step: float | None = None
 ) -> FixedRankPoint:
     r"""Return a point of higher rank with a lower loss, to start from on its manifold.
 
@@ -105,7 +106,7 @@ def rank_increase(
     return end
 
 
-def truncate(point: Any, k: int) -> FixedRankPoint:
+def truncate(point: PointLike, k: int) -> FixedRankPoint:
     """Return the best approximation of rank k of a point of at least this rank.
 
     The k largest singular values with their vectors. It is unique where the next one is smaller;

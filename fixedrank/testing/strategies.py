@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._optional import import_extra
 from fixedrank.geometry import (
@@ -128,7 +129,7 @@ def points(
 
 
 def tangent_vectors(
-    manifold: FixedRank, point: Any, *, low: float = 1e-6, high: float = 1e6
+    manifold: FixedRank, point: PointLike, *, low: float = 1e-6, high: float = 1e6
 ) -> SearchStrategy[FixedRankTangentVector]:
     """Draw tangent vectors (Up, M, Vp) with entries of all magnitudes, and with zeros.
 

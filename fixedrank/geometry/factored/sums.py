@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import AmbientLike
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.ambient import (
     KINDS,
@@ -68,7 +69,7 @@ class MatrixSum(BlockOperator):
 
     terms: tuple[Any, ...]
 
-    def __init__(self, *terms: Any) -> None:
+    def __init__(self, *terms: AmbientLike) -> None:
         if not terms:
             raise ValueError("a sum of matrices needs at least one term")
         known: list[Any] = []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import PointLike, TangentLike
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import checked_point, checked_tangent
 from fixedrank.geometry.factored.units import power, restored_number, unit_point, unit_vector
@@ -17,7 +17,12 @@ _BLOCK = 1 << 20
 
 
 def integral_inner_product(
-    point: Any, Z1: Any, Z2: Any, depth: float | SpectralMetric, *, rtol: float = 1e-10
+    point: PointLike,
+    Z1: TangentLike,
+    Z2: TangentLike,
+    depth: float | SpectralMetric,
+    *,
+    rtol: float = 1e-10,
 ) -> float:
     r"""Return g_W(Z1, Z2) by quadrature of its integral form.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._checks import Array, real_array
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import (
@@ -86,7 +87,7 @@ class DepthOperator:
 
     def __init__(
         self,
-        point: FixedRankPoint | tuple[Array, Array, Array],
+        point: PointLike,
         depth: float | SpectralMetric,
     ) -> None:
         self.point = checked_point(point)
@@ -106,7 +107,7 @@ class DepthOperator:
         of = f"of {self.metric}" if self.depth is None else f"of depth {self.depth:g}"
         return f"<DepthOperator {of} at a {m}x{n} matrix of rank {k}>"
 
-    def apply(self, Z: Any) -> FixedRankTangentVector:
+    def apply(self, Z: AmbientLike) -> FixedRankTangentVector:
         """Return A_{W,N}(Z).
 
         Parameters
@@ -140,7 +141,7 @@ class DepthOperator:
         """
         return self._image(self._tangent(Z))
 
-    def solve(self, Z: Any) -> FixedRankTangentVector:
+    def solve(self, Z: TangentLike) -> FixedRankTangentVector:
         """Return the tangent vector that A_{W,N} maps to Z.
 
         Parameters
