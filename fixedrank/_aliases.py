@@ -44,7 +44,29 @@ class LossLike(Protocol):
     """A Loss, or an object of any class with these two methods."""
 
     def loss(self, W: tuple[Array, Array, Array], /) -> SupportsFloat:
-        """Return the loss at a point (u, s, vt)."""
+        """Return the loss at a matrix.
+
+        Parameters
+        ----------
+        W : tuple (u, s, vt)
+            The matrix (u * s) @ vt; trailing singular values may be zero.
+
+        Returns
+        -------
+        float
+            The loss.
+        """
 
     def gradient(self, W: tuple[Array, Array, Array], /) -> AmbientLike:
-        """Return the Euclidean gradient there."""
+        """Return the Euclidean gradient at a matrix.
+
+        Parameters
+        ----------
+        W : tuple (u, s, vt)
+            The matrix.
+
+        Returns
+        -------
+        array, sparse array, pair, triple, LinearOperator or MatrixSum
+            The m x n gradient.
+        """

@@ -39,6 +39,27 @@ TypeError, ValueError
     If parts have wrong shapes, are complex or not finite.
 """
 
+LAYERS = """
+Parameters
+----------
+factors : sequence of array_like
+    The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+widths : sequence of int
+    The widths [d_0, ..., d_N].
+
+Raises
+------
+TypeError, ValueError
+    If shapes do not fit together or entries are not finite.
+"""
+
+RANDOM = """
+Parameters
+----------
+rng : numpy.random.Generator, int or None
+    The generator, a seed, or None for fresh entropy.
+"""
+
 
 def described(*tables: str) -> Callable[[_Described], _Described]:
     """Return a decorator of a function, or of a class and its methods, that completes docstrings.
@@ -75,7 +96,8 @@ def _completed(function: Callable[..., Any], tables: list[dict[str, str]]) -> st
         missing = [name for name in names if name in shared and name not in said]
         if missing:
             said |= {name: shared[name] for name in missing}
-            errors = dict(_entries(table.get("Raises", ""))) | errors
+            shared_errors = _entries(table.get("Raises", ""))
+            errors |= {title: text for title, text in shared_errors if title not in errors}
     order = sorted(said, key=lambda name: names.index(name) if name in names else len(names))
     parameters = [
         f"{', '.join(group)}{kind}\n{text}"

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
-from fixedrank.flows.arguments import MethodLike
+from fixedrank._shared_docs import described
+from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -147,6 +148,7 @@ class FlowComparison:
         return plot_comparison(self, figure)
 
 
+@described(FLOWS)
 def compare_flows(
     problem: LossLike,
     factors: LayersLike,
@@ -159,33 +161,22 @@ def compare_flows(
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
-    """Integrate both flows from the same layers and compare them at the same times.
+    """Integrate both flows from the same layers, by the same method, and compare them.
 
     By Theorem 4 the product of balanced layers that follow (5) solves (9), on the manifold M_k of
     its rank k with the metric of depth N, the number of layers.
 
     Parameters
     ----------
-    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
-        The problem, as for :func:`factored_flow` and :func:`riemannian_flow`.
     factors : sequence of array_like
         The initial layers [W_1, ..., W_N], balanced; W_j has shape (d_j, d_{j-1}).
-    t : array_like, shape (times,)
-        The output times, increasing; the layers start at the first one.
-    method : str or OdeSolver class
-        The integrator, the same for both flows.
     rtol : float
         Relative tolerance of the local error.
     atol : float, optional
         Absolute tolerance; if left out, each flow takes one in the units of its state.
-    progress : bool or "lines"
-        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
-        error every ten seconds.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
-    **options
-        Further options of the method.
 
     Returns
     -------

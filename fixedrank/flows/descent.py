@@ -21,6 +21,8 @@ from scipy.optimize import brentq
 
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
+from fixedrank._shared_docs import described
+from fixedrank.flows.arguments import FLOWS
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
@@ -176,6 +178,7 @@ class DescentTrajectory:
         return [product(factors) for factors in self.factors]
 
 
+@described(FLOWS)
 def gradient_descent(
     problem: LossLike,
     factors: LayersLike,
@@ -187,8 +190,6 @@ def gradient_descent(
 
     Parameters
     ----------
-    problem : Loss or object with ``loss(W)`` and ``gradient(W)``
-        The problem, as for the flows.
     factors : sequence of array_like
         The start [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
     steps : int or sequence of int

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._progress import Shown
-from fixedrank.flows.arguments import MethodLike
+from fixedrank._shared_docs import described
+from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import each_once, integrate, output_times
@@ -22,6 +23,7 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
 
 
+@described(FLOWS)
 def riemannian_flow(
     problem: LossLike,
     point: PointLike,
@@ -38,31 +40,16 @@ def riemannian_flow(
 
     Parameters
     ----------
-    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
-        The problem. ``W`` comes as a tuple (u, s, vt); the gradient may be an array, a SciPy sparse
-        array, a low-rank pair or a LinearOperator, of which only thin products are formed.
     point : FixedRankPoint or tuple (u, s, vt)
         The initial W, with arrays of shapes (m, k), (k,), (k, n).
     depth : float or SpectralMetric
         The depth N of the metric, any real number >= 1; or another metric.
-    t : array_like, shape (times,)
-        The output times, increasing; W starts at the first one.
-    method : str or OdeSolver class
-        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
-        (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
-        "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
-        "LSODA" of SciPy.
     rtol : float
         The relative tolerance of the local error. Small singular values are kept to it, too, as
         the layers of a network keep them; at N < 2 as far as round-off allows.
     atol : float, optional
         The absolute tolerance of U and V, or of W at depth 1 and k = min(m, n). By default 0.01
         `rtol` beside their norms: the flow of (c X, c Y) or of (X, c Y) is the same in other units.
-    progress : bool or "lines"
-        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
-        error every ten seconds.
-    **options
-        Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 
     Returns
     -------

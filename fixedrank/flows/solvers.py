@@ -12,14 +12,22 @@ from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, DenseOutput, OdeSolv
 from scipy.interpolate import CubicHermiteSpline
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import described
 from fixedrank.flows.chebyshev import RKC
-from fixedrank.flows.contract import NOT_FINITE, BetweenSteps, velocity_within, warn_of_unused
+from fixedrank.flows.contract import (
+    INTEGRATORS,
+    NOT_FINITE,
+    BetweenSteps,
+    velocity_within,
+    warn_of_unused,
+)
 from fixedrank.flows.inside import by_parts
 from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.switching import AutoSwitching
 
 
+@described(INTEGRATORS)
 class RK4(OdeSolver):
     """The classical fourth-order Runge-Kutta method with a fixed step, as the paper uses it.
 
@@ -30,18 +38,10 @@ class RK4(OdeSolver):
 
     Parameters
     ----------
-    fun : callable
-        The right-hand side f(t, y).
-    t0 : float
-        Initial time.
     y0 : array_like, shape (size,)
         Initial state, real or complex.
-    t_bound : float
-        Final time.
     step : float
         The step size h > 0; the last step is shortened to end at `t_bound`.
-    vectorized : bool
-        Whether `fun` takes several states as columns.
     rtol, atol : float
         Accepted and not used: there is no error control.
 

@@ -197,6 +197,16 @@ class Stabilised(OdeSolver):
 
         Cheaper than `dense_output` for a time or two, and dearer for many. Each is as good as the
         end of a step; where they lie depends on the other times asked for.
+
+        Parameters
+        ----------
+        times : ndarray, shape (count,)
+            Times within the last step.
+
+        Returns
+        -------
+        ndarray, shape (size, count)
+            The states.
         """
         return reached(self, self.states, times)
 

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import described
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.contract import (
+    INTEGRATORS,
     NOT_FINITE,
     BetweenSteps,
     checked_steps,
@@ -40,6 +42,7 @@ def _inside(solver: Any, times: Array, rtol: float) -> list[Array]:
     return properties_of(type(stepped)).states_inside(stepped, times, rtol)
 
 
+@described(INTEGRATORS)
 class AutoSwitching(OdeSolver):
     """DOP853 where accuracy limits the step, :class:`ROCK4` or :class:`RKC` where stability does.
 
@@ -59,25 +62,6 @@ class AutoSwitching(OdeSolver):
 
     Parameters
     ----------
-    fun : callable
-        The right-hand side f(t, y).
-    t0 : float
-        Initial time.
-    y0 : array_like, shape (size,)
-        Initial state, real.
-    t_bound : float
-        Final time.
-    rtol : float or array_like, shape (size,)
-        Relative tolerance of the local error.
-    atol : float or array_like, shape (size,)
-        Absolute tolerance of the local error.
-    first_step : float, optional
-        The first step that is tried, no longer than the interval; chosen by the method if left
-        out.
-    max_step : float
-        The longest step.
-    vectorized : bool
-        Whether `fun` takes several states as columns.
     stiff : bool or type
         Whether to begin with ROCK4, or which stabilised method to begin with.
 

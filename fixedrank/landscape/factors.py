@@ -10,6 +10,7 @@ from scipy.sparse.linalg import eigsh
 
 from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array
+from fixedrank._shared_docs import LAYERS, described
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE
 from fixedrank.landscape.pivots import loose_pivot
@@ -78,6 +79,7 @@ class FactorsClassification:
         return self.verdict
 
 
+@described(LAYERS)
 def classify_factors(
     problem: LinearRegression, factors: LayersLike, *, rtol: float = 1e-6
 ) -> FactorsClassification:
@@ -91,8 +93,6 @@ def classify_factors(
     ----------
     problem : LinearRegression
         The problem.
-    factors : sequence of array_like
-        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
     rtol : float
         The tolerance: relative to the natural size of a layer, the N-th root of the norm of
         B C^{-1} or that of the largest layer, and to that of a gradient there.

@@ -13,10 +13,12 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, finite_array, real_array
+from fixedrank._shared_docs import LAYERS, described
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.gradients import narrow_partial_products
 
 
+@described(LAYERS)
 class NetworkHessian(LinearOperator):
     r"""The Hessian of :math:`L^N` at layers W_1, ..., W_N, as a linear operator.
 
@@ -28,8 +30,6 @@ class NetworkHessian(LinearOperator):
         The problem. Its ``hessian_product(W, pair)`` is asked at a point W, along the low-rank
         matrix L R^T of a pair (L, R); without one, differences of gradients serve, with their
         errors: see :meth:`Loss.hessian_product`.
-    factors : sequence of array_like
-        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
 
     Attributes
     ----------

@@ -13,6 +13,7 @@ from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
+from fixedrank._shared_docs import described
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
@@ -21,7 +22,46 @@ from fixedrank.losses.pymanopt_problem import pymanopt_problem
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient, thin_point
 from fixedrank.networks.layers import checked_layers
 
+MATRICES = """
+Parameters
+----------
+W : tuple (u, s, vt), or ndarray, shape (m, n)
+    The matrix.
+Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
+    The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
+    the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
 
+Raises
+------
+TypeError, ValueError
+    If what should be a matrix is none, has the wrong shape or is not finite.
+"""
+
+THIN = """
+Parameters
+----------
+left : ndarray, shape (m, k)
+    The factor of W on the left.
+core : ndarray, shape (k, k), or None
+    The factor between, None for the identity.
+right : ndarray, shape (n, k)
+    The factor on the right.
+"""
+
+_LAYERS = """
+Parameters
+----------
+factors : sequence of array_like
+    The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+Raises
+------
+TypeError, ValueError
+    If shapes do not fit together or with the problem, or entries are not finite.
+"""
+
+
+@described(MATRICES, THIN, _LAYERS)
 class Loss(ABC):
     r"""A loss of an m x n matrix, for flows, layers, optimizers and searches: the base class.
 
@@ -102,15 +142,6 @@ class Loss(ABC):
 
         This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
 
-        Parameters
-        ----------
-        left : ndarray, shape (m, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (n, k)
-            The factor on the right.
-
         Returns
         -------
         tuple of ndarray, shapes (m, k) and (n, k)
@@ -147,23 +178,10 @@ class Loss(ABC):
         varies on the scale of W. Where it varies faster, the error is that of the third
         derivatives times :math:`\|hZ\|^2 / 6`: override the method there.
 
-        Parameters
-        ----------
-        W : tuple (u, s, vt), or ndarray, shape (m, n)
-            The matrix.
-        Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
-            The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
-            the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
-
         Returns
         -------
         pair, array, sparse array or LinearOperator, shape (m, n)
             The matrix :math:`D^2 f(W)[Z]`, a pair (L, R) standing for L R^T.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z is not a matrix, has the wrong shape or is not finite.
 
         Examples
         --------
@@ -180,8 +198,6 @@ class Loss(ABC):
 
         Parameters
         ----------
-        W : tuple (u, s, vt), or ndarray, shape (m, n)
-            The matrix.
         Z : tangent vector (Up, M, Vp), low-rank pair or ndarray, shape (m, n)
             The direction, as in :meth:`hessian_product`.
 
@@ -190,11 +206,6 @@ class Loss(ABC):
         float or None
             The minimiser, of either sign; 0 if the loss does not change along the line. By default
             None: whoever asks searches for a step then.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
 
         Examples
         --------
@@ -210,20 +221,10 @@ class Loss(ABC):
     def network_loss(self, factors: LayersLike) -> float:
         """Return the loss of W_N ... W_1: of a regression, L^N(W_1, ..., W_N), equation (2).
 
-        Parameters
-        ----------
-        factors : sequence of ndarray
-            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
-
         Returns
         -------
         float
             The loss of the product, multiplied through the narrowest layer.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -241,20 +242,10 @@ class Loss(ABC):
         product (of a regression, WC - B), multiplied through the narrowest layer: O(d_j d_{j-1} r)
         each, r the smallest width.
 
-        Parameters
-        ----------
-        factors : sequence of ndarray
-            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
-
         Returns
         -------
         list of ndarray
             The gradients, of the shapes of the layers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -268,20 +259,10 @@ class Loss(ABC):
     def checked_layers(self, factors: LayersLike) -> list[Array]:
         """Return the layers as arrays, checked to fit together and to the problem.
 
-        Parameters
-        ----------
-        factors : sequence of array_like
-            The layers [W_1, ..., W_N].
-
         Returns
         -------
         list of ndarray
             The layers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array, require_finite
+from fixedrank._shared_docs import described
 from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     LowRank,
@@ -19,6 +20,7 @@ from fixedrank.geometry.factored.ambient import (
     transposed_times,
 )
 from fixedrank.losses.layer_products import LayerProducts
+from fixedrank.losses.loss import THIN
 from fixedrank.losses.moments import in_factors
 from fixedrank.losses.quadratic import QuadraticLoss
 
@@ -42,21 +44,13 @@ class MomentLoss(QuadraticLoss):
         self.C, self.B, self.squared_norm = C, B, squared_norm
         self.shape = (B.shape[0], B.shape[1])
 
+    @described(THIN)
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
         """Return thin products of the gradient G = W C - B at W = left core right^T.
 
         They are made of three products with C and B: see :meth:`Loss.gradient_products`.
-
-        Parameters
-        ----------
-        left : ndarray, shape (d_y, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (d_x, k)
-            The factor on the right.
 
         Returns
         -------

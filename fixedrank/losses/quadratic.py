@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 
 from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array, real_array, require_finite
+from fixedrank._shared_docs import described
 from fixedrank.geometry.factored.ambient import LowRank, as_direction, dense_matrix
 from fixedrank.geometry.factored.points import FactorDirections, FixedRankPoint, is_triple
-from fixedrank.losses.loss import Loss
+from fixedrank.losses.loss import MATRICES, Loss
 
 
+@described(MATRICES)
 class QuadraticLoss(Loss):
     r"""A loss with the same Hessian at every W, which is a matrix or a point.
 
@@ -67,11 +69,6 @@ class QuadraticLoss(Loss):
 
         Of measurements it is :math:`\sum_i (\langle A_i, W \rangle - y_i) A_i`.
 
-        Parameters
-        ----------
-        W : ndarray, shape (m, n), or point (u, s, vt)
-            The matrix.
-
         Returns
         -------
         ndarray, csr_array, pair of ndarray, or LinearOperator, shape (m, n)
@@ -80,11 +77,6 @@ class QuadraticLoss(Loss):
             ``numpy.asarray`` make it dense. Of measurements it has the form that fits the A_i: a
             csr_array for entries and for sparse A_i, a pair (L, R) of m x p and n x p arrays, which
             stands for L R^T, for A_i of rank one, and an array for dense A_i.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W has the wrong shape or is not finite.
 
         Examples
         --------
@@ -109,9 +101,6 @@ class QuadraticLoss(Loss):
         ----------
         W : ndarray, shape (m, n), or point (u, s, vt)
             The matrix at which Z stands.
-        Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
-            The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
-            the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
 
         Returns
         -------
@@ -119,11 +108,6 @@ class QuadraticLoss(Loss):
             Of a regression a pair (L, R), which stands for L R^T, for a tangent vector or a
             low-rank Z; an array for an array; a sparse array where Z and C are sparse; otherwise an
             operator. Of measurements a matrix in the same form as the gradient.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
 
         Examples
         --------
@@ -144,8 +128,6 @@ class QuadraticLoss(Loss):
 
         Parameters
         ----------
-        W : ndarray, shape (m, n), or point (u, s, vt)
-            The matrix.
         Z : tangent vector (Up, M, Vp), low-rank pair or ndarray, shape (m, n)
             The direction, as in :meth:`hessian_product`; for measurements of any kind there.
 
@@ -154,11 +136,6 @@ class QuadraticLoss(Loss):
         float
             The minimiser -<G, Z> / <Z, H Z> with the gradient G and the Hessian H, of either sign;
             0 if the loss does not change along Z.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
 
         Examples
         --------

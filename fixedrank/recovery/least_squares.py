@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike
 from fixedrank import _linear_algebra
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
+from fixedrank._shared_docs import described
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.sums import MatrixSum
+from fixedrank.losses.loss import MATRICES, THIN
 from fixedrank.losses.quadratic import QuadraticLoss
 from fixedrank.recovery.measurements import Measurements
 
 
+@described(MATRICES, THIN)
 class LeastSquares(QuadraticLoss):
     r"""The loss :math:`\frac12 \sum_i (\langle A_i, W \rangle - y_i)^2` of an m x n matrix W.
 
@@ -37,20 +40,10 @@ class LeastSquares(QuadraticLoss):
     def root_mean_square_error(self, W: PointLike | ArrayLike) -> float:
         """Return the root of the mean squared error of the p values.
 
-        Parameters
-        ----------
-        W : ndarray, shape (m, n), or point (u, s, vt)
-            The matrix.
-
         Returns
         -------
         float
             The error, in the unit of the values.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W has the wrong shape or is not finite.
 
         Examples
         --------
@@ -67,15 +60,6 @@ class LeastSquares(QuadraticLoss):
         """Return thin products of the gradient G at W = left core right^T.
 
         This is all that the flows ask of a problem.
-
-        Parameters
-        ----------
-        left : ndarray, shape (m, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (n, k)
-            The factor on the right.
 
         Returns
         -------

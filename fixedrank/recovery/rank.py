@@ -11,6 +11,7 @@ import scipy.linalg
 
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import Array, positive_integer, require_finite
+from fixedrank._shared_docs import POINTS, described
 from fixedrank.geometry.factored.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.geometry.factored.leading import leading_svd
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
@@ -23,6 +24,7 @@ _EPS = float(np.finfo(float).eps)
 _SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
 
 
+@described(POINTS)
 def rank_increase(
     problem: LossLike, point: PointLike, by: int = 1, *, step: float | None = None
 ) -> FixedRankPoint:
@@ -38,8 +40,6 @@ def rank_increase(
     problem : Loss or object with ``loss(W)`` and ``gradient(W)``
         The problem. Of the gradient only products with thin blocks are formed, unless k + by is at
         least half of min(m, n).
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W, arrays of shapes (m, k), (k,), (k, n).
     by : int
         How many singular values are added; k + by is at most min(m, n).
     step : float, optional

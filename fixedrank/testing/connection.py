@@ -9,6 +9,8 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
+from fixedrank._shared_docs import described
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import Retraction, require_positive
 from fixedrank.testing.curves import sample
 from fixedrank.testing.derivatives import derivative
@@ -24,6 +26,7 @@ Christoffel = Callable[[Any, Any, Any], Any]
 _STEPS = 34
 
 
+@described(CHECKS)
 def check_connection(
     manifold: Manifold,
     christoffel: Christoffel | None = None,
@@ -51,12 +54,8 @@ def check_connection(
         ``christoffel(point, a, b)`` returns a tangent vector; by default
         ``manifold.christoffel``, and zero where there is none, which is right for submanifolds
         with the metric of the space around them.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
     trials : int
         How many triples X, a, b to draw.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     longest_step : float
         Length, in the metric, of the longest step of the differences; each of the others is half
         the one before.

@@ -11,6 +11,7 @@ import numpy as np
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._optional import import_extra
+from fixedrank._shared_docs import POINTS, described
 from fixedrank.geometry import (
     FixedRank,
     FixedRankPoint,
@@ -128,6 +129,7 @@ def points(
     return fixed_rank_points((manifold.m, manifold.n, manifold.k), low, high)
 
 
+@described(POINTS)
 def tangent_vectors(
     manifold: FixedRank, point: PointLike, *, low: float = 1e-6, high: float = 1e6
 ) -> SearchStrategy[FixedRankTangentVector]:
@@ -137,8 +139,6 @@ def tangent_vectors(
     ----------
     manifold : FixedRank
         The manifold.
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W, arrays of shapes (m, k), (k,), (k, n).
     low, high : float
         Bounds of the absolute values of those entries that are not zero, 0 < low <= high; those
         of Up and Vp may become smaller where they are made orthogonal to u and vt.

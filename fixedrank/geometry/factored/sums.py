@@ -90,7 +90,18 @@ class MatrixSum(BlockOperator):
         self.terms = tuple(known)
 
     def at(self, point: FixedRankPoint | None) -> MatrixSum:
-        """Return the sum in which tangent vectors are matrices, those at the point."""
+        """Return the sum in which tangent vectors are matrices, those at the point.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or None
+            Where tangent vectors stand; needed if a term is one.
+
+        Returns
+        -------
+        MatrixSum
+            The sum.
+        """
         if not any(isinstance(term, _AT_A_POINT) for term in self.terms):
             return self
         return MatrixSum(*(as_ambient(term, self.shape, point) for term in self.terms))

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fixedrank._checks import Array, real_depth
+from fixedrank._shared_docs import described
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.connection import Bend
@@ -24,7 +25,7 @@ from fixedrank.geometry.metric.powers import (
     second_differences,
     sums_of_monomials,
 )
-from fixedrank.geometry.metric.spectral import Sides, SpectralMetric, ThirdForm
+from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric, ThirdForm
 from fixedrank.geometry.metric.tables import Weights
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
@@ -35,6 +36,7 @@ _STEP, _DIGITS = 0.4, 40.0
 _KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
 
 
+@described(METRICS)
 class DepthMetric(SpectralMetric):
     r"""The metric g_W of depth N, for any real N >= 1, or the limit of N g_W at infinite depth.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fixedrank._aliases import PointLike, TangentLike
 from fixedrank._checks import Array
+from fixedrank._shared_docs import POINTS, described
 from fixedrank.geometry.factored.points import checked_point, checked_tangent
 from fixedrank.geometry.factored.units import power, restored_number, unit_point, unit_vector
 from fixedrank.geometry.metric.depth import known_depth
@@ -16,6 +17,7 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 _BLOCK = 1 << 20
 
 
+@described(POINTS)
 def integral_inner_product(
     point: PointLike,
     Z1: TangentLike,
@@ -36,8 +38,6 @@ def integral_inner_product(
 
     Parameters
     ----------
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W of M_k, with arrays of shapes (m, k), (k,), (k, n).
     Z1, Z2 : FixedRankTangentVector or tuple (Up, M, Vp)
         Tangent vectors at W, with arrays of shapes (m, k), (k, k), (n, k).
     depth : float

@@ -10,6 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._checks import Array, real_array
+from fixedrank._shared_docs import POINTS, described
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import (
     FactorDirections,
@@ -53,6 +54,7 @@ def _product(vector: FixedRankTangentVector, of_point: Tables) -> FixedRankTange
     return FixedRankTangentVector(vector.Up * left, vector.M * tangential, vector.Vp * right)
 
 
+@described(POINTS)
 class DepthOperator:
     r"""The operator A_{W,N} on the tangent space of M_k at W.
 
@@ -63,8 +65,6 @@ class DepthOperator:
 
     Parameters
     ----------
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W of M_k, with arrays of shapes (m, k), (k,), (k, n).
     depth : float or SpectralMetric
         The depth N, any real number >= 1. N = 1 is the orthogonal projection to T_W, so
         the identity on T_W. ``math.inf`` is the limit of A/N, for k = m = n only. Or another
@@ -143,11 +143,6 @@ class DepthOperator:
 
     def solve(self, Z: TangentLike) -> FixedRankTangentVector:
         """Return the tangent vector that A_{W,N} maps to Z.
-
-        Parameters
-        ----------
-        Z : FixedRankTangentVector
-            A tangent vector (Up, M, Vp) with arrays of shapes (m, k), (k, k), (n, k).
 
         Returns
         -------
