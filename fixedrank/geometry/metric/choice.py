@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec
 
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
+
+_Arguments = ParamSpec("_Arguments")
 
 _NAMED = (
     "the depth N is named, as depth=2, and depth=1 is the embedded metric, that of pymanopt's "
@@ -16,17 +18,17 @@ _NAMED = (
 )
 
 
-def arguments_told(init: Callable[..., None]) -> Callable[..., None]:
+def arguments_told(init: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
     """Say what is wrong with the arguments in terms of the class that users know."""
     signature = inspect.signature(init)
 
     @functools.wraps(init)
-    def checked(self: Any, *sizes: Any, **named: Any) -> None:
+    def checked(*sizes: _Arguments.args, **named: _Arguments.kwargs) -> None:
         try:
-            signature.bind(self, *sizes, **named)
+            signature.bind(*sizes, **named)
         except TypeError as error:
             raise TypeError(f"FixedRank(m, n, k, *, depth): {error}; {_NAMED}") from None
-        init(self, *sizes, **named)
+        init(*sizes, **named)
 
     return checked
 
