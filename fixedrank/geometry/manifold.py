@@ -28,7 +28,6 @@ from fixedrank.geometry.factored.tangency import (
     require_tangent,
 )
 from fixedrank.geometry.geodesics import exponential, logarithm
-from fixedrank.geometry.geodesics.exponential import checked_tolerance
 from fixedrank.geometry.metric import christoffel, curvature, derivatives, products
 from fixedrank.geometry.metric.choice import arguments_told, chosen_metric
 from fixedrank.geometry.metric.embedding import factor_directions
@@ -472,10 +471,8 @@ class FixedRank(Manifold):
         --------
         >>> import numpy as np, fixedrank
         >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=3)
-        >>> point, Z = (
-        ...     manifold.point([[8.0]]),
-        ...     (np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 1))),
-        ... )
+        >>> point = manifold.point([[8.0]])
+        >>> Z = manifold.projection(point, [[1.0]])
         >>> round(1 / manifold.inner_product(point, Z, Z), 9)  # N s^(2 - 2/N)
         48.0
         """
@@ -640,10 +637,8 @@ class FixedRank(Manifold):
         --------
         >>> import numpy as np, fixedrank
         >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=2)
-        >>> point, Z = (
-        ...     manifold.point([[4.0]]),
-        ...     (np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 1))),
-        ... )
+        >>> point = manifold.point([[4.0]])
+        >>> Z = manifold.projection(point, [[1.0]])
         >>> gradient, hessian = np.array([[3.0]]), np.array([[1.0]])
         >>> manifold.euclidean_to_riemannian_hessian(point, gradient, hessian, Z).M  # 2 w f'' + f'
         array([[11.]])
@@ -682,10 +677,8 @@ class FixedRank(Manifold):
         --------
         >>> import numpy as np, fixedrank
         >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=2)
-        >>> point, Z = (
-        ...     manifold.point([[4.0]]),
-        ...     (np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 1))),
-        ... )
+        >>> point = manifold.point([[4.0]])
+        >>> Z = manifold.projection(point, [[1.0]])
         >>> manifold.christoffel(point, Z, Z).M  # g = 1 / (2 w), so Gamma = -1 / (2 w)
         array([[-0.125]])
         """
@@ -777,10 +770,8 @@ class FixedRank(Manifold):
         --------
         >>> import numpy as np, fixedrank
         >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=2)
-        >>> point, Z = (
-        ...     manifold.point([[4.0]]),
-        ...     (np.zeros((1, 1)), np.ones((1, 1)), np.zeros((1, 1))),
-        ... )
+        >>> point = manifold.point([[4.0]])
+        >>> Z = manifold.projection(point, [[1.0]])
         >>> manifold.second_order_retraction(point, Z).s, manifold.exp(point, Z).s
         (array([5.0625]), array([5.0625]))
         """
@@ -831,8 +822,8 @@ class FixedRank(Manifold):
         array([8.])
         """
         start = self._start(point)
-        velocity = self._velocity(start, tangent_vector)
-        return exponential.exponential(start, velocity, self.metric, checked_tolerance(rtol))
+        vector = self._velocity(start, tangent_vector)
+        return exponential.exponential(start, vector, self.metric, rtol)
 
     def log(
         self, point_a: PointLike, point_b: PointLike, *, rtol: float = 1e-8
@@ -875,7 +866,7 @@ class FixedRank(Manifold):
         array([[3.]])
         """
         a, b = self._start(point_a), self._start(point_b)
-        return logarithm.logarithm(a, b, self.metric, checked_tolerance(rtol))
+        return logarithm.logarithm(a, b, self.metric, rtol)
 
     def dist(self, point_a: PointLike, point_b: PointLike, *, rtol: float = 1e-8) -> float:
         r"""Return the length of a geodesic between two points.
@@ -910,7 +901,7 @@ class FixedRank(Manifold):
         3.0
         """
         a, b = self._start(point_a), self._start(point_b)
-        return logarithm.distance(a, b, self.metric, checked_tolerance(rtol))
+        return logarithm.distance(a, b, self.metric, rtol)
 
     def pair_mean(
         self, point_a: PointLike, point_b: PointLike, *, rtol: float = 1e-8
@@ -991,9 +982,8 @@ class FixedRank(Manifold):
         """
         start = self._start(point)
         velocity = self._velocity(start, direction, "the direction")
-        carried = self._velocity(start, tangent_vector)
-        tolerance = checked_tolerance(rtol)
-        return exponential.parallel_transport(start, velocity, carried, self.metric, tolerance)
+        vector = self._velocity(start, tangent_vector)
+        return exponential.parallel_transport(start, velocity, vector, self.metric, rtol)
 
     # Light checks for the hot paths; `check_point` does all of them
 
