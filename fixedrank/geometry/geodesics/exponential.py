@@ -73,19 +73,20 @@ class Frame:
         return FixedRankTangentVector(self.left @ vector.Up, vector.M, self.right @ vector.Vp)
 
 
-def require_tolerance(rtol: float) -> None:
-    """Raise a ValueError unless the tolerance of a geodesic is one that can be kept."""
+def checked_tolerance(rtol: float) -> float:
+    """Return the tolerance of a geodesic, if it is one that can be kept."""
     if not _SMALLEST_RTOL <= rtol <= _LARGEST_RTOL:
         raise ValueError(
             f"rtol must lie between {_SMALLEST_RTOL:.0e} and {_LARGEST_RTOL:g}, got {rtol!r}"
         )
+    return float(rtol)
 
 
 def exponential(
     point: FixedRankPoint, vector: FixedRankTangentVector, metric: SpectralMetric, rtol: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
-    require_tolerance(rtol)
+    rtol = checked_tolerance(rtol)
     cone = rank_one.Cone.of(metric) if point.s.size == 1 else None
     if cone is not None:
         return rank_one.exponential(point, vector, cone)
@@ -107,7 +108,7 @@ def parallel_transport(
     rtol: float,
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
-    require_tolerance(rtol)
+    rtol = checked_tolerance(rtol)
     start, exponent = cones.in_own_unit(point, metric)
     direct, size = unscaled_vector(direction)
     carried, unit = unscaled_vector(vector)

@@ -25,8 +25,8 @@ from fixedrank.geometry.geodesics.cones import Line, Straight, in_own_unit, squa
 from fixedrank.geometry.geodesics.exponential import (
     Frame,
     TooManyStepsError,
+    checked_tolerance,
     follow,
-    require_tolerance,
 )
 from fixedrank.geometry.geodesics.paths import balanced_paths
 from fixedrank.geometry.metric.products import length
@@ -59,7 +59,7 @@ def logarithm(
     a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float
 ) -> FixedRankTangentVector:
     """Return the velocity at A of a geodesic that reaches B at time 1."""
-    require_tolerance(rtol)
+    rtol = checked_tolerance(rtol)
     _require_joined(a, b)
     cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
     if cone is not None:
@@ -72,7 +72,7 @@ def logarithm(
 
 def distance(a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> float:
     """Return the length of that geodesic, from the smaller singular values to the larger ones."""
-    require_tolerance(rtol)
+    rtol = checked_tolerance(rtol)
     a, b = sorted((a, b), key=lambda point: tuple(point.s))
     _require_joined(a, b)
     cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
