@@ -12,7 +12,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 _Described = TypeVar("_Described", bound=Callable[..., Any])
 
@@ -66,7 +66,7 @@ def described(*tables: str) -> Callable[[_Described], _Described]:
 
     Of several tables the first that knows a parameter describes it.
     """
-    known = [_sections(table)[1] for table in tables]
+    known = [_Table.of(table) for table in tables]
 
     def complete(target: _Described) -> _Described:
         functions: list[Any] = [target]
@@ -83,7 +83,21 @@ def described(*tables: str) -> Callable[[_Described], _Described]:
     return complete
 
 
-def _completed(function: Callable[..., Any], tables: list[dict[str, str]]) -> str:
+class _Table(NamedTuple):
+    """What is said of parameters, by name, and of the errors that come with them, by title."""
+
+    parameters: dict[str, tuple[str, str]]
+    errors: dict[str, str]
+
+    @classmethod
+    def of(cls, docstring: str) -> _Table:
+        _, sections = _sections(docstring)
+        return cls(
+            _by_name(sections.get("Parameters", "")), dict(_entries(sections.get("Raises", "")))
+        )
+
+
+def _completed(function: Callable[..., Any], tables: list[_Table]) -> str:
     summary, own = _sections(function.__doc__ or "")
     said = _by_name(own.pop("Parameters", ""))
     errors = dict(_entries(own.pop("Raises", "")))
@@ -92,12 +106,11 @@ def _completed(function: Callable[..., Any], tables: list[dict[str, str]]) -> st
         for parameter in inspect.signature(function).parameters.values()
     ]
     for table in tables:
-        shared = _by_name(table["Parameters"])
-        missing = [name for name in names if name in shared and name not in said]
+        missing = [name for name in names if name in table.parameters and name not in said]
         if missing:
-            said |= {name: shared[name] for name in missing}
-            shared_errors = _entries(table.get("Raises", ""))
-            errors |= {title: text for title, text in shared_errors if title not in errors}
+            said |= {name: table.parameters[name] for name in missing}
+            # Those of the docstring first, and in its words.
+            errors = {**errors, **table.errors, **errors}
     order = sorted(said, key=lambda name: names.index(name) if name in names else len(names))
     parameters = [
         f"{', '.join(group)}{kind}\n{text}"
