@@ -1,7 +1,7 @@
 """What many docstrings say of the same parameter, written once and put where it belongs.
 
 A table is written as a docstring: its section "Parameters" describes arguments by their names, its
-section "Raises" goes wherever one of these descriptions does. :func:`described` completes
+section "Raises" goes wherever one of these descriptions does. :func:`describe` completes
 docstrings from the signatures when a module is imported, so that ``help`` and the pages show all.
 What a docstring says itself of a parameter or an error stays in place of what a table says.
 """
@@ -12,9 +12,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
-
-_Described = TypeVar("_Described", bound=Callable[..., Any])
+from typing import Any, NamedTuple
 
 _HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 _ENTRY = re.compile(r"^(?=\S)", re.MULTILINE)
@@ -61,26 +59,22 @@ rng : numpy.random.Generator, int or None
 """
 
 
-def described(*tables: str) -> Callable[[_Described], _Described]:
-    """Return a decorator of a function, or of a class and its methods, that completes docstrings.
+def describe(target: Callable[..., Any], *tables: str) -> None:
+    """Complete the docstring of a function, or of a class and its own public methods.
 
-    Of several tables the first that knows a parameter describes it.
+    Of several tables the first that knows a parameter describes it. It is called below what it
+    describes, and is no decorator, as mutation testing leaves out what is decorated.
     """
     known = [_Table.of(table) for table in tables]
-
-    def complete(target: _Described) -> _Described:
-        functions: list[Any] = [target]
-        if isinstance(target, type):
-            public = [value for name, value in vars(target).items() if not name.startswith("_")]
-            methods = (getattr(value, "__func__", value) for value in public)
-            functions += filter(inspect.isfunction, methods)
-        for function in functions:
-            # Python -OO leaves none.
-            if function.__doc__:
-                function.__doc__ = _completed(function, known)
-        return target
-
-    return complete
+    functions: list[Any] = [target]
+    if isinstance(target, type):
+        public = [value for name, value in vars(target).items() if not name.startswith("_")]
+        methods = (getattr(value, "__func__", value) for value in public)
+        functions += filter(inspect.isfunction, methods)
+    for function in functions:
+        # Python -OO leaves none.
+        if function.__doc__:
+            function.__doc__ = _completed(function, known)
 
 
 class _Table(NamedTuple):

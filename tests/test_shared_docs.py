@@ -8,7 +8,7 @@ import pytest
 
 import fixedrank
 import fixedrank.testing
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 
 TABLE = """
 Parameters
@@ -25,6 +25,16 @@ Raises
 TypeError
     If it is none.
 """
+
+
+def described(*tables):
+    """`describe` as a decorator."""
+
+    def complete(target):
+        describe(target, *tables)
+        return target
+
+    return complete
 
 
 def test_parameters_come_from_the_table_in_the_order_of_the_signature():
@@ -186,14 +196,14 @@ def test_nothing_is_done_where_docstrings_are_stripped():
     """By python -OO, under which pymanopt, and so the package as a whole, cannot be imported."""
     program = (
         "import runpy, sys\n"
-        "described = runpy.run_path(sys.argv[1])['described']\n"
-        "@described(sys.argv[2])\n"
+        "describe = runpy.run_path(sys.argv[1])['describe']\n"
         "class Class:\n"
         "    'A class.'\n"
         "    def method(self, first): 'Return it.'\n"
+        "describe(Class, sys.argv[2])\n"
         "print(Class.__doc__, Class.method.__doc__)"
     )
-    command = [sys.executable, "-OO", "-c", program, inspect.getfile(described), TABLE]
+    command = [sys.executable, "-OO", "-c", program, inspect.getfile(describe), TABLE]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "None"]
 

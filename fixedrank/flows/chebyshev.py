@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from fixedrank._checks import Array
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.contract import INTEGRATORS
 from fixedrank.flows.stabilised import Stabilised, combine
 
@@ -49,7 +49,6 @@ def _coefficients(stages: int) -> tuple[float, tuple[tuple[float, ...], ...]]:
     return b[1] * w1, tuple(rows)
 
 
-@described(INTEGRATORS)
 class RKC(Stabilised):
     """The Runge-Kutta-Chebyshev method of second order, with error control.
 
@@ -126,3 +125,6 @@ class RKC(Stabilised):
             )
             older, state = state, older
         return state
+
+
+describe(RKC, INTEGRATORS)

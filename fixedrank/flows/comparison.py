@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
@@ -148,7 +148,6 @@ class FlowComparison:
         return plot_comparison(self, figure)
 
 
-@described(FLOWS)
 def compare_flows(
     problem: LossLike,
     factors: LayersLike,
@@ -233,3 +232,6 @@ def compare_flows(
         tolerance=100 * rtol,
         absolute_tolerance=None if atol is None else 100 * atol,
     )
+
+
+describe(compare_flows, FLOWS)

@@ -21,7 +21,7 @@ from scipy.optimize import brentq
 
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moments import spectral_norm
@@ -178,7 +178,6 @@ class DescentTrajectory:
         return [product(factors) for factors in self.factors]
 
 
-@described(FLOWS)
 def gradient_descent(
     problem: LossLike,
     factors: LayersLike,
@@ -263,6 +262,9 @@ def gradient_descent(
         status=status,
         complete=complete,
     )
+
+
+describe(gradient_descent, FLOWS)
 
 
 def _kept(steps: Any) -> list[int]:

@@ -14,7 +14,7 @@ from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, each_once, integrate, output_times
@@ -120,7 +120,6 @@ def followed(
     return integrate(system, joined(layers), times, **how), system
 
 
-@described(FLOWS)
 def factored_flow(
     problem: LossLike,
     factors: LayersLike,
@@ -204,6 +203,9 @@ def factored_flow(
         steps=run.steps,
         factors=records,
     )
+
+
+describe(factored_flow, FLOWS)
 
 
 def _gradient_norm(system: _Layers, factors: Sequence[Array]) -> float:

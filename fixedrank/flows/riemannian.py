@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._progress import Shown
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
@@ -23,7 +23,6 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
 
 
-@described(FLOWS)
 def riemannian_flow(
     problem: LossLike,
     point: PointLike,
@@ -142,3 +141,6 @@ def riemannian_flow(
         metric=metric,
         rank_changes=tuple(system.changes),
     )
+
+
+describe(riemannian_flow, FLOWS)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.contract import INTEGRATORS
 from fixedrank.flows.rock_coefficients import coefficients
 from fixedrank.flows.stabilised import Stabilised, combine
@@ -17,7 +17,6 @@ from fixedrank.flows.stabilised import Stabilised, combine
 _LENGTH, _OFFSET = 0.3531, 2.9
 
 
-@described(INTEGRATORS)
 class ROCK4(Stabilised):
     """A stabilised Runge-Kutta method of fourth order, with error control.
 
@@ -108,3 +107,6 @@ class ROCK4(Stabilised):
         error = np.zeros_like(y)
         combine(error, 1.0, *((d * h, k) for d, k in zip(method.estimate, values, strict=True)))
         return state, error
+
+
+describe(ROCK4, INTEGRATORS)

@@ -12,7 +12,7 @@ from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, DenseOutput, OdeSolv
 from scipy.interpolate import CubicHermiteSpline
 
 from fixedrank._checks import Array
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.contract import (
     INTEGRATORS,
@@ -27,7 +27,6 @@ from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.switching import AutoSwitching
 
 
-@described(INTEGRATORS)
 class RK4(OdeSolver):
     """The classical fourth-order Runge-Kutta method with a fixed step, as the paper uses it.
 
@@ -123,6 +122,9 @@ class RK4(OdeSolver):
 
     def _dense_output_impl(self) -> DenseOutput:
         return _Hermite(self.t_old, self.t, self.y_old, self.K[0], self.y, self.f)
+
+
+describe(RK4, INTEGRATORS)
 
 
 class _Hermite(BetweenSteps):

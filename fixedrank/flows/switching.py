@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
 
 from fixedrank._checks import Array
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.contract import (
     INTEGRATORS,
@@ -42,7 +42,6 @@ def _inside(solver: Any, times: Array, rtol: float) -> list[Array]:
     return properties_of(type(stepped)).states_inside(stepped, times, rtol)
 
 
-@described(INTEGRATORS)
 class AutoSwitching(OdeSolver):
     """DOP853 where accuracy limits the step, :class:`ROCK4` or :class:`RKC` where stability does.
 
@@ -242,6 +241,9 @@ class AutoSwitching(OdeSolver):
 
     def _dense_output_impl(self) -> DenseOutput:
         return _WithEnds(self.stepped.dense_output(), self.y_old, self.y)
+
+
+describe(AutoSwitching, INTEGRATORS)
 
 
 class _WithEnds(BetweenSteps):

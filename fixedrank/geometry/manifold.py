@@ -2,7 +2,8 @@
 
 What an operation does is told here, and how in the modules that it is handed to: of the set of
 matrices (:mod:`~fixedrank.geometry.factored`), of the metric (:mod:`~fixedrank.geometry.metric`)
-and of its geodesics (:mod:`~fixedrank.geometry.geodesics`).
+and of its geodesics (:mod:`~fixedrank.geometry.geodesics`). What is said of points, vectors and
+generators in many docstrings comes into them by the last line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._checks import Array, Seed, finite_array, sizes_and_rank
-from fixedrank._shared_docs import POINTS, described
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored import haar, retraction, tangent
 from fixedrank.geometry.factored.points import (
     FactorDirections,
@@ -44,7 +45,6 @@ rng : numpy.random.Generator, int or None
 """
 
 
-@described(POINTS, _GENERATOR)
 class FixedRank(Manifold):
     r"""Real m x n matrices of rank k with the depth-N metric of deep linear networks.
 
@@ -1003,3 +1003,6 @@ class FixedRank(Manifold):
         self, point: FixedRankPoint, vector: TangentLike, name: str = "the tangent vector"
     ) -> FixedRankTangentVector:
         return require_tangent(point, self._tangent(vector), name)
+
+
+describe(FixedRank, POINTS, _GENERATOR)

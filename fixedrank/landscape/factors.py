@@ -10,7 +10,7 @@ from scipy.sparse.linalg import eigsh
 
 from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array
-from fixedrank._shared_docs import LAYERS, described
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE
 from fixedrank.landscape.pivots import loose_pivot
@@ -79,7 +79,6 @@ class FactorsClassification:
         return self.verdict
 
 
-@described(LAYERS)
 def classify_factors(
     problem: LinearRegression, factors: LayersLike, *, rtol: float = 1e-6
 ) -> FactorsClassification:
@@ -186,6 +185,9 @@ def classify_factors(
         decrease=descent.decrease if descent else None,
         verdict=f"{kind}: {reason} (tolerance of the gradient {tolerance:.1e})",
     )
+
+
+describe(classify_factors, LAYERS)
 
 
 @dataclass(frozen=True)

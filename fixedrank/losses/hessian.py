@@ -13,12 +13,11 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, finite_array, real_array
-from fixedrank._shared_docs import LAYERS, described
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.gradients import narrow_partial_products
 
 
-@described(LAYERS)
 class NetworkHessian(LinearOperator):
     r"""The Hessian of :math:`L^N` at layers W_1, ..., W_N, as a linear operator.
 
@@ -159,3 +158,6 @@ class NetworkHessian(LinearOperator):
             if last:
                 inner = inner @ layers[j].T + self._inner[j] @ moves[j].T
         return result
+
+
+describe(NetworkHessian, LAYERS)

@@ -13,7 +13,7 @@ from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
@@ -61,7 +61,6 @@ TypeError, ValueError
 """
 
 
-@described(MATRICES, THIN, _LAYERS)
 class Loss(ABC):
     r"""A loss of an m x n matrix, for flows, layers, optimizers and searches: the base class.
 
@@ -348,6 +347,9 @@ class Loss(ABC):
     def _in_principal_axes(self) -> tuple[Loss, Array | None]:
         """Return a loss of W E that costs less, and the orthogonal E, or the loss and None."""
         return self, None
+
+
+describe(Loss, MATRICES, THIN, _LAYERS)
 
 
 class LossSum(Loss):

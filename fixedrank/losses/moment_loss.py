@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array, require_finite
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     LowRank,
@@ -44,7 +44,6 @@ class MomentLoss(QuadraticLoss):
         self.C, self.B, self.squared_norm = C, B, squared_norm
         self.shape = (B.shape[0], B.shape[1])
 
-    @described(THIN)
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
@@ -128,6 +127,9 @@ class MomentLoss(QuadraticLoss):
 
     def _layer_products(self, left: Array, right: Array) -> LayerProducts:
         return _ProductsOfMoments(self, left, right)
+
+
+describe(MomentLoss, THIN)
 
 
 class _RegressionGradient(BlockOperator):

@@ -11,13 +11,12 @@ from numpy.typing import ArrayLike
 
 from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array, real_array, require_finite
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import LowRank, as_direction, dense_matrix
 from fixedrank.geometry.factored.points import FactorDirections, FixedRankPoint, is_triple
 from fixedrank.losses.loss import MATRICES, Loss
 
 
-@described(MATRICES)
 class QuadraticLoss(Loss):
     r"""A loss with the same Hessian at every W, which is a matrix or a point.
 
@@ -206,3 +205,6 @@ class QuadraticLoss(Loss):
             for name, part in zip(("u", "s", "vt"), parts, strict=True):
                 require_finite(name, part)
         return FixedRankPoint(u, s, vt)
+
+
+describe(QuadraticLoss, MATRICES)

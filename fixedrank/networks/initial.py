@@ -10,7 +10,7 @@ import numpy as np
 
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, RankLostError, Seed, integer_sequence, real_array
-from fixedrank._shared_docs import LAYERS, RANDOM, described
+from fixedrank._shared_docs import LAYERS, RANDOM, describe
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.networks.gradients import narrow_partial_products, thin_point
@@ -24,7 +24,6 @@ def _checked_widths(widths: Sequence[int]) -> list[int]:
     return checked
 
 
-@described(RANDOM)
 def balanced_factors(
     point: PointLike,
     widths: Sequence[int],
@@ -87,7 +86,9 @@ def balanced_factors(
     return [(outer * roots) @ inner.T for inner, outer in pairwise(frames)]
 
 
-@described(LAYERS, RANDOM)
+describe(balanced_factors, RANDOM)
+
+
 def random_balanced_factors(widths: Sequence[int], *, rng: Seed = None) -> list[Array]:
     r"""Return the paper's random balanced layers, all of whose nonzero singular values are 1.
 
@@ -122,7 +123,9 @@ def random_balanced_factors(widths: Sequence[int], *, rng: Seed = None) -> list[
     return [outer @ inner.T for inner, outer in pairwise(frames)]
 
 
-@described(LAYERS, RANDOM)
+describe(random_balanced_factors, LAYERS, RANDOM)
+
+
 def gaussian_factors(
     widths: Sequence[int], *, scale: float | Sequence[float] | None = None, rng: Seed = None
 ) -> list[Array]:
@@ -171,6 +174,9 @@ def gaussian_factors(
         deviation * generator.standard_normal((outer, inner))
         for deviation, inner, outer in zip(scales, sizes, sizes[1:], strict=False)
     ]
+
+
+describe(gaussian_factors, LAYERS, RANDOM)
 
 
 def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array, finite_array, positive_integer
-from fixedrank._shared_docs import LAYERS, described
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.geometry.factored.points import is_triple
 from fixedrank.networks.gradients import narrow_partial_products
 
@@ -55,7 +55,6 @@ def checked_layers(factors: Sequence[Any], shape: tuple[int, int] | None) -> lis
     return layers
 
 
-@described(LAYERS)
 def product(factors: LayersLike) -> Array:
     """Return the product W = W_N ... W_1 of the layers, equation (1).
 
@@ -78,7 +77,9 @@ def product(factors: LayersLike) -> Array:
     return left[-1] @ right[-1]
 
 
-@described(LAYERS)
+describe(product, LAYERS)
+
+
 def balancedness(factors: LayersLike) -> float:
     """Return how far the layers are from balanced (Definition 2).
 
@@ -102,6 +103,9 @@ def balancedness(factors: LayersLike) -> float:
         (float(np.linalg.norm(outer.T @ outer - inner @ inner.T)) for inner, outer in pairs),
         default=0.0,
     )
+
+
+describe(balancedness, LAYERS)
 
 
 def layer_widths(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fixedrank import _linear_algebra
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.sums import MatrixSum
 from fixedrank.losses.loss import MATRICES, THIN
@@ -20,7 +20,6 @@ from fixedrank.losses.quadratic import QuadraticLoss
 from fixedrank.recovery.measurements import Measurements
 
 
-@described(MATRICES, THIN)
 class LeastSquares(QuadraticLoss):
     r"""The loss :math:`\frac12 \sum_i (\langle A_i, W \rangle - y_i)^2` of an m x n matrix W.
 
@@ -119,3 +118,6 @@ class LeastSquares(QuadraticLoss):
         measured = self._measurements.of_matrix(matrix)
         require_finite("what is measured of Z", measured)
         return measured
+
+
+describe(LeastSquares, MATRICES, THIN)

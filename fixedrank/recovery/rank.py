@@ -11,7 +11,7 @@ import scipy.linalg
 
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import Array, positive_integer, require_finite
-from fixedrank._shared_docs import POINTS, described
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.geometry.factored.leading import leading_svd
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
@@ -24,7 +24,6 @@ _EPS = float(np.finfo(float).eps)
 _SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
 
 
-@described(POINTS)
 def rank_increase(
     problem: LossLike, point: PointLike, by: int = 1, *, step: float | None = None
 ) -> FixedRankPoint:
@@ -104,6 +103,9 @@ def rank_increase(
             f"{sizes[0]:.3e}, changes the loss from {before!r} to {after!r}"
         )
     return end
+
+
+describe(rank_increase, POINTS)
 
 
 def truncate(point: PointLike, k: int) -> FixedRankPoint:

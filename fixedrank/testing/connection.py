@@ -9,7 +9,7 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import Retraction, require_positive
 from fixedrank.testing.curves import sample
@@ -26,7 +26,6 @@ Christoffel = Callable[[Any, Any, Any], Any]
 _STEPS = 34
 
 
-@described(CHECKS)
 def check_connection(
     manifold: Manifold,
     christoffel: Christoffel | None = None,
@@ -107,6 +106,9 @@ def check_connection(
     for X, a, b in triples:
         _judge_metric(record, space, gamma, curve, (X, a, b), longest_step, rtol)
     return record.finish()
+
+
+describe(check_connection, CHECKS)
 
 
 def _term(

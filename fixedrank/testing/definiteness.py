@@ -8,7 +8,7 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.drawing import Draw
 from fixedrank.testing.operators import Apply, Operator, begin_operator
@@ -25,7 +25,6 @@ _SAFETY = 10.0
 _DEPENDENT = 1e-12
 
 
-@described(CHECKS)
 def check_positive_definite(
     manifold: Manifold,
     operator: Operator,
@@ -91,6 +90,9 @@ def check_positive_definite(
     else:
         _judge_by_trials(record, draw, space, apply, trials)
     return record.finish()
+
+
+describe(check_positive_definite, CHECKS)
 
 
 def _judge_by_trials(

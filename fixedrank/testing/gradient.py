@@ -7,7 +7,7 @@ from typing import Any
 import pymanopt
 
 from fixedrank._checks import Seed
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.coordinates import coordinates_of
 from fixedrank.testing.costs import Retraction, along, begin, gradient_at
@@ -21,7 +21,6 @@ from fixedrank.testing.taylor import judge_model
 _STEPS = 36
 
 
-@described(CHECKS)
 def check_gradient(
     problem: pymanopt.Problem,
     *,
@@ -76,6 +75,9 @@ def check_gradient(
     samples = along(record, problem, space, Z, curve, longest_step, _STEPS)
     judge_first_order(record, space, gradient, Z, samples, rtol)
     return record.finish()
+
+
+describe(check_gradient, CHECKS)
 
 
 def default_retraction(space: TangentSpace, Z: Any) -> Retraction:

@@ -7,7 +7,7 @@ from typing import Any
 import pymanopt
 
 from fixedrank._checks import Seed
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import Retraction, along, begin, gradient_at
 from fixedrank.testing.gradient import default_retraction, judge_first_order
@@ -23,7 +23,6 @@ _STEPS = 36
 _CRITICAL = 1e-9
 
 
-@described(CHECKS)
 def check_hessian(
     problem: pymanopt.Problem,
     *,
@@ -105,6 +104,9 @@ def check_hessian(
         known=second_order or space.norm(gradient) <= _CRITICAL * size,
     )
     return record.finish()
+
+
+describe(check_hessian, CHECKS)
 
 
 def _best_curve(record: Record, space: TangentSpace, Z: Any) -> tuple[Retraction, bool]:

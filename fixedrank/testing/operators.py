@@ -8,7 +8,7 @@ from typing import Any
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Seed, positive_integer
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import require_positive
 from fixedrank.testing.drawing import Draw
@@ -25,7 +25,6 @@ Operator = Callable[[Any, Any], Any]
 Apply = Callable[[Any], Any]
 
 
-@described(CHECKS)
 def check_self_adjoint(
     manifold: Manifold,
     operator: Operator,
@@ -86,6 +85,9 @@ def check_self_adjoint(
     judge_linear(record, space, "A", apply, pairs, rtol)
     judge_self_adjoint(record, space, "A", apply, pairs, rtol)
     return record.finish()
+
+
+describe(check_self_adjoint, CHECKS)
 
 
 def begin_operator(

@@ -8,7 +8,7 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.testing.acceleration import judge_second_order
 from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.charts import Chart, chart_at
@@ -29,7 +29,6 @@ _STEPS = 36
 _START = 1e4 * float(np.finfo(float).eps)
 
 
-@described(CHECKS)
 def check_retraction(
     manifold: Manifold,
     *,
@@ -108,6 +107,9 @@ def check_retraction(
     if _judge_velocity(record, samples, chart, rtol) and order == 2:
         judge_second_order(record, space, Z, chart, move, samples, rtol)
     return record.finish()
+
+
+describe(check_retraction, CHECKS)
 
 
 def _judge_start(record: Record, start: Array, chart: Chart) -> None:

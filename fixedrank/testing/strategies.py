@@ -11,7 +11,7 @@ import numpy as np
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._optional import import_extra
-from fixedrank._shared_docs import POINTS, described
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry import (
     FixedRank,
     FixedRankPoint,
@@ -129,7 +129,6 @@ def points(
     return fixed_rank_points((manifold.m, manifold.n, manifold.k), low, high)
 
 
-@described(POINTS)
 def tangent_vectors(
     manifold: FixedRank, point: PointLike, *, low: float = 1e-6, high: float = 1e6
 ) -> SearchStrategy[FixedRankTangentVector]:
@@ -171,6 +170,9 @@ def tangent_vectors(
     _require_manifold(manifold)
     _require_bounds(low, high)
     return fixed_rank_tangent_vectors(manifold.check_point(point), low, high)
+
+
+describe(tangent_vectors, POINTS)
 
 
 def _require_manifold(manifold: Any) -> None:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fixedrank._checks import Array, real_depth
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.connection import Bend
@@ -36,7 +36,6 @@ _STEP, _DIGITS = 0.4, 40.0
 _KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
 
 
-@described(METRICS)
 class DepthMetric(SpectralMetric):
     r"""The metric g_W of depth N, for any real N >= 1, or the limit of N g_W at infinite depth.
 
@@ -177,6 +176,9 @@ class DepthMetric(SpectralMetric):
     def typical_dist(self, k: int) -> float:
         """Return sqrt(N k)."""
         return math.sqrt(k * self.depth)
+
+
+describe(DepthMetric, METRICS)
 
 
 class EmbeddedMetric(DepthMetric):

@@ -8,7 +8,7 @@ import numpy as np
 
 from fixedrank._aliases import PointLike, TangentLike
 from fixedrank._checks import Array
-from fixedrank._shared_docs import POINTS, described
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.points import checked_point, checked_tangent
 from fixedrank.geometry.factored.units import power, restored_number, unit_point, unit_vector
 from fixedrank.geometry.metric.depth import known_depth
@@ -17,7 +17,6 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 _BLOCK = 1 << 20
 
 
-@described(POINTS)
 def integral_inner_product(
     point: PointLike,
     Z1: TangentLike,
@@ -126,6 +125,9 @@ def integral_inner_product(
     factor, shift = power(of_point, -2, 2, number)
     value *= factor * math.sin(math.pi * min(1 / number, 1 - 1 / number)) / math.pi
     return restored_number("the inner product", value, shift + of_a + of_b)
+
+
+describe(integral_inner_product, POINTS)
 
 
 def _trapezoid(

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._checks import Array, real_array
-from fixedrank._shared_docs import POINTS, described
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import (
     FactorDirections,
@@ -54,7 +54,6 @@ def _product(vector: FixedRankTangentVector, of_point: Tables) -> FixedRankTange
     return FixedRankTangentVector(vector.Up * left, vector.M * tangential, vector.Vp * right)
 
 
-@described(POINTS)
 class DepthOperator:
     r"""The operator A_{W,N} on the tangent space of M_k at W.
 
@@ -268,3 +267,6 @@ class DepthOperator:
             return checked_tangent(self.point, value)
         vector = tangent.project(self.point, value)
         return checked_tangent(self.point, vector, "the projection of Z")
+
+
+describe(DepthOperator, POINTS)

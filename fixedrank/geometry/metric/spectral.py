@@ -19,7 +19,7 @@ import numpy as np
 from scipy.integrate import quad
 
 from fixedrank._checks import Array
-from fixedrank._shared_docs import described
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tall import divided_product
@@ -67,7 +67,6 @@ up_gram, vp_gram : ndarray, shape (k, k)
 """
 
 
-@described(METRICS)
 class SpectralMetric(abc.ABC):
     r"""A Riemannian metric on M_k, given by a function f through its divided differences.
 
@@ -292,3 +291,6 @@ class SpectralMetric(abc.ABC):
     ) -> Bend:
         """Return what the Hessian has beyond that of the embedded metric."""
         return connection.bend(s, w, xm, zm, up_gram, vp_gram)
+
+
+describe(SpectralMetric, METRICS)
