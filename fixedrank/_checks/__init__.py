@@ -13,6 +13,7 @@ from fixedrank._checks.numbers import (
     integer_sequence,
     positive_integer,
     real_depth,
+    sizes_and_rank,
 )
 from fixedrank._checks.rank import (
     RankLostError,
@@ -30,4 +31,5 @@ __all__ = [
     "real_depth",
     "refuse_masked",
     "require_finite",
+    "sizes_and_rank",
 ]

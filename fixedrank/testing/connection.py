@@ -9,6 +9,8 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import Retraction, require_positive
 from fixedrank.testing.curves import sample
 from fixedrank.testing.derivatives import derivative
@@ -51,12 +53,8 @@ def check_connection(
         ``christoffel(point, a, b)`` returns a tangent vector; by default
         ``manifold.christoffel``, and zero where there is none, which is right for submanifolds
         with the metric of the space around them.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
     trials : int
         How many triples X, a, b to draw.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     longest_step : float
         Length, in the metric, of the longest step of the differences; each of the others is half
         the one before.
@@ -104,6 +102,9 @@ def check_connection(
     for X, a, b in triples:
         _judge_metric(record, space, gamma, curve, (X, a, b), longest_step, rtol)
     return record.finish()
+
+
+describe(check_connection, CHECKS)
 
 
 def christoffel_term(

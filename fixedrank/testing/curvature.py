@@ -9,6 +9,8 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import require_positive
 from fixedrank.testing.curves import reach
 from fixedrank.testing.derivatives import Derivative, derivative_with_few_steps
@@ -49,12 +51,8 @@ def check_curvature(
     sectional_curvature : callable, optional
         ``sectional_curvature(point, a, b)`` returns the curvature of the plane of two tangent
         vectors; by default ``manifold.sectional_curvature``.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
     trials : int
         How many planes to draw.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     longest_step : float
         Length, in the metric, of the longest geodesics; each of the others is half the one before.
         Where the manifold ends earlier, they begin with half of it, and so on. Distances must be
@@ -107,6 +105,9 @@ def check_curvature(
         negligible = _judge_value(record, space, plane, K, longest_step, rtol)
         _judge_plane(record, space, curvature, plane, K, rtol * (abs(K) + negligible))
     return record.finish()
+
+
+describe(check_curvature, CHECKS)
 
 
 def _orthonormal(space: TangentSpace, a: Any, b: Any) -> tuple[Any, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.connection import Christoffel, christoffel_term
 from fixedrank.testing.coordinates import coordinates_of
 from fixedrank.testing.costs import require_positive
@@ -59,11 +61,9 @@ def check_parallel_transport(
         ``christoffel(point, a, b)``, by default ``manifold.christoffel``, and zero where there
         is none.
     point : point of the manifold, optional
-        Where to start; by default a random point.
+        Where the ways start; by default a random point.
     trials : int
         How many triples X, a, b to draw.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     longest_step : float
         Length, in the metric, of the longest way; each of the others is half the one before.
         Where the manifold ends earlier, it begins with half of it, and so on.
@@ -120,6 +120,9 @@ def check_parallel_transport(
         _judge_isometry(record, way, whole, a, b, rtol)
         _judge_halves(record, way, whole, a, rtol)
     return record.finish()
+
+
+describe(check_parallel_transport, CHECKS)
 
 
 class _Way:
