@@ -24,8 +24,9 @@ from fixedrank.ensembles.records import (
     failed_run,
 )
 from fixedrank.flows.trajectory import product_factors
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
-from fixedrank.landscape.classification import classify, nearest_critical_point, svd_point
+from fixedrank.landscape.classification import classify, nearest_critical_point
 from fixedrank.losses.adapted import as_loss
 
 # How close a singular value is to zero, and W to a critical point, for the record.

@@ -25,16 +25,14 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank._linear_algebra import tall_qr
 from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
 from fixedrank.flows.trajectory import RankChange
-from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
+from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract
-from fixedrank.geometry.factored.tall import dot
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
@@ -129,11 +127,8 @@ class RiemannianSystem:
     def point(self, state: Array) -> FixedRankPoint:
         """Return the state as a point, orthonormal to round-off."""
         u, core, v = self.split(state)
-        q_left, r_left = tall_qr(u)
-        q_right, r_right = tall_qr(v)
-        left, s, right = graded_svd(r_left @ core @ r_right.T)
-        s = np.zeros(self.k) if self.zero else s * self.unit
-        return FixedRankPoint(dot(q_left, left), s, dot(right, q_right.T))
+        point = point_of(u, core, v, graded_svd)
+        return point._replace(s=np.zeros(self.k) if self.zero else point.s * self.unit)
 
     # The flow
 

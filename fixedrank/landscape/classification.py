@@ -10,6 +10,7 @@ import scipy.linalg
 
 from fixedrank._checks import Array, real_array
 from fixedrank.geometry.factored.ambient import dense_matrix
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.gradients import gradient_norm
@@ -164,11 +165,6 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
         order = np.argsort(-s, kind="stable")
         return FixedRankPoint(u[:, order], s[order], vt[order])
     return svd_point(dense_matrix("the matrix", point, problem.shape, "(d_y, d_x)"))
-
-
-def svd_point(matrix: Array) -> FixedRankPoint:
-    """Return a matrix as (u, s, vt), whose singular values may vanish."""
-    return FixedRankPoint(*scipy.linalg.svd(matrix, full_matrices=False))
 
 
 def nearest_critical_point(problem: LinearRegression, matrix: Array, k: int) -> CriticalPoint:

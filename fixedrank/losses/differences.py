@@ -17,6 +17,7 @@ from fixedrank.geometry.factored.ambient import (
     dense_matrix,
     to_array,
 )
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, as_point, is_triple
 from fixedrank.geometry.factored.tall import dot
 from fixedrank.losses.combinations import combined_matrix
@@ -58,7 +59,7 @@ def hessian_by_differences(
     reach = _STEP * (of_place or of_direction)
 
     def gradient_at(step: float) -> Any:
-        a, sizes, b = np.linalg.svd(core + step * along, full_matrices=False)
+        a, sizes, b = svd_point(core + step * along)
         if frames is not None:
             a, b = dot(frames[0], a), dot(b, frames[1].T)
         point = FixedRankPoint(a, sizes, b)
@@ -77,7 +78,7 @@ def _triple(W: Any, shape: tuple[int, int] | None) -> FixedRankPoint:
         require_finite("vt", point.vt)
         return point
     matrix = dense_matrix("W", W, shape or np.shape(W), "(m, n)")
-    return FixedRankPoint(*np.linalg.svd(matrix, full_matrices=False))
+    return svd_point(matrix)
 
 
 def _in_units(name: str, array: Array) -> tuple[Array, float]:

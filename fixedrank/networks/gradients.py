@@ -7,39 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank._linear_algebra import cholesky, tall_qr, triangular_inverse
-from fixedrank.geometry.factored.points import FixedRankPoint
-from fixedrank.geometry.factored.tall import dot
 
-# Within this of 1, the diagonal of a triangle tells that columns are far from dependent.
-_NEAR = 0.5
 # (left, core, right) -> (G right, G^T left), at W = left core right^T.
 ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
-
-
-def thin_point(left: Array, core: Array | None, right: Array) -> FixedRankPoint:
-    """Return left core right^T as a tuple (u, s, vt); singular values may vanish.
-
-    The factors need not be orthonormal, as those of a flow are not inside of its steps.
-    """
-    if core is None:
-        left, first = tall_qr(left)
-        right, second = tall_qr(right)
-        core = first @ second.T
-    else:
-        left, first = _nearly_orthonormal_qr(left)
-        right, second = _nearly_orthonormal_qr(right)
-        core = first.dot(core).dot(second.T)
-    u, s, vt = np.linalg.svd(core, full_matrices=False)
-    return FixedRankPoint(dot(left, u), s, dot(vt, right.T))
-
-
-def _nearly_orthonormal_qr(block: Array) -> tuple[Array, Array]:
-    """Return Q R by Cholesky's factorisation if the columns are nearly orthonormal, or by QR."""
-    triangle = cholesky(dot(block.T, block))
-    if triangle is None or np.abs(triangle.diagonal() - 1).max() > _NEAR:
-        return tall_qr(block)
-    return dot(block, triangular_inverse(triangle)), triangle
 
 
 def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], list[Array]]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, RankLostError, Seed, integer_sequence, real_array
-from fixedrank.geometry.factored.orthonormal import orthonormal_columns
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
-from fixedrank.networks.gradients import narrow_partial_products, thin_point
+from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import checked_factors
 
 
@@ -205,7 +205,7 @@ def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:
             frame = orthonormal_columns(layer @ frame)
         return FixedRankPoint(frame, roots[:k] ** len(layers), vt)
     _, left, right = narrow_partial_products(layers)
-    u, s, vt = thin_point(left[-1], None, right[-1].T)
+    u, s, vt = point_of(left[-1], None, right[-1].T)
     k = _numerical_rank(s, max(u.shape[0], vt.shape[1]))
     return FixedRankPoint(u[:, :k], s[:k], vt[:k])
 

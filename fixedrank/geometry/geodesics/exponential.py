@@ -25,7 +25,7 @@ from scipy.integrate import solve_ivp
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
 from fixedrank.geometry.factored.binary import scaled_vector, unscaled_vector
-from fixedrank.geometry.factored.orthonormal import small_svd
+from fixedrank.geometry.factored.orthonormal import point_of, small_svd
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import retangentialise, transport
 from fixedrank.geometry.geodesics import cones, rank_one
@@ -271,12 +271,10 @@ def _turns(s: Array, middle: Array) -> tuple[Array, Array]:
 def _factored(parts: list[Array], size: float, units: list[float]) -> tuple[Any, ...]:
     """Return the point and the vectors in the frame of the singular value decomposition."""
     u, core, v, *rest = parts
-    q_left, r_left = np.linalg.qr(u)
-    q_right, r_right = np.linalg.qr(v)
-    p, s, qt = small_svd(r_left @ core @ r_right.T)
-    point = FixedRankPoint(q_left @ p, s * size, (q_right @ qt.T).T)
+    point = point_of(u, core, v, small_svd)
+    point = point._replace(s=point.s * size)
     # Rotations from the frames U, V that the vectors refer to, orthonormal to the tolerance.
-    left, right = r_left.T @ p, r_right.T @ qt.T
+    left, right = u.T @ point.u, v.T @ point.vt.T
     vectors = []
     for i, unit in enumerate(units):
         up, middle, vp = (part * unit for part in rest[3 * i : 3 * i + 3])
