@@ -14,9 +14,7 @@ from fixedrank._checks.numbers import (
     positive_integer,
     real_depth,
 )
-from fixedrank._checks.rank import (
-    RankLostError,
-)
+from fixedrank._checks.rank import RankLostError, numerical_rank, round_off
 
 __all__ = [
     "Array",
@@ -25,9 +23,11 @@ __all__ = [
     "finite_array",
     "integer_sequence",
     "number_of_axes",
+    "numerical_rank",
     "positive_integer",
     "real_array",
     "real_depth",
     "refuse_masked",
     "require_finite",
+    "round_off",
 ]

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array
+from fixedrank._checks import Array, round_off
 from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
@@ -37,9 +37,8 @@ from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
 
-_EPS = float(np.finfo(float).eps)
 # Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
-_NOISE = 1e3 * _EPS
+_NOISE = 1e3 * float(np.finfo(float).eps)
 # A cosine of left and right singular vectors of a core at which another frame is due.
 _APART = 0.5
 # A largest singular value that has grown so far asks for another unit.
@@ -213,7 +212,7 @@ class RiemannianSystem:
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
         agreement, meeting = float(np.linalg.slogdet(core)[0]), None
-        floor = max(self.shape) * _EPS
+        floor = round_off(max(self.shape), 1.0)
         if self.approach.possible:
             agreement = _agreement(left, right)
             floor = max(floor, _NOISE ** (1 / self.approach.power))

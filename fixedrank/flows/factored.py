@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array
+from fixedrank._checks import Array, round_off
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank.flows.first_step import reach_of_zero
@@ -227,7 +227,7 @@ def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool
     so by two numbers that tend to zero together and whose difference errors make grow.
     """
     values = np.array([point.s for point in points])
-    small = values <= max(shape) * np.finfo(float).eps * values[:, :1]
+    small = values <= round_off(max(shape), 1.0) * values[:, :1]
     lost = (small & ~small[0]).any(axis=1)
     if lost.any():
         return (

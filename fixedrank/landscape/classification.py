@@ -130,6 +130,7 @@ def classify(
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
     u, s, vt = _factored(problem, point)
     tolerance = rtol * max(float(s.max(initial=0.0)), solution_norm(problem))
+    # Not the numerical rank: a flow at rest is as near to its limit as it was asked to be.
     rank = int((s > tolerance).sum())
     metric.check_sizes(*problem.shape, max(rank, 1))
     kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fixedrank._checks import Array, RankLostError, require_finite
+from fixedrank._checks import Array, RankLostError, require_finite, round_off
 from fixedrank.geometry.factored.ambient import LowRank, as_ambient
 from fixedrank.geometry.factored.leading import leading_svd
 from fixedrank.geometry.factored.orthonormal import joint_basis, point_of, small_svd, svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, is_factor_derivative
 from fixedrank.geometry.factored.units import exponent_of, moderate, restored_values, shifted
-
-_EPS = float(np.finfo(float).eps)
 
 
 def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
@@ -69,6 +67,6 @@ def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
 
 def require_rank(values: Array, k: int, message: str) -> None:
     """Raise a RankLostError if the k-th of the descending singular values is round-off."""
-    tolerance = values.size * _EPS * float(values[0])
+    tolerance = round_off(values.size, float(values[0]))
     if not values[k - 1] > tolerance:
         raise RankLostError(message.format(k=k), np.array(values[:k]), tolerance)
