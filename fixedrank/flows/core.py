@@ -25,6 +25,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array, round_off
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
@@ -112,7 +113,7 @@ class RiemannianSystem:
         self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         group = np.concatenate(([0], np.cumsum(parts)))
         self.together = np.equal.outer(group, group)
-        return np.concatenate((u.ravel(), v.ravel(), core.ravel()))
+        return joined((u, v, core))
 
     def split(self, state: Array) -> tuple[Array, Array, Array]:
         """Return views U, S / unit, V of a state."""
@@ -301,10 +302,10 @@ class RiemannianSystem:
         """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
         point = self.point(state)
         (m, n), k = self.shape, self.k
-        up, core, vp = np.split(-displacement, (m * k, m * k + k * k))
-        parts = (up.reshape(m, k), core.reshape(k, k), vp.reshape(n, k))
+        shapes = ((m, k), (k, k), (n, k))
+        parts = split(-displacement, shapes, bounds_of(shapes))
         u, s, vt = retract(point, FixedRankTangentVector(*parts))
-        return np.concatenate((u.ravel(), vt.T.ravel(), np.diag(s / self.unit).ravel()))
+        return joined((u, vt.T, np.diag(s / self.unit)))
 
     def record(self, state: Array) -> FixedRankPoint:
         """Return the point that is kept at an output time."""

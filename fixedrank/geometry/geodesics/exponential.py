@@ -24,6 +24,7 @@ from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank.geometry.factored.binary import scaled_vector, unscaled_vector
 from fixedrank.geometry.factored.orthonormal import point_of, small_svd
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
@@ -152,18 +153,16 @@ def follow(
         blocks += [part / unit for part in vector]
         scales += [max(length / unit, np.finfo(float).tiny)] * 3
     shapes = [block.shape for block in blocks]
-    cuts = np.cumsum([0] + [block.size for block in blocks])
-    atol = np.concatenate(
-        [np.full(block.size, _SAFETY * rtol * c) for block, c in zip(blocks, scales, strict=True)]
-    )
+    bounds = bounds_of(shapes)
+    atol = _SAFETY * rtol * np.repeat(scales, np.diff(bounds))
 
-    def split(y: Array) -> list[Array]:
-        return [y[a:b].reshape(c) for a, b, c in zip(cuts, cuts[1:], shapes, strict=False)]
+    def parts_of(y: Array) -> list[Array]:
+        return split(y, shapes, bounds)
 
     evaluations = itertools.count(1)
 
     def rate(time: float, y: Array) -> Array:
-        result = np.concatenate([part.ravel() for part in _rates(split(y), metric)])
+        result = joined(_rates(parts_of(y), metric))
         # A first step that is not a number would never be found too long.
         if next(evaluations) > _EVALUATIONS or (time == 0 and not np.isfinite(result).all()):
             raise TooManyStepsError(
@@ -175,13 +174,13 @@ def follow(
         return result
 
     def margin(_: float, y: Array) -> float:
-        core = split(y)[1]
+        core = parts_of(y)[1]
         s = small_svd(core)[1]
         return float(np.linalg.slogdet(core)[0] * s[-1] / s[0] - _ROUND_OFF)
 
     def turn(_: float, y: Array) -> float:
         """The rate of the smallest singular value."""
-        state = split(y)
+        state = parts_of(y)
         left, right = small_svd(state[1])[::2]
         return float(left[:, -1] @ state[4] @ right[-1])
 
@@ -191,7 +190,7 @@ def follow(
         solution = solve_ivp(
             rate,
             (0.0, 1.0),
-            np.concatenate([block.ravel() for block in blocks]),
+            joined(blocks),
             method="DOP853",
             rtol=_SAFETY * rtol,
             atol=atol,
@@ -202,14 +201,14 @@ def follow(
     ends += [
         (time, state)
         for time, state in zip(solution.t_events[1], solution.y_events[1], strict=True)
-        if small_svd(split(state)[1])[1][-1] <= _TOUCH * largest / size
+        if small_svd(parts_of(state)[1])[1][-1] <= _TOUCH * largest / size
     ]
     if ends:
         time, state = min(ends, key=lambda end: float(end[0]))
-        s = small_svd(split(state)[1])[1] * size
+        s = small_svd(parts_of(state)[1])[1] * size
         time, unit = seen(float(time))
         raise cones.rank_lost(time, s * unit, _TOUCH * largest * unit)
-    parts = split(solution.y[:, -1])
+    parts = parts_of(solution.y[:, -1])
     return _factored(parts, size, units)
 
 
