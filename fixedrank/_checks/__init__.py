@@ -14,7 +14,11 @@ from fixedrank._checks.numbers import (
     positive_integer,
     real_depth,
 )
-from fixedrank._checks.rank import RankLostError, numerical_rank, round_off
+from fixedrank._checks.rank import (
+    RankLostError,
+    numerical_rank,
+    round_off,
+)
 
 __all__ = [
     "Array",

@@ -25,13 +25,14 @@ from scipy.integrate import solve_ivp
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
 from fixedrank._packing import bounds_of, joined, split
-from fixedrank.geometry.factored.binary import scaled_vector, unscaled_vector
 from fixedrank.geometry.factored.orthonormal import point_of, small_svd
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import retangentialise, transport
+from fixedrank.geometry.factored.units import restored, unit_vector
 from fixedrank.geometry.geodesics import cones, rank_one
 from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import point_in_unit
 
 # Singular values below this times the largest are round-off: there the manifold ends.
 _ROUND_OFF = 1e-14
@@ -80,8 +81,8 @@ def exponential(
     cone = rank_one.Cone.of(metric) if point.s.size == 1 else None
     if cone is not None:
         return rank_one.exponential(point, vector, cone)
-    start, exponent = cones.in_own_unit(point, metric)
-    direction, size = unscaled_vector(vector)
+    start, exponent = point_in_unit(point, metric)
+    direction, size = unit_vector(vector)
     line = _line(start, direction, size - exponent, metric)
     frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
     chord = frame.vector(line.chord(start.s, direction))
@@ -98,9 +99,9 @@ def parallel_transport(
     rtol: float,
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
-    start, exponent = cones.in_own_unit(point, metric)
-    direct, size = unscaled_vector(direction)
-    carried, unit = unscaled_vector(vector)
+    start, exponent = point_in_unit(point, metric)
+    direct, size = unit_vector(direction)
+    carried, unit = unit_vector(vector)
     line = _line(start, direct, size - exponent, metric)
     frame = Frame([start.u, direct.Up, carried.Up], [start.vt.T, direct.Vp, carried.Vp])
     chord = frame.vector(line.chord(start.s, direct))
@@ -111,7 +112,8 @@ def parallel_transport(
     factors = exponential(point, direction, metric, rtol)
     result = transport(frame.lift_point(end), factors, frame.lift_vector(moved))
     # Along the ray to the end of the geodesic lengths stay the same.
-    return scaled_vector(result, line.dilation(lost=1).shifted(unit))
+    factor, exponent = line.dilation(lost=1).shifted(unit)
+    return restored("the transported vector", result, exponent, factor, may_vanish=True)
 
 
 def _line(
