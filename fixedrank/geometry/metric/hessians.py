@@ -75,7 +75,7 @@ def from_ambient(
     known = as_ambient(gradient, (u.shape[0], vt.shape[1]))
     if isinstance(known, LowRank):
         # G V and G^T U are never formed: with G = L R^T all is L or R times thin matrices.
-        first_left, first_right = known.left, known.thin_right()
+        first_left, first_right = known.pair()
         left_u, left_up = dot(first_left.T, u), dot(first_left.T, vector.Up)
         right_v, right_vp = dot(first_right.T, vt.T), dot(first_right.T, vector.Vp)
         g_core, along, across = left_u.T @ right_v, left_up.T @ right_v, left_u.T @ right_vp
