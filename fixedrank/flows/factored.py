@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
-from fixedrank.networks.gradients import network_gradient
+from fixedrank.networks.gradients import network_gradient, norm_of
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -196,7 +195,9 @@ def factored_flow(
         progress=progress,
         options=options,
     )
-    gradient_norms = each_once(partial(_gradient_norm, system), run.records)
+    gradient_norms = each_once(
+        lambda factors: norm_of(network_gradient(system.products, factors)), run.records
+    )
     records = run.records
     if axes is not None:
         later = each_once(lambda factors: [factors[0] @ axes.T, *factors[1:]], records[1:])
@@ -213,11 +214,6 @@ def factored_flow(
         steps=run.steps,
         factors=records,
     )
-
-
-def _gradient_norm(system: _Layers, factors: Sequence[Array]) -> float:
-    gradient = network_gradient(system.products, factors)
-    return float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
 
 
 def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool) -> str:

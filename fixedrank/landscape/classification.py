@@ -15,7 +15,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, di
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.landscape.critical_points import CriticalPoint, critical_point
+from fixedrank.landscape.critical_points import CriticalPoint, critical_point, least_loss
 from fixedrank.losses.regression import LinearRegression, require_data
 
 NOT_CRITICAL = "not a critical point"
@@ -138,7 +138,7 @@ def classify(
     nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
     away = distance((u, s, vt), nearest.point)
     loss = problem.loss((u, s, vt))
-    best = (problem.residual**2 + float((problem.svd[1][rank:] ** 2).sum())) / 2
+    best = least_loss(problem, rank)
     critical = rank <= problem.rank and away <= tolerance
     kind = nearest.kind if critical else NOT_CRITICAL
     return Classification(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,13 +13,18 @@ from fixedrank._checks import Array
 ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
 
 
+def widths_of(layers: Sequence[Array]) -> list[int]:
+    """Return the widths [d_0, ..., d_N]."""
+    return [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+
+
 def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], list[Array]]:
     """Split W = W_N ... W_1 at its narrowest width d_c.
 
     Returns c, the products P_j = W_j ... W_{c+1} for j = c, ..., N (P_c is the identity) and
     R_j = W_c ... W_{j+1} for j = c, ..., 0 (R_c is the identity), so that W = P_N R_0.
     """
-    widths = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+    widths = widths_of(layers)
     cut = int(np.argmin(widths))
     left, right = [np.eye(widths[cut])], [np.eye(widths[cut])]
     for layer in layers[cut:]:
@@ -26,6 +32,11 @@ def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], 
     for layer in reversed(layers[:cut]):
         right.append(layer if len(right) == 1 else right[-1].dot(layer))
     return cut, left, right
+
+
+def norm_of(gradient: Sequence[Array]) -> float:
+    """Return the length of a gradient in the space of layers."""
+    return math.sqrt(sum(float(np.vdot(part, part)) for part in gradient))
 
 
 def network_gradient(products: ThinGradient, layers: Sequence[Array]) -> list[Array]:
