@@ -189,8 +189,9 @@ def point_of(
 def _nearly_orthonormal_qr(block: Array) -> tuple[Array, Array]:
     """Return Q R by Cholesky's factorisation if the columns are nearly orthonormal, or by QR."""
     gram = dot(block.T, block)
-    triangle = _linear_algebra.cholesky(gram)
-    gram.flat[:: len(gram) + 1] -= 1
-    if triangle is None or not np.vdot(gram, gram) < _NEAR**2:
+    # The squared distance from the identity, whose round-off is far below.
+    distance = float(np.vdot(gram, gram)) - 2 * float(gram.trace()) + len(gram)
+    triangle = _linear_algebra.cholesky(gram) if distance < _NEAR**2 else None
+    if triangle is None:
         return _linear_algebra.tall_qr(block)
     return dot(block, _linear_algebra.triangular_inverse(triangle)), triangle
