@@ -23,7 +23,7 @@ def first_step(
     velocity: Callable[[float, Array], Array],
     state: Array,
     slope: Array,
-    tolerances: tuple[float, Any],
+    tolerances: tuple[Any, Any],
     order: int,
     left: float,
 ) -> float:
@@ -35,7 +35,7 @@ def first_step(
         The right-hand side, of the time since the start and the state.
     state, slope : ndarray, shape (size,)
         The state and the velocity there.
-    tolerances : tuple (float, float or ndarray)
+    tolerances : tuple (float or ndarray, float or ndarray)
         The relative and the absolute tolerances, positive.
     order : int
         The order p of the error estimate.
