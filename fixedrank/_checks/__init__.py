@@ -17,6 +17,8 @@ from fixedrank._checks.numbers import (
 )
 from fixedrank._checks.rank import (
     RankLostError,
+    numerical_rank,
+    round_off,
 )
 
 __all__ = [
@@ -26,10 +28,12 @@ __all__ = [
     "finite_array",
     "integer_sequence",
     "number_of_axes",
+    "numerical_rank",
     "positive_integer",
     "real_array",
     "real_depth",
     "refuse_masked",
     "require_finite",
+    "round_off",
     "sizes_and_rank",
 ]

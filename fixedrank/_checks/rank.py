@@ -1,10 +1,30 @@
-"""The error of a matrix whose rank is too low."""
+"""The numerical rank, and the error of a matrix whose rank is too low."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fixedrank._checks.arrays import Array
+
+_EPS = float(np.finfo(float).eps)
+
+
+def round_off(size: int, largest: float) -> float:
+    """Return up to what singular values of a matrix with this norm count as zero.
+
+    Sums of `size` terms, its rows or columns, are rounded in each of them: by so much a
+    decomposition moves all singular values alike, as numpy.linalg.matrix_rank assumes too.
+    """
+    return size * _EPS * largest
+
+
+def numerical_rank(values: Array, size: int, largest: float | None = None) -> tuple[int, float]:
+    """Return how many of the descending singular values exceed round-off, and round-off.
+
+    It is that of the largest one, unless they are those of a part of a larger matrix.
+    """
+    tolerance = round_off(size, float(values[0]) if largest is None else largest)
+    return int((values > tolerance).sum()), tolerance
 
 
 class RankLostError(ValueError):

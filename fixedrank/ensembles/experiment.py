@@ -19,6 +19,7 @@ from fixedrank.ensembles.starts import BalancedStart, GaussianStart
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.losses.regression import LinearRegression, require_data
+from fixedrank.networks.gradients import widths_of
 from fixedrank.networks.layers import checked_layers
 
 Initialisation = Callable[[list[int], np.random.Generator], LayersLike]
@@ -219,7 +220,7 @@ class Experiment:
         widths = self.run_widths if reduced else self.widths
         layers = self.beginning(list(widths), np.random.default_rng(seed))
         layers = checked_layers(layers, (widths[-1], widths[0]))
-        found = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+        found = widths_of(layers)
         if found != list(widths):
             raise ValueError(f"the initialisation returned widths {found}, not {list(widths)}")
         return layers

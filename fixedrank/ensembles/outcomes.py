@@ -24,9 +24,11 @@ from fixedrank.ensembles.records import (
     failed_run,
 )
 from fixedrank.flows.trajectory import product_factors
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
-from fixedrank.landscape.classification import classify, nearest_critical_point, svd_point
+from fixedrank.landscape.classification import classify, nearest_critical_point
 from fixedrank.losses.adapted import as_loss
+from fixedrank.networks.gradients import widths_of
 
 # How close a singular value is to zero, and W to a critical point, for the record.
 _NEAR = 1e-2
@@ -78,8 +80,7 @@ class CriticalValues(Outcome):
     ) -> dict[int, RunRecord]:
         """Return the records of runs, integrated at once."""
         certificate, layers = self.certificate, list(starts.values())
-        widths = [layers[0][0].shape[1], *(layer.shape[0] for layer in layers[0])]
-        networks = StackedNetworks(problem, widths)
+        networks = StackedNetworks(problem, widths_of(layers[0]))
         unreached, close = certificate.unreached, self.tolerance * certificate.scale
         state = networks.state(layers)
 

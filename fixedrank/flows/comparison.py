@@ -21,7 +21,7 @@ from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.geometry.factored.points import distance
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.initial import product_point
-from fixedrank.networks.layers import BALANCED, balancedness
+from fixedrank.networks.layers import BALANCED, balancedness, relative_imbalance
 from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
@@ -205,13 +205,12 @@ def compare_flows(
     """
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
-    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
-    measured = balancedness(layers)
-    imbalance = measured / largest**2 if largest > 0 else 0.0
+    imbalance = relative_imbalance(layers)
     balanced = imbalance <= BALANCED
     if not balanced and not allow_unbalanced:
         raise ValueError(
-            f"the layers are not balanced: max_j |W_(j+1)^T W_(j+1) - W_j W_j^T| = {measured:.3e}, "
+            f"the layers are not balanced: max_j |W_(j+1)^T W_(j+1) - W_j W_j^T| = "
+            f"{balancedness(layers):.3e}, "
             f"{imbalance:.3e} relative to the largest layer (tolerance {BALANCED:.0e}); then the "
             "product does not follow flow (9). Start from balanced_factors or "
             "random_balanced_factors, or pass allow_unbalanced=True to see how far the two drift"

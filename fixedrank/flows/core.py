@@ -24,24 +24,22 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array
-from fixedrank._linear_algebra import tall_qr
+from fixedrank._checks import Array, round_off
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
 from fixedrank.flows.trajectory import RankChange
-from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
+from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract
-from fixedrank.geometry.factored.tall import dot
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
 
-_EPS = float(np.finfo(float).eps)
 # Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
-_NOISE = 1e3 * _EPS
+_NOISE = 1e3 * float(np.finfo(float).eps)
 # A cosine of left and right singular vectors of a core at which another frame is due.
 _APART = 0.5
 # A largest singular value that has grown so far asks for another unit.
@@ -115,7 +113,7 @@ class RiemannianSystem:
         self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         group = np.concatenate(([0], np.cumsum(parts)))
         self.together = np.equal.outer(group, group)
-        return np.concatenate((u.ravel(), v.ravel(), core.ravel()))
+        return joined((u, v, core))
 
     def split(self, state: Array) -> tuple[Array, Array, Array]:
         """Return views U, S / unit, V of a state."""
@@ -129,11 +127,8 @@ class RiemannianSystem:
     def point(self, state: Array) -> FixedRankPoint:
         """Return the state as a point, orthonormal to round-off."""
         u, core, v = self.split(state)
-        q_left, r_left = tall_qr(u)
-        q_right, r_right = tall_qr(v)
-        left, s, right = graded_svd(r_left @ core @ r_right.T)
-        s = np.zeros(self.k) if self.zero else s * self.unit
-        return FixedRankPoint(dot(q_left, left), s, dot(right, q_right.T))
+        point = point_of(u, core, v, graded_svd)
+        return point._replace(s=np.zeros(self.k) if self.zero else point.s * self.unit)
 
     # The flow
 
@@ -218,7 +213,7 @@ class RiemannianSystem:
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
         agreement, meeting = float(np.linalg.slogdet(core)[0]), None
-        floor = max(self.shape) * _EPS
+        floor = round_off(max(self.shape), 1.0)
         if self.approach.possible:
             agreement = _agreement(left, right)
             floor = max(floor, _NOISE ** (1 / self.approach.power))
@@ -307,10 +302,10 @@ class RiemannianSystem:
         """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
         point = self.point(state)
         (m, n), k = self.shape, self.k
-        up, core, vp = np.split(-displacement, (m * k, m * k + k * k))
-        parts = (up.reshape(m, k), core.reshape(k, k), vp.reshape(n, k))
+        shapes = ((m, k), (k, k), (n, k))
+        parts = split(-displacement, shapes, bounds_of(shapes))
         u, s, vt = retract(point, FixedRankTangentVector(*parts))
-        return np.concatenate((u.ravel(), vt.T.ravel(), np.diag(s / self.unit).ravel()))
+        return joined((u, vt.T, np.diag(s / self.unit)))
 
     def record(self, state: Array) -> FixedRankPoint:
         """Return the point that is kept at an output time."""

@@ -26,6 +26,7 @@ from fixedrank.flows.arguments import FLOWS
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
+from fixedrank.networks.gradients import norm_of
 from fixedrank.networks.layers import product
 
 
@@ -236,8 +237,7 @@ def gradient_descent(
             for i in range(kept[-1] + 1):
                 gradient = loss.network_gradient(layers)
                 if i in wanted:
-                    square = sum(float(np.vdot(part, part)) for part in gradient)
-                    records.append((loss.network_loss(layers), math.sqrt(square), layers))
+                    records.append((loss.network_loss(layers), norm_of(gradient), layers))
                 if i == kept[-1]:
                     break
                 layers = [w - step * part for w, part in zip(layers, gradient, strict=True)]

@@ -17,6 +17,7 @@ from fixedrank._checks import Array
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
 from fixedrank.flows.trajectory import RankChange
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.losses.adapted import as_loss
 
@@ -114,7 +115,7 @@ class EmbeddedSystem:
 
     def record(self, state: Array) -> FixedRankPoint:
         """Return W in factors, with as many singular values as it has; they may be zero."""
-        u, s, vt = np.linalg.svd(state.reshape(self.shape), full_matrices=False)
+        u, s, vt = svd_point(state.reshape(self.shape))
         return FixedRankPoint(u, s * self.unit, vt)
 
     def loss(self, state: Array) -> float:

@@ -24,7 +24,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.regression import LinearRegression, require_regression
-from fixedrank.networks.layers import BALANCED, balancedness
+from fixedrank.networks.layers import BALANCED, balancedness, relative_imbalance
 
 # How far a start may be from aligned, or data from white, relative to their sizes.
 _ALIGNED = 1e-10
@@ -287,12 +287,10 @@ def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayL
     times = output_times(t)
     if len(layers) != 2:
         raise ValueError(f"the solution is for two layers, got {len(layers)}")
-    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
-    imbalance = balancedness(layers)
-    if imbalance > BALANCED * largest**2:
+    if relative_imbalance(layers) > BALANCED:
         raise ValueError(
-            f"the layers are not balanced: |W_2^T W_2 - W_1 W_1^T| = {imbalance:.3e}; start from "
-            "balanced_factors or random_balanced_factors"
+            f"the layers are not balanced: |W_2^T W_2 - W_1 W_1^T| = {balancedness(layers):.3e}; "
+            "start from balanced_factors or random_balanced_factors"
         )
     (d_y, d_x), B = problem.shape, problem.B
     c = float(np.trace(problem.C)) / d_x

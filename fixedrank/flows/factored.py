@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import LayersLike, LossLike
-from fixedrank._checks import Array
+from fixedrank._checks import Array, round_off
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
@@ -23,7 +22,7 @@ from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
-from fixedrank.networks.gradients import network_gradient
+from fixedrank.networks.gradients import network_gradient, norm_of
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -186,7 +185,9 @@ def factored_flow(
         progress=progress,
         options=options,
     )
-    gradient_norms = each_once(partial(_gradient_norm, system), run.records)
+    gradient_norms = each_once(
+        lambda factors: norm_of(network_gradient(system.products, factors)), run.records
+    )
     records = run.records
     if axes is not None:
         later = each_once(lambda factors: [factors[0] @ axes.T, *factors[1:]], records[1:])
@@ -208,11 +209,6 @@ def factored_flow(
 describe(factored_flow, FLOWS)
 
 
-def _gradient_norm(system: _Layers, factors: Sequence[Array]) -> float:
-    gradient = network_gradient(system.products, factors)
-    return float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
-
-
 def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool) -> str:
     """Say where errors decided the fate of a singular value of the product, if they did.
 
@@ -220,7 +216,7 @@ def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool
     so by two numbers that tend to zero together and whose difference errors make grow.
     """
     values = np.array([point.s for point in points])
-    small = values <= max(shape) * np.finfo(float).eps * values[:, :1]
+    small = values <= round_off(max(shape), 1.0) * values[:, :1]
     lost = (small & ~small[0]).any(axis=1)
     if lost.any():
         return (

@@ -23,7 +23,7 @@ def first_step(
     velocity: Callable[[float, Array], Array],
     state: Array,
     slope: Array,
-    tolerances: tuple[float, Any],
+    tolerances: tuple[Any, Any],
     order: int,
     left: float,
 ) -> float:
@@ -32,10 +32,10 @@ def first_step(
     Parameters
     ----------
     velocity : callable
-        The right-hand side.
+        The right-hand side, of the time since the start and the state.
     state, slope : ndarray, shape (size,)
-        The state and the velocity there, which is not zero.
-    tolerances : tuple (float, float or ndarray)
+        The state and the velocity there.
+    tolerances : tuple (float or ndarray, float or ndarray)
         The relative and the absolute tolerances, positive.
     order : int
         The order p of the error estimate.
@@ -49,7 +49,7 @@ def first_step(
         return left
     # What moves the state by a hundredth of itself, or by a tolerance.
     trial = min(max(0.01 * size, 1.0) / speed, left)
-    change = _mean((velocity(0.0, state + trial * slope) - slope) / scale)
+    change = _mean((velocity(trial, state + trial * slope) - slope) / scale)
     rate = change / speed / trial
     if not 0 < rate < math.inf:
         return trial

@@ -7,6 +7,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.scales import binary_scale, length
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -30,7 +31,8 @@ def linearise(
     """
     u, s, vt = point
     v, m, n, k = vt.T, u.shape[0], vt.shape[1], s.size
-    cuts = np.cumsum([0, m * k, k * k, n * k])
+    shapes = ((m, k), (k, k), (n, k))
+    bounds = bounds_of(shapes)
     homogeneity = metric.homogeneity
     unit = 1.0 if homogeneity is None else binary_scale(float(s[0]))
     left, right = metric.normal(s / unit)
@@ -40,23 +42,18 @@ def linearise(
         np.tile(np.sqrt(right), (n, 1)),
     )
     root_scale = 1.0 if homogeneity is None else unit ** (1 - 1 / homogeneity)
-    weights = np.concatenate([root.ravel() for root in roots])
+    weights = joined(roots)
 
     def projected(gv: Array, gtu: Array) -> Array:
         middle = u.T @ gv
-        parts = (gv - u @ middle, middle, gtu - v @ middle.T)
-        return np.concatenate([part.ravel() for part in parts])
+        return joined((gv - u @ middle, middle, gtu - v @ middle.T))
 
     def rates(flat: Array) -> Array:
-        weighted = weights * np.ravel(flat)
-        up, core, vp = (
-            weighted[a:b].reshape(shape)
-            for a, b, shape in zip(cuts, cuts[1:], ((m, k), (k, k), (n, k)), strict=False)
-        )
+        up, core, vp = split(weights * np.ravel(flat), shapes, bounds)
         up, vp = up - u @ (u.T @ up), vp - v @ (vt @ vp)
         left, r_left = tall_qr(np.hstack((u, up)))
         right, r_right = tall_qr(np.hstack((v, vp)))
-        size = length(np.concatenate([part.ravel() for part in (up, core, vp)]))
+        size = length(joined((up, core, vp)))
         step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
 
         def moved_by(h: float) -> tuple[Array, Array]:

@@ -22,9 +22,9 @@ from fixedrank.flows.contract import (
     velocity_within,
     warn_of_unused,
 )
+from fixedrank.flows.first_step import first_step
 from fixedrank.flows.methods import MethodProperties, properties_of
 from fixedrank.flows.rock import ROCK4
-from fixedrank.flows.scales import length
 from fixedrank.flows.stabilised import Stabilised
 
 # DOP853 is stable up to h rho = 6.39. At the first of these values of h rho, and at the second
@@ -142,24 +142,15 @@ class AutoSwitching(OdeSolver):
         return method(kept, self.t, self.y, self.t_bound, first_step=step, **self.options)
 
     def _first_step(self, longest: float) -> float:
-        """Return a first step of DOP853, by Hairer's rule without its absolute times.
+        """Return a first step of DOP853."""
+        start, sign = self.t, self.direction
 
-        The rule asks how the state and f change in a unit of time. Here this is the time in which
-        the state, if it is not below the tolerance, moves by its own size.
-        """
-        f = self.inner.f
-        scale = self.options["atol"] + self.options["rtol"] * np.abs(self.y)
-        size, speed = max(length(self.y / scale), math.sqrt(self.n)), length(f / scale)
-        if not math.isfinite(speed):
-            return longest
-        unit = min(size / speed, 100 * longest) if speed > 0 else longest
-        trial = 0.01 * unit
-        later = self.fun(self.t + self.direction * trial, self.y + self.direction * trial * f)
-        curvature = length((later - f) / scale) / trial * unit**2
-        change = max(speed * unit, curvature) / math.sqrt(self.n)
-        if not 0 < change < math.inf:
-            return longest if change == 0 else trial
-        return float(min(longest, unit, unit * (0.01 / change) ** (1 / 8)))
+        def velocity(duration: float, y: Array) -> Array:
+            return sign * self.fun(start + sign * duration, y)
+
+        tolerances = self.options["rtol"], self.options["atol"]
+        order = DOP853.error_estimator_order
+        return first_step(velocity, self.y, sign * self.inner.f, tolerances, order, longest)
 
     @property
     def stiff(self) -> bool | type[Stabilised]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.networks.gradients import narrow_partial_products, thin_point
+from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
 
 
@@ -184,4 +185,4 @@ class FactoredTrajectory(Trajectory):
 def product_factors(factors: Sequence[Array]) -> FixedRankPoint:
     """Return the product of layers as a tuple (u, s, vt), without a dense product."""
     _, left, right = narrow_partial_products(factors)
-    return thin_point(left[-1], None, right[-1].T)
+    return point_of(left[-1], None, right[-1].T)

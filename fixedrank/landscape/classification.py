@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, real_array
 from fixedrank.geometry.factored.ambient import dense_matrix
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, distance, is_triple
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.landscape.critical_points import CriticalPoint, critical_point
+from fixedrank.landscape.critical_points import CriticalPoint, critical_point, least_loss
 from fixedrank.losses.regression import LinearRegression, require_data
 
 NOT_CRITICAL = "not a critical point"
@@ -135,6 +136,7 @@ def classify(
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
     u, s, vt = _factored(problem, point)
     tolerance = rtol * max(float(s.max(initial=0.0)), solution_norm(problem))
+    # Not the numerical rank: a flow at rest is as near to its limit as it was asked to be.
     rank = int((s > tolerance).sum())
     metric.check_sizes(*problem.shape, max(rank, 1))
     kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
@@ -142,7 +144,7 @@ def classify(
     nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
     away = distance((u, s, vt), nearest.point)
     loss = problem.loss((u, s, vt))
-    best = (problem.residual**2 + float((problem.svd[1][rank:] ** 2).sum())) / 2
+    best = least_loss(problem, rank)
     critical = rank <= problem.rank and away <= tolerance
     kind = nearest.kind if critical else NOT_CRITICAL
     return Classification(
@@ -170,11 +172,6 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
         order = np.argsort(-s, kind="stable")
         return FixedRankPoint(u[:, order], s[order], vt[order])
     return svd_point(dense_matrix("the matrix", point, problem.shape, "(d_y, d_x)"))
-
-
-def svd_point(matrix: Array) -> FixedRankPoint:
-    """Return a matrix as (u, s, vt), whose singular values may vanish."""
-    return FixedRankPoint(*scipy.linalg.svd(matrix, full_matrices=False))
 
 
 def nearest_critical_point(problem: LinearRegression, matrix: Array, k: int) -> CriticalPoint:

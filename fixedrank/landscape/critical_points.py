@@ -248,12 +248,22 @@ def critical_point(
     return CriticalPoint(
         point=FixedRankPoint(left @ turn, values, rows),
         indices=indices,
-        loss=(problem.residual**2 + float((s[others] ** 2).sum())) / 2,
+        loss=_loss_without(problem, s[others]),
         kind=STRICT_SADDLE if index else GLOBAL_MINIMUM,
         morse_index=index,
         nullity=int((np.abs(above) <= tolerance).sum()),
         problem=problem,
     )
+
+
+def least_loss(problem: LinearRegression, rank: int) -> float:
+    """Return the least loss of all matrices of at most some rank."""
+    return _loss_without(problem, problem.svd[1][rank:])
+
+
+def _loss_without(problem: LinearRegression, missing: Array) -> float:
+    """Return the loss where some singular values of Q are missing."""
+    return (problem.residual**2 + float((missing**2).sum())) / 2
 
 
 def _checked_rank(problem: LinearRegression, k: int) -> int:

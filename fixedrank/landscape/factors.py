@@ -12,11 +12,12 @@ from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
-from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE
+from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE, least_loss
 from fixedrank.landscape.pivots import loose_pivot
 from fixedrank.losses.hessian import NetworkHessian
 from fixedrank.losses.regression import LinearRegression, require_data
-from fixedrank.networks.layers import product
+from fixedrank.networks.gradients import norm_of, widths_of
+from fixedrank.networks.layers import largest_norm, product
 
 NON_STRICT_SADDLE = "non-strict saddle"
 # Up to so many entries of the layers the Hessian is diagonalised densely.
@@ -129,15 +130,14 @@ def classify_factors(
     layers = problem.checked_layers(factors)
     depth, size = len(layers), _size(problem, layers)
     gradient = problem.network_gradient(layers)
-    gradient_norm = float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
+    gradient_norm = norm_of(gradient)
     found = classify(problem, product(layers), rtol=rtol)
     norms = float(np.linalg.norm(problem.C, 2)), float(np.linalg.norm(problem.B, 2))
     tolerance = rtol * size ** (depth - 1) * (norms[0] * size**depth + norms[1])
-    widest = min(layers[0].shape[1], *(layer.shape[0] for layer in layers))
-    rank, best = found.rank, min(widest, problem.rank)
+    rank, best = found.rank, min(*widths_of(layers), problem.rank)
     top = found.morse_index == 0
     loss = problem.network_loss(layers)
-    least = (problem.residual**2 + float((problem.svd[1][best:] ** 2).sum())) / 2
+    least = least_loss(problem, best)
     hessian = NetworkHessian(problem, layers)
     lowest: tuple[float, Array] | None = None
     descent: _Descent | None = None
@@ -200,8 +200,7 @@ class _Descent:
 
 def _size(problem: LinearRegression, layers: list[Array]) -> float:
     """Return the natural size of a layer."""
-    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
-    return max(largest, solution_norm(problem) ** (1 / len(layers)))
+    return max(largest_norm(layers), solution_norm(problem) ** (1 / len(layers)))
 
 
 def _hessian_size(norms: tuple[float, float], size: float, depth: int) -> float:

@@ -13,8 +13,9 @@ from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.regression import LinearRegression, require_data
+from fixedrank.networks.gradients import widths_of
 from fixedrank.networks.initial import product_point
-from fixedrank.networks.layers import BALANCED, balancedness
+from fixedrank.networks.layers import BALANCED, relative_imbalance
 
 
 class Theorem(NamedTuple):
@@ -151,14 +152,13 @@ def check_hypotheses(
     if depth is not None:
         raise TypeError("the depth of a network is its number of layers: leave depth out")
     layers = problem.checked_layers(start)
-    largest = max(float(np.linalg.norm(layer, 2)) for layer in layers)
-    imbalance = balancedness(layers) / largest**2 if largest else 0.0
+    imbalance = relative_imbalance(layers)
     balanced = imbalance <= BALANCED
     try:
         k = product_point(layers, balanced=balanced).s.size
     except RankLostError:
         k = 0
-    r = min(layers[0].shape[1], *(layer.shape[0] for layer in layers))
+    r = min(widths_of(layers))
     theorems = _of_layers(len(layers), q, r, k, balanced)
     return Hypotheses(float(len(layers)), condition, q, r, k, imbalance, balanced, theorems)
 

@@ -58,4 +58,5 @@ def loose_pivot(
 
 
 def _rank(block: Array, tolerance: float) -> int:
+    """Return the rank to the tolerance that was asked for: layers at rest are not exact."""
     return int((np.linalg.svd(block, compute_uv=False) > tolerance).sum())

@@ -32,7 +32,8 @@ def combined_matrix(terms: Sequence[tuple[float, Any]], point: FixedRankPoint | 
 
 def _scaled(factor: float, matrix: Any) -> Any:
     if isinstance(matrix, LowRank):
-        return LowRankPair(factor * matrix.left, matrix.thin_right())
+        left, right = matrix.pair()
+        return LowRankPair(factor * left, right)
     if isinstance(matrix, MatrixSum):
         return MatrixSum(*(_scaled(factor, known_matrix(term)) for term in matrix.terms))
     return factor * matrix

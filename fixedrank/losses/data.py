@@ -105,12 +105,6 @@ def digest_of(*matrices: Any) -> str:
     return found.hexdigest()
 
 
-def numerical_rank(s: Array, shape: tuple[int, ...]) -> tuple[int, float]:
-    """Return how many descending singular values exceed round-off, and round-off."""
-    tolerance = max(shape) * float(np.finfo(float).eps) * float(s[0])
-    return int((s > tolerance).sum()), tolerance
-
-
 def _entries(matrix: Any) -> Array:
     return matrix.data if scipy.sparse.issparse(matrix) else matrix
 

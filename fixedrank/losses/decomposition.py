@@ -7,11 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from fixedrank._checks import Array
-from fixedrank.losses.data import numerical_rank
+from fixedrank._checks import Array, numerical_rank, round_off
 
 _BLOCK = 1 << 22
-_EPS = float(np.finfo(float).eps)
 
 
 class Decomposition(NamedTuple):
@@ -48,7 +46,7 @@ class Decomposition(NamedTuple):
 def decomposed(data: Array, labels: Array) -> Decomposition:
     """Return the decomposition of data, of their numerical rank."""
     axes, s, rows = scipy.linalg.svd(data, full_matrices=False)
-    rank, cutoff = numerical_rank(s, data.shape)
+    rank, cutoff = numerical_rank(s, max(data.shape))
     axes, rows = axes[:, :rank], rows[:rank]
     projected = labels @ rows.T
     return Decomposition(
@@ -57,7 +55,7 @@ def decomposed(data: Array, labels: Array) -> Decomposition:
         half=axes * s[:rank],
         labels=projected,
         residual=float(np.linalg.norm(labels - projected @ rows)),
-        tolerance=max(*data.shape, *labels.shape) * _EPS * float(np.linalg.norm(labels)),
+        tolerance=round_off(max(*data.shape, *labels.shape), float(np.linalg.norm(labels))),
         singular_values=s,
         cutoff=cutoff,
     )

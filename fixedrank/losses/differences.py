@@ -17,6 +17,7 @@ from fixedrank.geometry.factored.ambient import (
     dense_matrix,
     to_array,
 )
+from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, as_point, is_triple
 from fixedrank.geometry.factored.tall import dot
 from fixedrank.losses.combinations import combined_matrix
@@ -40,15 +41,16 @@ def hessian_by_differences(
     # W and Z in units of its factors as cores: between common frames, or as they are.
     frames: tuple[Array, Array] | None = None
     if isinstance(direction, LowRank):
-        z_left, left_unit = _in_units("the left factor of Z", direction.left)
-        z_right, right_unit = _in_units("the right factor of Z", direction.thin_right())
+        (z_left, left_unit), (z_right, right_unit) = map(_in_units, direction.finite_pair("Z"))
         left, r_left = tall_qr(np.hstack((u, z_left)))
         right, r_right = tall_qr(np.hstack((vt.T, z_right)))
         frames, k = (left, right), s.size
         core, along = (r_left[:, :k] * s) @ r_right[:, :k].T, r_left[:, k:] @ r_right[:, k:].T
     else:
         core, right_unit = (u * s) @ vt, 1.0
-        along, left_unit = _in_units("Z", to_array(direction))
+        dense = to_array(direction)
+        require_finite("Z", dense)
+        along, left_unit = _in_units(dense)
     size = float(np.linalg.norm(along))
     if not size > 0:
         return LowRankPair(np.zeros((m, 1)), np.zeros((n, 1)))
@@ -58,7 +60,7 @@ def hessian_by_differences(
     reach = _STEP * (of_place or of_direction)
 
     def gradient_at(step: float) -> Any:
-        a, sizes, b = np.linalg.svd(core + step * along, full_matrices=False)
+        a, sizes, b = svd_point(core + step * along)
         if frames is not None:
             a, b = dot(frames[0], a), dot(b, frames[1].T)
         point = FixedRankPoint(a, sizes, b)
@@ -77,11 +79,10 @@ def _triple(W: Any, shape: tuple[int, int] | None) -> FixedRankPoint:
         require_finite("vt", point.vt)
         return point
     matrix = dense_matrix("W", W, shape or np.shape(W), "(m, n)")
-    return FixedRankPoint(*np.linalg.svd(matrix, full_matrices=False))
+    return svd_point(matrix)
 
 
-def _in_units(name: str, array: Array) -> tuple[Array, float]:
+def _in_units(array: Array) -> tuple[Array, float]:
     """Return the array over its largest entry, and this."""
-    require_finite(name, array)
     largest = float(np.abs(array).max(initial=0.0))
     return (array / largest, largest) if largest > 0 else (array, 1.0)

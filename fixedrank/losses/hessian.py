@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, finite_array, real_array
+from fixedrank._packing import bounds_of, joined, split
 from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.gradients import narrow_partial_products
@@ -64,7 +65,8 @@ class NetworkHessian(LinearOperator):
             self._outer.append(layer.T @ self._outer[-1])
         for layer in self.layers[: max(self.cut - 1, 0)]:
             self._inner.append(self._inner[-1] @ layer.T)
-        self._bounds = np.cumsum([0, *(layer.size for layer in self.layers)]).tolist()
+        self._shapes = [layer.shape for layer in self.layers]
+        self._bounds = bounds_of(self._shapes)
         super().__init__(np.dtype(np.float64), (self._bounds[-1], self._bounds[-1]))
 
     def split(self, vector: ArrayLike) -> list[Array]:
@@ -93,10 +95,7 @@ class NetworkHessian(LinearOperator):
         [array([[5.]]), array([[6.]])]
         """
         flat = real_array("the vector", vector).reshape(self._bounds[-1])
-        return [
-            flat[start:end].reshape(layer.shape)
-            for layer, start, end in zip(self.layers, self._bounds, self._bounds[1:], strict=False)
-        ]
+        return split(flat, self._shapes, self._bounds)
 
     def apply(self, directions: LayersLike) -> list[Array]:
         """Return the derivative of the gradients of all layers along directions.
@@ -124,16 +123,15 @@ class NetworkHessian(LinearOperator):
         [array([[1.]]), array([[1.]])]
         """
         moves = [finite_array(f"directions[{i}]", d, 2) for i, d in enumerate(directions)]
-        shapes = [layer.shape for layer in self.layers]
-        if [move.shape for move in moves] != shapes:
+        if [move.shape for move in moves] != self._shapes:
             raise ValueError(
-                f"directions must have the shapes of the layers, {shapes}, "
+                f"directions must have the shapes of the layers, {self._shapes}, "
                 f"got {[move.shape for move in moves]}"
             )
         return self._product(moves)
 
     def _matvec(self, vector: Array) -> Array:
-        return np.concatenate([part.ravel() for part in self._product(self.split(vector))])
+        return joined(self._product(self.split(vector)))
 
     def _adjoint(self) -> NetworkHessian:
         return self

@@ -8,7 +8,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
-from fixedrank.networks.gradients import thin_point
+from fixedrank.geometry.factored.orthonormal import point_of
 
 
 class LayerProducts(Protocol):
@@ -29,7 +29,7 @@ class ProductsOfGradients:
     def __init__(self, problem: Any, left: Array, right: Array) -> None:
         self.problem, self.left, self.right = problem, left, right
         self.shape = (left.shape[0], right.shape[1])
-        self.point = thin_point(left, None, right.T)
+        self.point = point_of(left, None, right.T)
         self.gradient = as_ambient(problem.gradient(self.point), self.shape, self.point)
 
     def products(self) -> tuple[Array, Array]:

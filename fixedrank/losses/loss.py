@@ -15,11 +15,12 @@ from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
+from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
 from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
 from fixedrank.losses.pymanopt_problem import pymanopt_problem
-from fixedrank.networks.gradients import narrow_partial_products, network_gradient, thin_point
+from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_layers
 
 MATRICES = """
@@ -158,7 +159,7 @@ class Loss(ABC):
         >>> problem.gradient_products(np.array([[2.0]]), None, np.array([[1.0]]))
         (array([[-1.]]), array([[-2.]]))
         """
-        point = thin_point(left, core, right)
+        point = point_of(left, core, right)
         gradient = self.gradient(point)
         try:
             known = as_ambient(gradient, (left.shape[0], right.shape[0]), point)
@@ -338,7 +339,7 @@ class Loss(ABC):
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T."""
-        return float(self.loss(thin_point(left, None, right)))
+        return float(self.loss(point_of(left, None, right)))
 
     def _layer_products(self, left: Array, right: Array) -> LayerProducts:
         """Return what the Hessian in the layers needs at W = left @ right."""

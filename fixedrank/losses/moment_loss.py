@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from fixedrank._checks import Array, finite_array, require_finite
+from fixedrank._checks import Array, finite_array
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
     BlockOperator,
@@ -96,7 +95,7 @@ class MomentLoss(QuadraticLoss):
 
     def _image(self, Z: Any) -> Any:
         if isinstance(Z, LowRank):
-            left, right = _finite_pair(Z)
+            left, right = Z.finite_pair("Z")
             return LowRankPair(left, self.C @ right)
         if isinstance(Z, np.ndarray):
             return (self.C @ finite_array("Z", Z, 2).T).T
@@ -108,7 +107,7 @@ class MomentLoss(QuadraticLoss):
         left, right = as_pair(self._known(W))
         direction = as_direction(W, Z, self.shape)
         if isinstance(direction, LowRank):
-            z_left, z_right = _finite_pair(direction)
+            z_left, z_right = direction.finite_pair("Z")
         elif isinstance(direction, np.ndarray):
             z_left, z_right = as_pair(finite_array("Z", direction, 2))
         else:
@@ -180,14 +179,6 @@ class _ProductsOfMoments:
 def as_pair(W: LowRank | Array) -> tuple[Array, Array]:
     """Return (L, R) with W = L R^T; for an array, one of them is an identity."""
     if isinstance(W, LowRank):
-        return W.left, W.right
+        return W.pair()
     rows, columns = W.shape
     return (np.eye(rows), W.T) if rows <= columns else (W, np.eye(columns))
-
-
-def _finite_pair(Z: LowRank) -> tuple[Array, Array]:
-    left, right = Z.left, Z.thin_right()
-    if not math.isfinite(left.sum() + right.sum()):
-        require_finite("the left factor of Z", left)
-        require_finite("the right factor of Z", right)
-    return left, right

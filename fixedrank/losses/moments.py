@@ -28,7 +28,10 @@ _NOISE, _REST = 1e-13, 2e-15
 
 
 class MatrixProduct(BlockOperator):
-    """The matrix left @ right.T, kept as its factors, which may be dense or sparse."""
+    """The matrix left @ right.T as an operator, made once for many products with it.
+
+    Unlike those of a LowRank its factors may be sparse, and have many columns.
+    """
 
     def __init__(self, left: Any, right: Any) -> None:
         super().__init__((left.shape[0], right.shape[0]))

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank._linear_algebra import cholesky, tall_qr, triangular_inverse
-from fixedrank.geometry.factored.points import FixedRankPoint
-from fixedrank.geometry.factored.tall import dot
 
-# Within this of 1, the diagonal of a triangle tells that columns are far from dependent.
-_NEAR = 0.5
 # (left, core, right) -> (G right, G^T left), at W = left core right^T.
 ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
 
 
-def thin_point(left: Array, core: Array | None, right: Array) -> FixedRankPoint:
-    """Return left core right^T as a tuple (u, s, vt); singular values may vanish.
-
-    The factors need not be orthonormal, as those of a flow are not inside of its steps.
-    """
-    if core is None:
-        left, first = tall_qr(left)
-        right, second = tall_qr(right)
-        core = first @ second.T
-    else:
-        left, first = _nearly_orthonormal_qr(left)
-        right, second = _nearly_orthonormal_qr(right)
-        core = first.dot(core).dot(second.T)
-    u, s, vt = np.linalg.svd(core, full_matrices=False)
-    return FixedRankPoint(dot(left, u), s, dot(vt, right.T))
-
-
-def _nearly_orthonormal_qr(block: Array) -> tuple[Array, Array]:
-    """Return Q R by Cholesky's factorisation if the columns are nearly orthonormal, or by QR."""
-    triangle = cholesky(dot(block.T, block))
-    if triangle is None or np.abs(triangle.diagonal() - 1).max() > _NEAR:
-        return tall_qr(block)
-    return dot(block, triangular_inverse(triangle)), triangle
+def widths_of(layers: Sequence[Array]) -> list[int]:
+    """Return the widths [d_0, ..., d_N]."""
+    return [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
 
 
 def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], list[Array]]:
@@ -48,7 +24,7 @@ def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], 
     Returns c, the products P_j = W_j ... W_{c+1} for j = c, ..., N (P_c is the identity) and
     R_j = W_c ... W_{j+1} for j = c, ..., 0 (R_c is the identity), so that W = P_N R_0.
     """
-    widths = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+    widths = widths_of(layers)
     cut = int(np.argmin(widths))
     left, right = [np.eye(widths[cut])], [np.eye(widths[cut])]
     for layer in layers[cut:]:
@@ -56,6 +32,11 @@ def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], 
     for layer in reversed(layers[:cut]):
         right.append(layer if len(right) == 1 else right[-1].dot(layer))
     return cut, left, right
+
+
+def norm_of(gradient: Sequence[Array]) -> float:
+    """Return the length of a gradient in the space of layers."""
+    return math.sqrt(sum(float(np.vdot(part, part)) for part in gradient))
 
 
 def network_gradient(products: ThinGradient, layers: Sequence[Array]) -> list[Array]:

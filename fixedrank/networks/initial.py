@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 
 from fixedrank._aliases import PointLike
-from fixedrank._checks import Array, RankLostError, Seed, integer_sequence, real_array
+from fixedrank._checks import (
+    Array,
+    RankLostError,
+    Seed,
+    integer_sequence,
+    numerical_rank,
+    real_array,
+)
 from fixedrank._shared_docs import LAYERS, RANDOM, describe
-from fixedrank.geometry.factored.orthonormal import orthonormal_columns
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
-from fixedrank.networks.gradients import narrow_partial_products, thin_point
+from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import checked_factors
 
 
@@ -194,7 +201,7 @@ def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:
     layers = checked_factors(factors)
     if balanced:
         _, roots, vt = np.linalg.svd(layers[0], full_matrices=False)
-        k = _numerical_rank(roots, max(layers[0].shape))
+        k = _rank(roots, max(layers[0].shape))
         vt = vt[:k]
         frame: Array = vt.T
         for layer in layers:
@@ -203,14 +210,13 @@ def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:
             frame = orthonormal_columns(layer @ frame)
         return FixedRankPoint(frame, roots[:k] ** len(layers), vt)
     _, left, right = narrow_partial_products(layers)
-    u, s, vt = thin_point(left[-1], None, right[-1].T)
-    k = _numerical_rank(s, max(u.shape[0], vt.shape[1]))
+    u, s, vt = point_of(left[-1], None, right[-1].T)
+    k = _rank(s, max(u.shape[0], vt.shape[1]))
     return FixedRankPoint(u[:, :k], s[:k], vt[:k])
 
 
-def _numerical_rank(values: Array, size: int) -> int:
-    tolerance = size * float(np.finfo(float).eps) * float(values[0])
-    rank = int((values > tolerance).sum())
+def _rank(values: Array, size: int) -> int:
+    rank, tolerance = numerical_rank(values, size)
     if rank == 0:
         raise RankLostError(
             "the product of the layers is zero: no point of any M_k, k >= 1", values, tolerance

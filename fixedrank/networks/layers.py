@@ -108,6 +108,17 @@ def balancedness(factors: LayersLike) -> float:
 describe(balancedness, LAYERS)
 
 
+def largest_norm(layers: Sequence[Array]) -> float:
+    """Return the largest spectral norm of the layers."""
+    return max(float(np.linalg.norm(layer, 2)) for layer in layers)
+
+
+def relative_imbalance(layers: Sequence[Array]) -> float:
+    """Return the balancedness over the square of the largest norm; zero for zero layers."""
+    largest = largest_norm(layers)
+    return balancedness(layers) / largest**2 if largest else 0.0
+
+
 def layer_widths(
     d: int | tuple[int, int],
     rank: int,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.factored.ambient import LowRank, ambient_products
+from fixedrank.geometry.factored.ambient import ambient_products
 
 Indices = NDArray[np.intp]
 
@@ -65,9 +65,7 @@ class Entries:
         return values
 
     def of_matrix(self, matrix: Any) -> Array:
-        """Return the entries of an ambient matrix, as `as_ambient` returns it."""
-        if isinstance(matrix, LowRank):
-            return self.of_product(matrix.left, matrix.thin_right())
+        """Return the entries of a matrix that `as_ambient` returned, but for those of low rank."""
         if isinstance(matrix, LinearOperator):
             return self._of_operator(matrix)
         if not scipy.sparse.issparse(matrix):

@@ -97,9 +97,15 @@ class LeastSquares(QuadraticLoss):
         return inner(residuals, along), inner(along, along), (size,)
 
     def _residuals(self, W: LowRank | Array) -> Array:
-        measured = self._measurements.of_matrix(W)
+        measured = self._of(W)
         measured -= self.values
         return measured
+
+    def _of(self, matrix: Any) -> Array:
+        """Return what is measured of a matrix, of one of low rank without forming it."""
+        if isinstance(matrix, LowRank):
+            return self._measurements.of_product(*matrix.pair())
+        return self._measurements.of_matrix(matrix)
 
     def _measured(self, Z: Any) -> Array:
         if not isinstance(Z, MatrixSum):
@@ -111,11 +117,10 @@ class LeastSquares(QuadraticLoss):
             matrix = scipy.sparse.csr_array(matrix)
             require_finite("the stored entries of Z", matrix.data)
         elif isinstance(matrix, LowRank):
-            require_finite("the left factor of Z", matrix.left)
-            require_finite("the right factor of Z", matrix.thin_right())
+            matrix.finite_pair("Z")
         elif isinstance(matrix, np.ndarray):
             require_finite("Z", matrix)
-        measured = self._measurements.of_matrix(matrix)
+        measured = self._of(matrix)
         require_finite("what is measured of Z", measured)
         return measured
 

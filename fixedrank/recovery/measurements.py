@@ -9,7 +9,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
-from fixedrank.geometry.factored.ambient import LowRank, LowRankPair, ambient_products
+from fixedrank.geometry.factored.ambient import LowRankPair, ambient_products
 from fixedrank.recovery.entries import Entries, Indices
 
 
@@ -53,8 +53,6 @@ class RankOneMeasurements:
 
     def of_matrix(self, matrix: Any) -> Array:
         """Return l_i^T W r_i from the product W R^T."""
-        if isinstance(matrix, LowRank):
-            return self.of_product(matrix.left, matrix.thin_right())
         return np.asarray(np.einsum("ij,ji->i", self.left, np.asarray(matrix @ self.right.T)))
 
     def adjoint(self, values: Array) -> LowRankPair:
@@ -126,8 +124,6 @@ class DenseMeasurements:
 
     def of_matrix(self, matrix: Any) -> Array:
         """Return the inner products with a matrix."""
-        if isinstance(matrix, LowRank):
-            return self.of_product(matrix.left, matrix.thin_right())
         if scipy.sparse.issparse(matrix):
             matrix = matrix.toarray()
         elif isinstance(matrix, LinearOperator):

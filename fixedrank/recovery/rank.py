@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._aliases import LossLike, PointLike
-from fixedrank._checks import Array, positive_integer, require_finite
+from fixedrank._checks import Array, numerical_rank, positive_integer, require_finite
 from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.geometry.factored.leading import leading_svd
@@ -19,7 +19,6 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 
-_EPS = float(np.finfo(float).eps)
 # The share of its slope by which the loss has to fall, and how often a step is doubled or halved.
 _SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
 
@@ -179,8 +178,7 @@ class _NormalDescent(BlockOperator):
             require_finite("a product with the gradient", part)
         left, sizes, rows = self._best_approximation(count)
         largest = max(float(sizes[0]), *(float(np.linalg.norm(part)) for part in tangential))
-        tolerance = max(self.shape) * _EPS * largest
-        found = int(np.count_nonzero(sizes > tolerance))
+        found, tolerance = numerical_rank(sizes, max(self.shape), largest)
         if found < count:
             advice = f"take by={found}" if found else "no direction of descent leaves the manifold"
             raise ValueError(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pymanopt import manifolds
 from pymanopt.manifolds.manifold import Manifold
 
+from fixedrank._packing import joined
+
 # Their points are matrices Y, of which only Y Y^H has a meaning.
 _QUOTIENTS = (
     manifolds.Grassmann,
@@ -84,9 +86,7 @@ def _of_product(manifold: manifolds.Product) -> Coordinates | None:
     known = [c for c in each if c is not None]
     return Coordinates(
         "all parts",
-        lambda p: np.concatenate([c.point(q).ravel() for c, q in zip(known, p, strict=True)]),
-        lambda p, Z: np.concatenate(
-            [c.vector(q, Y).ravel() for c, q, Y in zip(known, p, Z, strict=True)]
-        ),
+        lambda p: joined([c.point(q) for c, q in zip(known, p, strict=True)]),
+        lambda p, Z: joined([c.vector(q, Y) for c, q, Y in zip(known, p, Z, strict=True)]),
         False,
     )

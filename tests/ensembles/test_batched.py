@@ -8,16 +8,12 @@ from hypothesis import strategies as st
 from fixedrank import LinearRegression, factored_flow, gaussian_factors
 from fixedrank.ensembles.batched import StackedNetworks, finish_alone, integrate_stack
 from tests.ensembles import experiments
-from tests.networks.data import data_pairs, gaussian_layers, inner_widths
+from tests.networks.data import data_pairs, flat, gaussian_layers, inner_widths
 from tests.strategies import seeds
 
 
 def never(rows):
     return np.zeros(len(rows), dtype=bool)
-
-
-def flat(layers):
-    return np.concatenate([layer.ravel() for layer in layers])
 
 
 @given(data=data_pairs(), between=inner_widths(), seed=seeds, count=st.integers(1, 4))

@@ -6,15 +6,6 @@ from scipy.integrate import solve_ivp
 from tests.geometry import dense
 
 
-def matrix(point):
-    u, s, vt = point
-    return (u * s) @ vt
-
-
-def orthonormal(rng, rows, columns):
-    return np.linalg.qr(rng.standard_normal((rows, columns)))[0]
-
-
 def scalar_curve(s0, b, t, depth, c=1.0):
     """The solution of s' = -N s^(2-2/N) (c s - b), s(0) = s0 > 0, at the times t.
 
@@ -60,7 +51,7 @@ class DenseProblem:
         self.X, self.Y = X, Y
 
     def loss(self, W):
-        return 0.5 * np.linalg.norm(matrix(W) @ self.X - self.Y) ** 2
+        return 0.5 * np.linalg.norm(dense.matrix(W) @ self.X - self.Y) ** 2
 
     def gradient(self, W):
-        return (matrix(W) @ self.X - self.Y) @ self.X.T
+        return (dense.matrix(W) @ self.X - self.Y) @ self.X.T

@@ -15,7 +15,7 @@ from fixedrank import (
     random_balanced_factors,
 )
 from fixedrank.flows import factored_flow, riemannian_flow
-from tests.flows.exact import matrix
+from tests.geometry.dense import matrix
 
 T = np.linspace(0, 5, 11)
 

@@ -6,7 +6,8 @@ from scipy.integrate import quad, solve_ivp
 
 from fixedrank import DepthMetric, LinearRegression, aligned_singular_value, riemannian_flow
 from fixedrank.flows.boundary import Approach
-from tests.flows.exact import matrix, orthonormal, scalar_curve
+from tests.flows.exact import scalar_curve
+from tests.geometry.dense import matrix, orthonormal
 
 DEPTHS = [1, 1.2, 1.5, 1.9]
 

@@ -16,7 +16,7 @@ from fixedrank import (
     random_balanced_factors,
     riemannian_flow,
 )
-from tests.flows.exact import matrix
+from tests.geometry.dense import matrix
 
 
 def polynomial(stages, z):

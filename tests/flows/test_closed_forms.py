@@ -15,7 +15,8 @@ from fixedrank import (
     riemannian_flow,
     two_layer_solution,
 )
-from tests.flows.exact import matrix, orthonormal, scalar_curve
+from tests.flows.exact import scalar_curve
+from tests.geometry.dense import matrix, orthonormal
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 2.5, 20, 1000])

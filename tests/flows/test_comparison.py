@@ -15,7 +15,7 @@ from fixedrank import (
     gaussian_factors,
     random_balanced_factors,
 )
-from tests.flows.exact import matrix
+from tests.geometry.dense import matrix
 
 WIDTHS = [5, 2, 3, 4]
 T = np.linspace(0, 3, 13)

@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fixedrank import LinearRegression, riemannian_flow
-from tests.flows.exact import dense_flow, matrix, orthonormal
+from tests.flows.exact import dense_flow
+from tests.geometry.dense import matrix, orthonormal
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
 # Two integrations of tolerance 1e-10 and better, to times of order one.

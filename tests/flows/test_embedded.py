@@ -8,7 +8,8 @@ from scipy.linalg import expm
 from fixedrank import FixedRank, LinearRegression, MatrixCompletion, riemannian_flow
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.system import Stop
-from tests.flows.exact import DenseProblem, matrix, orthonormal
+from tests.flows.exact import DenseProblem
+from tests.geometry.dense import matrix, orthonormal
 
 T = np.array([0.0, 0.3, 2.0, 10.0, 13.0, 14.0, 60.0])
 

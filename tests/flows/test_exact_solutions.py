@@ -5,7 +5,8 @@ import pytest
 import scipy.linalg
 
 from fixedrank import LinearRegression, balanced_factors, factored_flow, riemannian_flow
-from tests.flows.exact import logistic, matrix, orthonormal, scalar_curve
+from tests.flows.exact import logistic, scalar_curve
+from tests.geometry.dense import matrix, orthonormal
 
 # The flows are asked for 1e-10; steps add up.
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}

@@ -10,7 +10,7 @@ import pytest
 from fixedrank import LinearRegression, balanced_factors, factored_flow
 from fixedrank.flows.factored import _fate
 from fixedrank.geometry.factored.points import FixedRankPoint
-from tests.flows.exact import matrix, orthonormal
+from tests.geometry.dense import matrix, orthonormal
 
 TARGETS = np.array([1.5, 1.0, 0.6])
 TIMES = np.array([0.0, 0.5, 2.0, 7.0, 30.0])

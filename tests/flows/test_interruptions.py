@@ -14,7 +14,8 @@ from fixedrank import (
     factored_flow,
     riemannian_flow,
 )
-from tests.flows.exact import DenseProblem, matrix, orthonormal
+from tests.flows.exact import DenseProblem
+from tests.geometry.dense import matrix, orthonormal
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((3, 8)) / 2, RNG.standard_normal((4, 8)) / 2

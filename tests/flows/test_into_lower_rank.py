@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fixedrank import LinearRegression, balanced_factors, factored_flow, riemannian_flow
-from tests.flows.exact import matrix, orthonormal, scalar_curve
+from tests.flows.exact import scalar_curve
+from tests.geometry.dense import matrix, orthonormal
 
 M, N, TARGETS = 5, 4, np.array([0.5, 0.3])
 T = np.array([0.0, 10.0, 1e3, 5e3, 1e4])

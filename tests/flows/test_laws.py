@@ -11,8 +11,8 @@ from fixedrank import (
     gaussian_factors,
     riemannian_flow,
 )
-from tests.flows.exact import matrix, orthonormal
 from tests.geometry import dense
+from tests.geometry.dense import matrix, orthonormal
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-13}
 WIDTHS = [4, 3, 6, 5]

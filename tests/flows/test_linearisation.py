@@ -5,7 +5,7 @@ import numpy as np
 from fixedrank import DepthMetric, LinearRegression
 from fixedrank.flows.linearisation import linearise
 from fixedrank.geometry.factored.points import FixedRankPoint
-from tests.flows.exact import orthonormal
+from tests.geometry.dense import orthonormal
 
 
 def test_what_one_does_with_gradient_and_weights_is_the_same_in_any_unit():

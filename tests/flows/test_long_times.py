@@ -6,8 +6,8 @@ import pytest
 import fixedrank
 from fixedrank import LinearRegression, factored_flow, riemannian_flow
 from fixedrank.flows.clock import Clock
-from tests.flows.exact import matrix
 from tests.flows.test_stationarity import whitened
+from tests.geometry.dense import matrix
 
 
 @pytest.fixture(scope="module")

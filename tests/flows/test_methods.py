@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import RK45
 
 from fixedrank import LinearRegression, balanced_factors, factored_flow, riemannian_flow
-from tests.flows.exact import dense_flow, matrix, orthonormal
+from tests.flows.exact import dense_flow
+from tests.geometry.dense import matrix, orthonormal
 
 METHODS = ["auto", "ROCK4", "DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA", "RK4", "RKC", RK45]
 DEPTH, T = 3, np.array([0.0, 0.1, 0.37, 1.0])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fixedrank import LinearRegression, balanced_factors, factored_flow, riemannian_flow
-from tests.flows.exact import logistic, matrix, orthonormal
+from tests.flows.exact import logistic
+from tests.geometry.dense import matrix, orthonormal
 
 RNG = np.random.default_rng(0)
 PROBLEM = LinearRegression(RNG.standard_normal((3, 8)) / 2, RNG.standard_normal((4, 8)) / 2)

@@ -16,7 +16,7 @@ from fixedrank import (
     factored_flow,
     riemannian_flow,
 )
-from tests.flows.exact import matrix, orthonormal
+from tests.geometry.dense import matrix, orthonormal
 
 
 class MatrixCompletion:

@@ -17,8 +17,8 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.flows.rock_coefficients import coefficients
-from tests.flows.exact import matrix
 from tests.flows.test_chebyshev import pendulum
+from tests.geometry.dense import matrix
 
 STAGES = [5, 6, 7, 8, 9, 10, 11, 13, 17, 24, 40, 75, 150, 300, 500]
 

@@ -12,7 +12,7 @@ from fixedrank import DepthMetric, LinearRegression, aligned_singular_value, rie
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.scales import binary_scale, length, pace
 from fixedrank.geometry.factored.points import FixedRankPoint
-from tests.flows.exact import matrix, orthonormal
+from tests.geometry.dense import matrix, orthonormal
 
 DEPTHS = [1, 1.3, 2, 3, 5]
 

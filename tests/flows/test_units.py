@@ -14,7 +14,7 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.flows.first_step import first_step
-from tests.flows.exact import matrix, orthonormal
+from tests.geometry.dense import matrix, orthonormal
 
 TIMES = np.array([0.0, 1e-3, 0.1, 1.0, 5.0, 20.0])
 

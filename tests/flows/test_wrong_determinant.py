@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fixedrank import LinearRegression, balanced_factors, compare_flows, riemannian_flow
-from tests.flows.exact import logistic, matrix, orthonormal, scalar_curve
+from tests.flows.exact import logistic, scalar_curve
+from tests.geometry.dense import matrix, orthonormal
 
 EPS = np.finfo(float).eps
 TARGETS = np.array([1.5, 1.0, 0.6])

@@ -1,5 +1,6 @@
 """The definitions of the paper with dense matrices: what the factored code is compared with."""
 
+import math
 import warnings
 
 import autograd
@@ -9,12 +10,35 @@ import numpy as np
 from fixedrank import FixedRankTangentVector
 
 EPS = np.finfo(float).eps
+# Singular values, sizes and depths at which formulas are compared with the definition.
+CASES = [
+    ((2.0,), 3, 3, 3),
+    ((2.0, 1.0), 3, 2, 1),
+    ((2.0, 1.0), 3, 3, 2),
+    ((1.0, 2.0), 2, 3, 5),
+    ((2.0, 2.0), 3, 2, 20),
+    ((1.0, 1 + 1e-12), 2, 3, 1000),
+    ((2.0, 1.0), 3, 2, 2.5),
+    ((2.0, 1.0), 3, 2, 1.0001),
+    ((2.0, 1.0), 2, 2, math.inf),
+]
 
 
 def matrix(point):
     """W = U diag(s) V^T."""
     u, s, vt = point
     return u @ np.diag(s) @ vt
+
+
+def orthonormal(rng, rows, columns):
+    """Orthonormal columns."""
+    return np.linalg.qr(rng.standard_normal((rows, columns)))[0]
+
+
+def truncated(matrix, k):
+    """The best approximation of rank k."""
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    return (u[:, :k] * s[:k]) @ vt[:k]
 
 
 def tangent(point, vector):
@@ -117,3 +141,9 @@ def factor_derivatives(cost, point, direction):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Output seems independent of input")
         return gradient(tuple(point)), autograd.grad(slope)(tuple(point))
+
+
+def hessian(manifold, point, function, Z):
+    """Hess f[Z] from a function of W, by its m x n derivatives."""
+    pair = euclidean_derivatives(function, matrix(point), manifold.tangent_to_matrix(point, Z))
+    return manifold.euclidean_to_riemannian_hessian(point, *pair, Z)

@@ -15,6 +15,7 @@ from pymanopt.optimizers import ConjugateGradient, SteepestDescent, TrustRegions
 
 from fixedrank import FixedRank, LinearRegression
 from tests.geometry import dense, rounded
+from tests.geometry.dense import truncated
 from tests.networks.data import regression_data
 
 DEPTHS = (1, 2, 5)
@@ -62,11 +63,6 @@ def solve(problem, seed=1):
     solver = TrustRegions(verbosity=0, max_iterations=100, min_gradient_norm=1e-10)
     start = problem.manifold.random_point(rng=seed)
     return solver.run(problem, initial_point=start)
-
-
-def truncated(matrix, k):
-    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
-    return (u[:, :k] * s[:k]) @ vt[:k]
 
 
 def assert_superlinear(norms):

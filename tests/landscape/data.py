@@ -3,10 +3,9 @@
 import numpy as np
 
 from fixedrank import LinearRegression
+from tests.geometry.dense import orthonormal
 
-
-def orthonormal(rng, rows, columns):
-    return np.linalg.qr(rng.standard_normal((rows, columns)))[0]
+VALUES = np.array([3.0, 2.2, 1.4, 0.5])
 
 
 def problem_with(values, d_y, d_x, seed=0, noise=0.3):

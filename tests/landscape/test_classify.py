@@ -11,13 +11,8 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.landscape.classification import nearest_critical_point
-from tests.landscape.data import orthonormal, problem_with
-
-VALUES = np.array([3.0, 2.2, 1.4, 0.5])
-
-
-def matrix(point):
-    return (point.u * point.s) @ point.vt
+from tests.geometry.dense import matrix, orthonormal
+from tests.landscape.data import VALUES, problem_with
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])

@@ -16,13 +16,8 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.landscape.subsets import best_subsets
-from tests.landscape.data import problem_with
-
-VALUES = np.array([3.0, 2.2, 1.4, 0.5])
-
-
-def matrix(point):
-    return (point.u * point.s) @ point.vt
+from tests.geometry.dense import matrix
+from tests.landscape.data import VALUES, problem_with
 
 
 @given(

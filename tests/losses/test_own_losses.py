@@ -24,6 +24,7 @@ from fixedrank import (
 )
 from fixedrank.testing import check_gradient, check_hessian
 from tests.losses.members import LABELS, SAMPLES, CrossEntropy, M, N, SquaredLength, X
+from tests.networks.data import flat
 
 LOSS = CrossEntropy(X, LABELS, M)
 LAYERS = random_balanced_factors([N, 2, 3, M], rng=0)
@@ -43,10 +44,6 @@ def of_vector(vector):
     for layer, start, end in zip(LAYERS, BOUNDS, BOUNDS[1:], strict=False):
         result = anp.reshape(vector[start:end], layer.shape) @ result
     return plain(result)
-
-
-def flat(layers):
-    return np.concatenate([layer.ravel() for layer in layers])
 
 
 def dense(point):

@@ -13,7 +13,7 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.losses.moments import MatrixProduct, in_factors
-from tests.flows.exact import matrix
+from tests.geometry.dense import matrix
 from tests.strategies import seeds
 
 

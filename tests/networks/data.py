@@ -24,6 +24,11 @@ def gaussian_layers(seed, widths):
     ]
 
 
+def flat(layers):
+    """The entries of all layers, one after another."""
+    return np.concatenate([layer.ravel() for layer in layers])
+
+
 def multiplied(layers):
     """W_N ... W_1, from the left."""
     result = np.eye(layers[-1].shape[0])
@@ -48,7 +53,7 @@ def autograd_hessian(X, Y, layers):
             result = flat[start:end].reshape(shape) @ result
         return anp.sum((Y - result) ** 2) / 2
 
-    return autograd.hessian(loss)(np.concatenate([layer.ravel() for layer in layers]))
+    return autograd.hessian(loss)(flat(layers))
 
 
 @st.composite

@@ -22,7 +22,7 @@ from fixedrank.paper import (
     findings,
     runs,
 )
-from tests.flows.exact import matrix
+from tests.geometry.dense import matrix
 
 SMALL = Setting("supervised", "balanced", 6, 2, 3, 5.0)
 SETTINGS = [

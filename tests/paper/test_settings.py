@@ -6,7 +6,7 @@ from scipy.linalg import sqrtm
 
 from fixedrank import balancedness, product
 from fixedrank.paper import Setting
-from tests.flows.exact import matrix
+from tests.geometry.dense import matrix
 
 SUPERVISED = Setting("supervised", "balanced", 12, 3, 5, 10.0)
 AUTOENCODER = Setting("autoencoder", "gaussian", 11, 6, 4, 10.0, "nearest")

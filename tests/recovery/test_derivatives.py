@@ -8,17 +8,13 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator
 
 from fixedrank import FixedRank, MatrixSum
+from tests.geometry.dense import matrix
 from tests.recovery.problems import KINDS, combined, dense, dense_loss, make, measured, problems
 from tests.strategies import seeds
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 # Where each kind meets each direction.
 few_for_each = settings(max_examples=10)
-
-
-def matrix(point):
-    u, s, vt = point
-    return u @ np.diag(s) @ vt
 
 
 def close(found, expected, size):

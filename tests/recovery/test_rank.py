@@ -20,6 +20,7 @@ from fixedrank import (
     truncate,
 )
 from fixedrank.testing.strategies import fixed_rank_points
+from tests.geometry.dense import matrix
 from tests.recovery.problems import KINDS, dense, make
 from tests.strategies import points, seeds, shapes
 
@@ -32,11 +33,6 @@ FORMS = {
     "operator": aslinearoperator,
     "sum": lambda G: MatrixSum(G - 1, (np.ones((G.shape[0], 1)), np.ones((G.shape[1], 1)))),
 }
-
-
-def matrix(point):
-    u, s, vt = point
-    return (u * s) @ vt
 
 
 def normal_part(G, point):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._checks import Array, finite_array, number_of_axes, real_array
+from fixedrank._checks import Array, finite_array, number_of_axes, real_array, require_finite
 from fixedrank.geometry.factored.arithmetic import NoVector
 from fixedrank.geometry.factored.points import (
     FactorDirections,
@@ -28,7 +29,11 @@ KINDS = (
 
 
 class LowRank(NamedTuple):
-    """The matrix left @ middle @ right.T; the middle may be left out."""
+    """The matrix left @ middle @ right.T; the middle may be left out.
+
+    A tuple of thin arrays, as one is made of each point and pair that comes in: a LinearOperator
+    takes twenty times as long to make.
+    """
 
     left: Array
     middle: Array | None
@@ -43,9 +48,18 @@ class LowRank(NamedTuple):
         """Return middle @ block."""
         return block if self.middle is None else self.middle @ block
 
-    def thin_right(self) -> Array:
-        """Return R for which the matrix is left @ R.T."""
-        return self.right if self.middle is None else self.right @ self.middle.T
+    def pair(self) -> tuple[Array, Array]:
+        """Return (L, R) for which the matrix is L R^T."""
+        return self.left, self.right if self.middle is None else self.right @ self.middle.T
+
+    def finite_pair(self, name: str) -> tuple[Array, Array]:
+        """Return (L, R), if both are finite."""
+        left, right = self.pair()
+        for side, factor in (("left", left), ("right", right)):
+            # By vdot, which does not warn where the squares overflow.
+            if not math.isfinite(np.vdot(factor, factor)):
+                require_finite(f"the {side} factor of {name}", factor)
+        return left, right
 
     def before_middle(self, block: Array) -> Array:
         """Return middle.T @ block."""

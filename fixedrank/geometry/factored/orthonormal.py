@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from fixedrank import _linear_algebra
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.tall import add_product, dot
 
 # The orthogonality that Cholesky QR reaches is the round-off times the squared condition: the
@@ -16,6 +18,8 @@ from fixedrank.geometry.factored.tall import add_product, dot
 _FIRST_PIVOT, _SECOND_PIVOT = 1e-7, 0.5
 # Squares of larger numbers overflow.
 _LARGEST = 1e140
+# Columns whose Gram matrix is within this of the identity have a condition below 2.
+_NEAR = 0.5
 # Below this ratio of singular values the small ones are computed to relative accuracy.
 GRADED = 1e-3
 # Up to this size QR iteration beats divide and conquer on nearly diagonal matrices, as those of
@@ -157,3 +161,37 @@ def graded_svd(core: Array) -> tuple[Array, Array, Array]:
     if s[-1] < GRADED * s[0]:
         return _linear_algebra.rotated_svd(core) or parts
     return parts
+
+
+def svd_point(matrix: Array) -> FixedRankPoint:
+    """Return a matrix as (u, s, vt) by its thin SVD; singular values may vanish."""
+    return FixedRankPoint(*np.linalg.svd(matrix, full_matrices=False))
+
+
+def point_of(
+    left: Array,
+    core: Array | None,
+    right: Array,
+    svd: Callable[[Array], tuple[Array, Array, Array]] = svd_point,
+) -> FixedRankPoint:
+    """Return left core right^T (no core: the identity) as (u, s, vt); singular values may vanish.
+
+    The factors need not be orthonormal; where a core is given they often nearly are, as those of a
+    flow inside of its steps. Of the core, in orthonormal frames, `svd` is the decomposition.
+    """
+    qr = _linear_algebra.tall_qr if core is None else _nearly_orthonormal_qr
+    (left, first), (right, second) = qr(left), qr(right)
+    inner = first if core is None else first.dot(core)
+    u, s, vt = svd(inner.dot(second.T))
+    return FixedRankPoint(dot(left, u), s, dot(vt, right.T))
+
+
+def _nearly_orthonormal_qr(block: Array) -> tuple[Array, Array]:
+    """Return Q R by Cholesky's factorisation if the columns are nearly orthonormal, or by QR."""
+    gram = dot(block.T, block)
+    # The squared distance from the identity, whose round-off is far below.
+    distance = float(np.vdot(gram, gram)) - 2 * float(gram.trace()) + len(gram)
+    triangle = _linear_algebra.cholesky(gram) if distance < _NEAR**2 else None
+    if triangle is None:
+        return _linear_algebra.tall_qr(block)
+    return dot(block, _linear_algebra.triangular_inverse(triangle)), triangle

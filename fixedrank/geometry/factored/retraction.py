@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fixedrank._checks import Array, RankLostError, require_finite
-from fixedrank._linear_algebra import tall_qr
+from fixedrank._checks import Array, RankLostError, require_finite, round_off
 from fixedrank.geometry.factored.ambient import LowRank, as_ambient
 from fixedrank.geometry.factored.leading import leading_svd
-from fixedrank.geometry.factored.orthonormal import joint_basis, small_svd
+from fixedrank.geometry.factored.orthonormal import joint_basis, point_of, small_svd, svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, is_factor_derivative
-from fixedrank.geometry.factored.tall import dot
 from fixedrank.geometry.factored.units import exponent_of, moderate, restored_values, shifted
-
-_EPS = float(np.finfo(float).eps)
 
 
 def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
@@ -54,14 +50,10 @@ def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
     if isinstance(known, LowRank):
         for part in known:
             require_finite("W", np.zeros(0) if part is None else part)
-        q_left, r_left = tall_qr(known.left)
-        q_right, r_right = tall_qr(known.right)
-        core = r_left @ known.after_middle(r_right.T)
-        u, s, vt = np.linalg.svd(core, full_matrices=False)
-        u, vt = dot(q_left, u), dot(vt, q_right.T)
+        u, s, vt = point_of(*known)
     elif isinstance(known, np.ndarray):
         require_finite("W", known)
-        u, s, vt = np.linalg.svd(known, full_matrices=False)
+        u, s, vt = svd_point(known)
     elif 2 * k >= min(m, n):
         dense = known.toarray() if scipy.sparse.issparse(known) else known @ np.eye(n)
         return nearest_point(np.asarray(dense, dtype=float), m, n, k)
@@ -75,6 +67,6 @@ def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:
 
 def require_rank(values: Array, k: int, message: str) -> None:
     """Raise a RankLostError if the k-th of the descending singular values is round-off."""
-    tolerance = values.size * _EPS * float(values[0])
+    tolerance = round_off(values.size, float(values[0]))
     if not values[k - 1] > tolerance:
         raise RankLostError(message.format(k=k), np.array(values[:k]), tolerance)

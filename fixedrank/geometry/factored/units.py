@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.points import FixedRankTangentVector
 
 # For |s| within 2^(-20) and 2^20 the weights and their divided differences are within 2^(-80) and
 # 2^80 as far as they matter beside the largest: tangent vectors of 2^(-900) to 2^900 are safe. And
@@ -71,12 +71,6 @@ def unit_values(s: Array) -> tuple[Array, int]:
         needed = max(math.frexp(smallest)[1] + _SPREAD, exponent - _LARGEST)
         exponent = min(exponent, needed)
     return np.ldexp(s, -exponent), exponent
-
-
-def unit_point(point: FixedRankPoint) -> tuple[FixedRankPoint, int]:
-    """Return W / 2^e and e."""
-    s, exponent = unit_values(point.s)
-    return FixedRankPoint(point.u, s, point.vt), exponent
 
 
 def unit_array(name: str, array: Array) -> tuple[Array, int]:

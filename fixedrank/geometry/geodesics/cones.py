@@ -34,19 +34,15 @@ from fractions import Fraction
 import numpy as np
 
 from fixedrank._checks import Array, RankLostError
-from fixedrank.geometry.factored.binary import Binary, exponential, scaled_vector, unscaled
-from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.binary import Binary, exponential
+from fixedrank.geometry.factored.points import FixedRankTangentVector
+from fixedrank.geometry.factored.units import shifted
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
 # A line that passes the apex of the cone at this part of its radius goes through it.
 _ROUND_OFF = 1e-14
 # A logarithm of a quotient of singular values that is beyond all numbers in floating point.
 _FAR = 1500.0
-
-
-def in_own_unit(point: FixedRankPoint, metric: SpectralMetric) -> tuple[FixedRankPoint, int]:
-    """Return the point over 2^e, near one, and e; the point itself and 0 where there is no cone."""
-    return (point, 0) if metric.homogeneity is None else unscaled(point)
 
 
 def squared_radius(s: Array, metric: SpectralMetric) -> float:
@@ -256,7 +252,7 @@ class Unknown(Line):
 
     def chord(self, s: Array, vector: FixedRankTangentVector) -> FixedRankTangentVector:
         """Return the velocity itself."""
-        return scaled_vector(vector, Binary(1.0, self.exponent))
+        return shifted(vector, self.exponent)
 
     def seen(self, t: float, exponent: int = 0) -> tuple[float, float]:
         """Return the time on the geodesic, and the quotient of the matrices."""

@@ -24,13 +24,15 @@ from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
-from fixedrank.geometry.factored.binary import scaled_vector, unscaled_vector
-from fixedrank.geometry.factored.orthonormal import small_svd
+from fixedrank._packing import bounds_of, joined, split
+from fixedrank.geometry.factored.orthonormal import point_of, small_svd
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import retangentialise, transport
+from fixedrank.geometry.factored.units import restored, unit_vector
 from fixedrank.geometry.geodesics import cones, rank_one
 from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import point_in_unit
 
 # Singular values below this times the largest are round-off: there the manifold ends.
 _ROUND_OFF = 1e-14
@@ -90,8 +92,8 @@ def exponential(
     cone = rank_one.Cone.of(metric) if point.s.size == 1 else None
     if cone is not None:
         return rank_one.exponential(point, vector, cone)
-    start, exponent = cones.in_own_unit(point, metric)
-    direction, size = unscaled_vector(vector)
+    start, exponent = point_in_unit(point, metric)
+    direction, size = unit_vector(vector)
     line = _line(start, direction, size - exponent, metric)
     frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
     chord = frame.vector(line.chord(start.s, direction))
@@ -109,9 +111,9 @@ def parallel_transport(
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
     rtol = checked_tolerance(rtol)
-    start, exponent = cones.in_own_unit(point, metric)
-    direct, size = unscaled_vector(direction)
-    carried, unit = unscaled_vector(vector)
+    start, exponent = point_in_unit(point, metric)
+    direct, size = unit_vector(direction)
+    carried, unit = unit_vector(vector)
     line = _line(start, direct, size - exponent, metric)
     frame = Frame([start.u, direct.Up, carried.Up], [start.vt.T, direct.Vp, carried.Vp])
     chord = frame.vector(line.chord(start.s, direct))
@@ -122,7 +124,8 @@ def parallel_transport(
     factors = exponential(point, direction, metric, rtol)
     result = transport(frame.lift_point(end), factors, frame.lift_vector(moved))
     # Along the ray to the end of the geodesic lengths stay the same.
-    return scaled_vector(result, line.dilation(lost=1).shifted(unit))
+    factor, exponent = line.dilation(lost=1).shifted(unit)
+    return restored("the transported vector", result, exponent, factor, may_vanish=True)
 
 
 def _line(
@@ -164,18 +167,16 @@ def follow(
         blocks += [part / unit for part in vector]
         scales += [max(length / unit, np.finfo(float).tiny)] * 3
     shapes = [block.shape for block in blocks]
-    cuts = np.cumsum([0] + [block.size for block in blocks])
-    atol = np.concatenate(
-        [np.full(block.size, _SAFETY * rtol * c) for block, c in zip(blocks, scales, strict=True)]
-    )
+    bounds = bounds_of(shapes)
+    atol = _SAFETY * rtol * np.repeat(scales, np.diff(bounds))
 
-    def split(y: Array) -> list[Array]:
-        return [y[a:b].reshape(c) for a, b, c in zip(cuts, cuts[1:], shapes, strict=False)]
+    def parts_of(y: Array) -> list[Array]:
+        return split(y, shapes, bounds)
 
     evaluations = itertools.count(1)
 
     def rate(time: float, y: Array) -> Array:
-        result = np.concatenate([part.ravel() for part in _rates(split(y), metric)])
+        result = joined(_rates(parts_of(y), metric))
         # A first step that is not a number would never be found too long.
         if next(evaluations) > _EVALUATIONS or (time == 0 and not np.isfinite(result).all()):
             raise TooManyStepsError(
@@ -187,13 +188,13 @@ def follow(
         return result
 
     def margin(_: float, y: Array) -> float:
-        core = split(y)[1]
+        core = parts_of(y)[1]
         s = small_svd(core)[1]
         return float(np.linalg.slogdet(core)[0] * s[-1] / s[0] - _ROUND_OFF)
 
     def turn(_: float, y: Array) -> float:
         """The rate of the smallest singular value."""
-        state = split(y)
+        state = parts_of(y)
         left, right = small_svd(state[1])[::2]
         return float(left[:, -1] @ state[4] @ right[-1])
 
@@ -203,7 +204,7 @@ def follow(
         solution = solve_ivp(
             rate,
             (0.0, 1.0),
-            np.concatenate([block.ravel() for block in blocks]),
+            joined(blocks),
             method="DOP853",
             rtol=_SAFETY * rtol,
             atol=atol,
@@ -214,14 +215,14 @@ def follow(
     ends += [
         (time, state)
         for time, state in zip(solution.t_events[1], solution.y_events[1], strict=True)
-        if small_svd(split(state)[1])[1][-1] <= _TOUCH * largest / size
+        if small_svd(parts_of(state)[1])[1][-1] <= _TOUCH * largest / size
     ]
     if ends:
         time, state = min(ends, key=lambda end: float(end[0]))
-        s = small_svd(split(state)[1])[1] * size
+        s = small_svd(parts_of(state)[1])[1] * size
         time, unit = seen(float(time))
         raise cones.rank_lost(time, s * unit, _TOUCH * largest * unit)
-    parts = split(solution.y[:, -1])
+    parts = parts_of(solution.y[:, -1])
     return _factored(parts, size, units)
 
 
@@ -283,12 +284,10 @@ def _turns(s: Array, middle: Array) -> tuple[Array, Array]:
 def _factored(parts: list[Array], size: float, units: list[float]) -> tuple[Any, ...]:
     """Return the point and the vectors in the frame of the singular value decomposition."""
     u, core, v, *rest = parts
-    q_left, r_left = np.linalg.qr(u)
-    q_right, r_right = np.linalg.qr(v)
-    p, s, qt = small_svd(r_left @ core @ r_right.T)
-    point = FixedRankPoint(q_left @ p, s * size, (q_right @ qt.T).T)
+    point = point_of(u, core, v, small_svd)
+    point = point._replace(s=point.s * size)
     # Rotations from the frames U, V that the vectors refer to, orthonormal to the tolerance.
-    left, right = r_left.T @ p, r_right.T @ qt.T
+    left, right = u.T @ point.u, v.T @ point.vt.T
     vectors = []
     for i, unit in enumerate(units):
         up, middle, vp = (part * unit for part in rest[3 * i : 3 * i + 3])

@@ -16,12 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fixedrank._checks import RankLostError
-from fixedrank.geometry.factored.binary import Binary, scaled_vector
+from fixedrank.geometry.factored.binary import Binary
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import project
+from fixedrank.geometry.factored.units import restored
 from fixedrank.geometry.geodesics import rank_one
 from fixedrank.geometry.geodesics.collocation import NotJoinedError, joined
-from fixedrank.geometry.geodesics.cones import Line, Straight, in_own_unit, squared_radius, with_ray
+from fixedrank.geometry.geodesics.cones import Line, Straight, squared_radius, with_ray
 from fixedrank.geometry.geodesics.exponential import (
     Frame,
     TooManyStepsError,
@@ -31,6 +32,7 @@ from fixedrank.geometry.geodesics.exponential import (
 from fixedrank.geometry.geodesics.paths import balanced_paths
 from fixedrank.geometry.metric.products import length
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import point_in_unit
 
 # Points that differ by less, relative to their size, are the same to round-off.
 _SAME = 1e-14
@@ -117,7 +119,7 @@ class _Join(NamedTuple):
     @classmethod
     def of(cls, a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> _Join:
         """Find the geodesic by collocation, where both matrices are of similar size."""
-        (start, exponent), (end, other) = in_own_unit(a, metric), in_own_unit(b, metric)
+        (start, exponent), (end, other) = point_in_unit(a, metric), point_in_unit(b, metric)
         shift = other - exponent
         if abs(shift) <= _SIMILAR:
             end, shift = end._replace(s=np.ldexp(end.s, shift)), 0
@@ -128,16 +130,15 @@ class _Join(NamedTuple):
         start, vector, exponent, shift, metric = self
         power = metric.homogeneity
         if shift == 0 or power is None or math.isinf(power):
-            return scaled_vector(self._on_infinite_cone(), Binary(1.0, exponent))
+            return restored("the velocity", self._on_infinite_cone(), exponent, may_vanish=True)
         f = Binary(1.0, shift).power(1 / Fraction(power))
         # f and 1 in units in which neither overflows.
         top = max(f.exponent, 0)
         factor, one = float(f._replace(exponent=f.exponent - top)), math.ldexp(1.0, -top)
         growth = shift * math.log(2) / power
         ray = one * math.expm1(growth) if abs(growth) < 1 else factor - one
-        return scaled_vector(
-            with_ray(start.s, vector * factor, ray, power), Binary(1.0, exponent + top)
-        )
+        velocity = with_ray(start.s, vector * factor, ray, power)
+        return restored("the velocity", velocity, exponent + top, may_vanish=True)
 
     def length(self) -> float:
         """Return the length of the geodesic."""

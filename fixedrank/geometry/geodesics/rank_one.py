@@ -23,10 +23,9 @@ from fixedrank._checks import Array
 from fixedrank.geometry.factored.binary import (
     Binary,
     log_ratio,
-    scaled_vector,
-    unscaled_vector,
 )
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.units import restored, unit_vector
 from fixedrank.geometry.geodesics.cones import Line, Straight, rank_lost
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
@@ -67,7 +66,7 @@ def exponential(
     direction, size = vector, 0
     sizes = _lengths(direction)
     if not _SQUARABLE < max(*sizes, abs(float(vector.M[0, 0]))) < 1 / _SQUARABLE:
-        direction, size = unscaled_vector(vector)
+        direction, size = unit_vector(vector)
         sizes = _lengths(direction)
     speed = math.hypot(cone.u_share * sizes[0], cone.v_share * sizes[1])
     line = Line.of(
@@ -140,14 +139,12 @@ def logarithm(a: FixedRankPoint, b: FixedRankPoint, cone: Cone) -> FixedRankTang
     mixed = float(Binary(first.mantissa * root.mantissa, first.exponent + root.exponent - exponent))
     radial, across = _difference(s, mixed, sector)
     size = across / sector.angle if sector.angle else 0.0
-    return scaled_vector(
-        FixedRankTangentVector(
-            size * sector.u_angle * sector.u,
-            np.array([[cone.power * radial]]),
-            size * sector.v_angle * sector.v,
-        ),
-        Binary(1.0, exponent),
+    velocity = FixedRankTangentVector(
+        size * sector.u_angle * sector.u,
+        np.array([[cone.power * radial]]),
+        size * sector.v_angle * sector.v,
     )
+    return restored("the velocity", velocity, exponent, may_vanish=True)
 
 
 def distance(a: FixedRankPoint, b: FixedRankPoint, cone: Cone) -> float:

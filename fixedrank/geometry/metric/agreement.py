@@ -17,16 +17,20 @@ other:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import Array, require_finite
-from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tall import column_products, dot
 
+_Triple = tuple[Array, Array, Array]
+
 _SINGLE = float(np.finfo(np.float32).eps)
-_DOUBLE = float(np.finfo(np.float64).eps)
+DOUBLE = float(np.finfo(np.float64).eps)
 # Sums of many terms are less precise than these by some ten to a hundred times.
 _ROUNDED = 100.0
 # How many times the largest mismatch a correction may be; noise over a small gap is far more.
@@ -37,13 +41,13 @@ _SAMPLES = 1e4
 _MEASURED = 1e-6
 
 
-def precision(*triples: Any) -> float:
+def _precision(*triples: Any) -> float:
     """Return the relative precision of derivatives, by their types and by their digits.
 
     A derivative with respect to u or vt whose numbers are all numbers of float32 comes from a
     computation in float32, also where it is an array of float64.
     """
-    result = _DOUBLE
+    result = DOUBLE
     for triple in triples:
         for part in map(np.asarray, triple):
             if part.dtype.kind == "f":
@@ -58,12 +62,17 @@ def _in_single(part: Array) -> bool:
         return bool((part.astype(np.float32) == part).all())
 
 
-def agreement(eps: float) -> float:
+def _agreement(eps: float) -> float:
     """Return up to what, relative to what enters, expressions of one number count as equal."""
     return 0.1 * float(np.sqrt(eps))
 
 
-def measured(firsts: tuple[Array, Array, Array], scale: Array) -> float:
+def negligible(eps: float) -> float:
+    """Return up to what, relative to the largest of them, numbers are noise of what cancels."""
+    return float(eps**0.75)
+
+
+def _measured(firsts: _Triple, scale: Array) -> float:
     """Return the relative mismatch of three expressions of U^T G V, as far as it may be noise.
 
     Noise is in all entries: what few of them have is none, so the lowest quarter counts. The
@@ -77,7 +86,7 @@ def measured(firsts: tuple[Array, Array, Array], scale: Array) -> float:
     return typical if typical <= _MEASURED else 0.0
 
 
-def lengths(block: Array) -> Array:
+def _lengths(block: Array) -> Array:
     """Return the Euclidean lengths of the columns, whose squares may be no numbers."""
     largest = float(max(block.max(), -block.min()))
     if not largest > 0:
@@ -86,7 +95,12 @@ def lengths(block: Array) -> Array:
     return np.asarray(largest * np.sqrt(column_products(block, block)))
 
 
-def differences(by_left: Array, by_right: Array, diagonal: Array) -> Array:
+def _short_lengths(block: Array) -> Array:
+    """Return lengths of columns in one pass; squares may underflow, and a closer look follows."""
+    return np.asarray(np.sqrt(column_products(block, block)))
+
+
+def _differences(by_left: Array, by_right: Array, diagonal: Array) -> Array:
     """Return by how much two expressions differ, and from a third one on the diagonal."""
     difference = np.abs(by_left - by_right)
     on_diagonal = np.abs(by_left.diagonal() - diagonal)
@@ -95,9 +109,7 @@ def differences(by_left: Array, by_right: Array, diagonal: Array) -> Array:
     return np.asarray(difference)
 
 
-def off_diagonal(
-    point: FixedRankPoint, given: Any, derivative: tuple[Array, Array, Array]
-) -> Array:
+def off_diagonal(point: FixedRankPoint, given: Any, derivative: _Triple) -> Array:
     """Return the off-diagonal entries of M = U^T G V where its two expressions may differ.
 
     With a = skew part of U^T du and b = that of V^T dv: M_ij - M_ji = (a - b) / (s_i + s_j) and
@@ -113,9 +125,9 @@ def off_diagonal(
     left, right = dot(u.T, du), dot(dvt, vt.T)
     by_left, by_right = left / s, right / column
     product = np.where(column <= s, by_left, by_right)
-    scale = float(max(np.abs(ds).max(), (lengths(du) / s).max(), (lengths(dvt.T) / s).max()))
+    scale = float(max(np.abs(ds).max(), (_lengths(du) / s).max(), (_lengths(dvt.T) / s).max()))
 
-    mismatch = differences(by_left, by_right, ds)
+    mismatch = _differences(by_left, by_right, ds)
     largest = mismatch.max()
     np.fill_diagonal(mismatch, 0)
     mismatch = np.maximum(mismatch, mismatch.T)
@@ -128,12 +140,12 @@ def off_diagonal(
         amplified = larger / np.abs(gap)
         correction = np.nan_to_num(rest * amplified, nan=np.inf)
         by_gap = (a + b) / gap / 2 + (a - b) / (column + s) / 2
-    eps = precision(given)
+    eps = _precision(given)
     of_noise = correction > _CORRECTED * largest
     noise = float(rest[of_noise].max(initial=0.0))
-    threshold = scale * np.minimum(_ROUNDED * eps * amplified, agreement(eps))
+    threshold = scale * np.minimum(_ROUNDED * eps * amplified, _agreement(eps))
     with_gap = (mismatch > threshold) & (_ROUNDED * eps * amplified < 1) & ~of_noise
-    undetermined = ~with_gap & (mismatch > max(agreement(eps) * scale, _SAMPLES * noise))
+    undetermined = ~with_gap & (mismatch > max(_agreement(eps) * scale, _SAMPLES * noise))
     if undetermined.any():
         i, j = (int(index) for index in np.argwhere(undetermined)[0])
         raise ValueError(
@@ -146,33 +158,69 @@ def off_diagonal(
     return np.asarray(np.where(with_gap, by_gap, product))
 
 
-class Tolerances(NamedTuple):
-    """What may be round-off: in entries of U^T G V, by all and by what they show, and of D^2 f."""
+def agree_at_once(s: Array, firsts: _Triple, seconds: _Triple, in_range: Sequence[Array]) -> bool:
+    """Say whether derivatives of both orders are those of a function of the product, at a glance.
 
-    first: float
-    shown: float
-    second: Array
+    Of the two triples each holds the core by du, by dvt, and its diagonal by ds: of G, and of
+    D^2 f [Z]. The parts of du, dvt^T and of their changes in the ranges of U and V are no longer
+    than whole columns, so that what agrees here agrees in a closer look.
+    """
+    of_du, of_dvt, right, left = (_short_lengths(block) / s for block in in_range)
+    share = _agreement(DOUBLE)
+    of_g = share * max(of_du.max(), of_dvt.max())
+    if not (_differences(*firsts) <= of_g).all():
+        return False
+    return bool((_differences(*seconds) <= share * np.add.outer(left, right)).all())
+
+
+class Slopes(NamedTuple):
+    """What a function h(s) adds to ds, h', and what may be noise: in gaps of s, and in h'."""
+
+    values: Array
+    width: float
+    tolerance: float
 
 
 def slopes_beyond_product(
-    firsts: tuple[Array, Array, Array],
-    seconds: tuple[Array, Array, Array],
-    tolerances: Tolerances,
-) -> Array | None:
+    s: Array,
+    firsts: _Triple,
+    seconds: _Triple,
+    blocks: Sequence[Array],
+    turns: _Triple,
+    vector: FixedRankTangentVector,
+    given: Sequence[Any],
+) -> Slopes | None:
     """Return ds - diag(U^T G V) for a function of the product and of s; None for the first only.
 
-    Of the two triples each holds the core by du, by dvt, and its diagonal by ds: of G, and of
-    D^2 f [Z]. A cost of another kind is refused.
+    A cost of another kind is refused. The blocks are du, dvt^T and their changes along Z, which
+    turns the factors by (a, ds, b); `given` are both derivatives as they came.
     """
+    (a, moved, b), (up, _, vp) = turns, vector
+    of_du, of_dvt, right, left = (_lengths(block) / s for block in blocks)
+    g = shown = float(max(of_du.max(), of_dvt.max()))
+    # By how much, for G of size 1, the derivatives of vt and u differ from D^2 f [Z].
+    stretch = np.abs(moved)
+    of_left = _lengths(a) + (_lengths(up) + stretch) / s
+    of_right = _lengths(b.T) + (_lengths(vp) + stretch) / s
+    h = max(0.0, float((left - g * of_left).max()), float((right - g * of_right).max()))
+    # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
+    largest = max(float(max(part.max(), -part.min())) for part in vector)
+    cancelled = float(s.max()) * h / largest if largest > 0 else 0.0
+    eps = max(_precision(*given), _measured(firsts, np.add.outer(of_dvt, of_du)))
+    share = _agreement(eps)
+    g += negligible(eps) / share * cancelled
+    entering = np.add.outer(left + g * of_left, right + g * of_right)
+    # Entries that vanish have the round-off of the largest ones.
+    second = np.asarray(share * entering + negligible(eps) * entering.max())
+
     slopes = np.asarray(firsts[2] - firsts[0].diagonal())
     change = np.abs(seconds[2] - seconds[0].diagonal())
-    of_product = (np.abs(slopes) <= tolerances.first).all() and (
-        change <= tolerances.second.diagonal()
-    ).all()
+    of_product = (np.abs(slopes) <= share * g).all() and (change <= second.diagonal()).all()
+    width = math.sqrt(eps)
     # Slopes in s are no round-off, so that the gradient shows its scale.
-    _require_equal("first", *firsts[:2], tolerances.first if of_product else tolerances.shown)
-    _require_equal("second", *seconds[:2], tolerances.second)
-    return None if of_product else slopes
+    _require_equal("first", *firsts[:2], share * g if of_product else width * shown)
+    _require_equal("second", *seconds[:2], second)
+    return None if of_product else Slopes(slopes, width, width * shown)
 
 
 def _require_equal(which: str, by_left: Array, by_right: Array, tolerance: float | Array) -> None:

@@ -20,12 +20,12 @@ from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentV
 from fixedrank.geometry.factored.tall import dot, dot_at
 from fixedrank.geometry.factored.tangent import without_range
 from fixedrank.geometry.factored.units import power
-from fixedrank.geometry.metric.agreement import off_diagonal
+from fixedrank.geometry.metric.agreement import DOUBLE, negligible, off_diagonal
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import in_unit, tables
 
-# Of squares below this, a share of 1e-24 is not precise any more.
-_TINY = 1e-280
+# Of squares below the second of these, the first as a share is not precise any more.
+_AT_ONCE, _TINY = negligible(DOUBLE) ** 2, 1e-280
 
 
 def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, metric: SpectralMetric) -> float:
@@ -70,7 +70,7 @@ def from_factor_derivative(
     square = np.vdot(ds, ds)
     # Not true for NaN, infinity and squares that underflow, nor where ds is round-off: then a
     # closer look follows.
-    if not (np.vdot(by_left, by_left) <= 1e-24 * square and _TINY < square < math.inf):
+    if not (np.vdot(by_left, by_left) <= _AT_ONCE * square and _TINY < square < math.inf):
         core = off_diagonal(point, derivative, (du, ds, dvt))
     core.flat[:: s.size + 1] = ds
     core *= tables(s, metric).tangential

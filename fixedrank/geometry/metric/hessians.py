@@ -28,27 +28,15 @@ from fixedrank.geometry.factored.ambient import (
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tall import (
     add_product,
-    column_products,
     dot,
     scaled_columns,
     subtract_product,
 )
-from fixedrank.geometry.metric.agreement import (
-    Tolerances,
-    agreement,
-    differences,
-    lengths,
-    measured,
-    precision,
-    slopes_beyond_product,
-)
+from fixedrank.geometry.metric.agreement import agree_at_once, slopes_beyond_product
 from fixedrank.geometry.metric.gradients import checked_derivative
 from fixedrank.geometry.metric.singular_values import TIED, parting, second_derivative
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import weights
-
-# Up to this, relative to all that enters them, expressions of one number count as equal at once.
-_AGREEMENT = 1e-9
 
 
 class _Side(NamedTuple):
@@ -87,7 +75,7 @@ def from_ambient(
     known = as_ambient(gradient, (u.shape[0], vt.shape[1]))
     if isinstance(known, LowRank):
         # G V and G^T U are never formed: with G = L R^T all is L or R times thin matrices.
-        first_left, first_right = known.left, known.thin_right()
+        first_left, first_right = known.pair()
         left_u, left_up = dot(first_left.T, u), dot(first_left.T, vector.Up)
         right_v, right_vp = dot(first_right.T, vt.T), dot(first_right.T, vector.Vp)
         g_core, along, across = left_u.T @ right_v, left_up.T @ right_v, left_u.T @ right_vp
@@ -148,26 +136,19 @@ def from_factor_derivatives(
     h_by_right = h_right / column - turned_left - along - g_core * (moved / s)[:, None]
     diagonal = hs - np.diagonal(turned_left + along + turned_right + across)
     firsts, seconds = (by_left, by_right, ds), (h_by_left, h_by_right, diagonal)
-    # Lengths of the parts in the ranges of U and V: no more than those of whole columns.
-    small = [_lengths(block) / s for block in (left, right.T, h_left, h_right.T)]
-    least = _AGREEMENT * max(small[0].max(), small[1].max())
     slopes = None
-    if not (
-        (differences(*firsts) <= least).all()
-        and (differences(*seconds) <= _AGREEMENT * np.add.outer(small[3], small[2])).all()
-    ):
-        eps = precision(gradient, hessian)
-        tolerances = _tolerances(s, (du, dvt.T, hu, hvt.T), firsts, (a, moved, b), vector, eps)
-        slopes = slopes_beyond_product(firsts, seconds, tolerances)
+    if not agree_at_once(s, firsts, seconds, (left, right.T, h_left, h_right.T)):
+        blocks = (du, dvt.T, hu, hvt.T)
+        slopes = slopes_beyond_product(
+            s, firsts, seconds, blocks, (a, moved, b), vector, (gradient, hessian)
+        )
     h_core = np.where(larger_right, h_by_left, h_by_right)
     if slopes is None:
         h_core.flat[:: s.size + 1] = diagonal
     else:
         change = diagonal - h_core.diagonal()
-        h_core += second_derivative(
-            s, vector.M, moved, slopes, change, math.sqrt(eps), tolerances.shown
-        )
-        hu, hvt = hu + vector.Up * slopes, hvt + (vector.Vp * slopes).T
+        h_core += second_derivative(s, vector.M, moved, change, slopes)
+        hu, hvt = hu + vector.Up * slopes.values, hvt + (vector.Vp * slopes.values).T
     g_core.flat[:: s.size + 1] = ds
 
     stretch = np.diag(moved)
@@ -243,40 +224,3 @@ def rotations(s: Array, core: Array) -> tuple[Array, Array, Array]:
         quotient.flat[:: s.size + 1] = -extra / s
         moved += extra
     return np.where(to_left, quotient, 0), moved, np.where(to_left, 0, quotient)
-
-
-def _tolerances(
-    s: Array,
-    blocks: tuple[Array, Array, Array, Array],
-    firsts: tuple[Array, Array, Array],
-    turns: tuple[Array, Array, Array],
-    vector: FixedRankTangentVector,
-    eps: float,
-) -> Tolerances:
-    """Return what may be round-off in entries of U^T G V and of U^T D^2 f [Z] V.
-
-    The blocks are du, dvt^T, hu and hvt^T.
-    """
-    (a, moved, b), (up, _, vp) = turns, vector
-    of_du, of_dvt, right, left = (lengths(block) / s for block in blocks)
-    g = float(max(of_du.max(), of_dvt.max()))
-    # By how much, for G of size 1, the derivatives of vt and u differ from D^2 f [Z].
-    stretch = np.abs(moved)
-    of_left = lengths(a) + (lengths(up) + stretch) / s
-    of_right = lengths(b.T) + (lengths(vp) + stretch) / s
-    h = max(0.0, float((left - g * of_left).max()), float((right - g * of_right).max()))
-    # A gradient may be round-off of terms that cancel, about as large as the Hessian times W.
-    largest = max(float(max(part.max(), -part.min())) for part in vector)
-    cancelled = float(s.max()) * h / largest if largest > 0 else 0.0
-    eps = max(eps, measured(firsts, np.add.outer(of_dvt, of_du)))
-    share, shown = agreement(eps), g
-    g += eps**0.75 / share * cancelled
-    entering = np.add.outer(left + g * of_left, right + g * of_right)
-    # Entries that vanish have the round-off of the largest ones.
-    second = np.asarray(share * entering + eps**0.75 * entering.max())
-    return Tolerances(share * g, math.sqrt(eps) * shown, second)
-
-
-def _lengths(block: Array) -> Array:
-    """Return lengths of columns in one pass; squares may underflow, and a closer look follows."""
-    return np.asarray(np.sqrt(column_products(block, block)))

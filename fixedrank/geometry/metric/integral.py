@@ -10,9 +10,10 @@ from fixedrank._aliases import PointLike, TangentLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.points import checked_point, checked_tangent
-from fixedrank.geometry.factored.units import power, restored_number, unit_point, unit_vector
-from fixedrank.geometry.metric.depth import known_depth
+from fixedrank.geometry.factored.units import power, restored_number, unit_vector
+from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import point_in_unit
 
 _BLOCK = 1 << 20
 
@@ -97,7 +98,7 @@ def integral_inner_product(
         raise ValueError(f"at depth {depth} rtol must lie in [{least:.0e}, 1), got {rtol}")
 
     # Terms 1 / ((t + a)(t + b)) with eigenvalues a of W W^T and b of W^T W, in logarithms.
-    unit, of_point = unit_point(checked)
+    unit, of_point = point_in_unit(checked, as_metric(depth))
     (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
     logs = 2 * np.log(unit.s)
     k = logs.size

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
+from fixedrank.geometry.metric.agreement import Slopes
 
 # Closer than this, relatively, quotients by the gap have lost half of their digits.
 TIED = math.sqrt(float(np.finfo(float).eps))
@@ -55,21 +56,13 @@ def _turning(core: Array, group: NDArray[np.intp]) -> float:
     return float(inner.flat[np.argmax(np.abs(inner))])
 
 
-def second_derivative(
-    s: Array,
-    core: Array,
-    moved: Array,
-    slopes: Array,
-    change: Array,
-    width: float,
-    tolerance: float,
-) -> Array:
+def second_derivative(s: Array, core: Array, moved: Array, change: Array, known: Slopes) -> Array:
     """Return the core of the derivative of U diag(h') V^T along Z with core M.
 
-    `slopes` are h', and `change` is by how much they change along `moved`, which is diag(M) and
-    what :func:`parting` returns. Relative gaps up to the width are too narrow for quotients of
-    slopes, differences of slopes up to the tolerance are round-off.
+    The slopes h' change by `change` along `moved`, which is diag(M) and what :func:`parting`
+    returns. Relative gaps up to their width are too narrow for quotients of slopes.
     """
+    slopes, width, tolerance = known
     column = s[:, None]
     step = np.subtract.outer(slopes, slopes)
     gap = column - s

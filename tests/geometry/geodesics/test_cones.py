@@ -12,6 +12,7 @@ from fixedrank import FixedRank, RankLostError
 from fixedrank.geometry.geodesics.exponential import follow
 from tests import strategies
 from tests.geometry import dense
+from tests.geometry.dense import truncated
 
 DEPTHS = [1, 2, 3, 3.5, 6, 20]
 
@@ -140,11 +141,6 @@ def pairs(depth, shape, seed):
     b = manifold.exp(a, step)
     roots = [dense.matrix((p.u, p.s ** (1 / depth), p.vt)) for p in (a, b)]
     return manifold, a, b, roots
-
-
-def truncated(matrix, k):
-    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
-    return (u[:, :k] * s[:k]) @ vt[:k]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fixedrank import FixedRank
 from tests.geometry import dense
+from tests.geometry.dense import hessian
 from tests.strategies import depths, points, seeds, shapes
 
 RNG = np.random.default_rng(0)
@@ -19,14 +20,6 @@ TARGET, SQUARE = RNG.standard_normal((5, 4)), RNG.standard_normal((5, 5))
 def hessian_from_factors(manifold, point, cost, Z, along=None):
     """Hess f[Z] from the derivatives of cost(u, s, vt), if need be along another vector."""
     pair = dense.factor_derivatives(cost, point, manifold.embedding(point, along or Z))
-    return manifold.euclidean_to_riemannian_hessian(point, *pair, Z)
-
-
-def hessian(manifold, point, function, Z):
-    """Hess f[Z] from a function of W."""
-    pair = dense.euclidean_derivatives(
-        function, dense.matrix(point), manifold.tangent_to_matrix(point, Z)
-    )
     return manifold.euclidean_to_riemannian_hessian(point, *pair, Z)
 
 
