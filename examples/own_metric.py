@@ -21,7 +21,14 @@ import numpy as np
 from pymanopt.optimizers import ConjugateGradient
 
 import fixedrank
-from fixedrank.testing import check_connection, check_gradient, check_hessian, check_retraction
+from fixedrank.testing import (
+    check_connection,
+    check_curvature,
+    check_gradient,
+    check_hessian,
+    check_parallel_transport,
+    check_retraction,
+)
 
 # %%
 # The class
@@ -75,7 +82,8 @@ class LogarithmicMetric(fixedrank.SpectralMetric):
 # ------------
 #
 # ``fixedrank.testing`` compares the connection with the metric, gradient and Hessian with the cost,
-# and curves with what their order promises, at a point with a tie.
+# curves with what their order promises, transport with the connection, and curvature with
+# distances, at a point with a tie. Geodesics know nothing but the tables.
 
 manifold = fixedrank.FixedRank(6, 5, 3, metric=LogarithmicMetric())
 point = manifold.random_point(rng=0)._replace(s=np.array([3.0, 1.0, 1.0]))
@@ -89,25 +97,11 @@ for report in (
         manifold, retraction=manifold.second_order_retraction, order=2, point=point, rng=0
     ),
     check_retraction(manifold, retraction=manifold.exp, order=2, point=point, rng=0),
+    check_parallel_transport(manifold, point=point, rng=0),
+    check_curvature(manifold, point=point, rng=0),
 ):
     print(str(report).splitlines()[0])
-
-# %%
-# Geodesics know nothing but the tables. Parallel transport keeps lengths, and the distance of the
-# ends of two geodesics that start along orthonormal :math:`x` and :math:`y` shows the curvature:
-# :math:`d^2(t) = 2 t^2 - K t^4 / 3 + O(t^6)`, in the mean over both signs of :math:`t`.
-
-x, y = (manifold.random_tangent_vector(point, rng=seed) for seed in (1, 2))
-y = y - x * manifold.inner_product(point, x, y)
-y = y / manifold.norm(point, y)
-moved = manifold.parallel_transport(point, x, y)
-print(f"length of y after transport: {manifold.norm(manifold.exp(point, x), moved):.9f}")
-for t in (0.4, 0.2):
-    squares = [
-        manifold.dist(manifold.exp(point, x * h), manifold.exp(point, y * h)) ** 2 for h in (t, -t)
-    ]
-    print(f"K from distances at t = {t}: {3 * (2 * t**2 - np.mean(squares)) / t**4:.4f}")
-print(f"sectional_curvature:           {manifold.sectional_curvature(point, x, y):.4f}")
+print(report)
 
 # %%
 # Between two metrics

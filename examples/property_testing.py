@@ -272,4 +272,5 @@ search(test_first_A)
 # Costs, gradients and Hessians are checked in the same way, by
 # :func:`fixedrank.testing.check_gradient` and :func:`fixedrank.testing.check_hessian`, retractions
 # and connections of your own manifolds by :func:`fixedrank.testing.check_retraction` and
-# :func:`fixedrank.testing.check_connection`.
+# :func:`fixedrank.testing.check_connection`, what follows from a connection by
+# :func:`fixedrank.testing.check_parallel_transport` and :func:`fixedrank.testing.check_curvature`.

@@ -8,7 +8,7 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
-from fixedrank._aliases import AmbientLike, PointLike, TangentLike
+from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
 from fixedrank._version import version as _version
 from fixedrank.ensembles import (
     Ensemble,
@@ -105,6 +105,7 @@ __all__ = [
     "Hypotheses",
     "LinearRegression",
     "Loss",
+    "LossLike",
     "MatrixCompletion",
     "MatrixSensing",
     "MatrixSum",

@@ -13,6 +13,7 @@ from fixedrank._checks.numbers import (
     integer_sequence,
     positive_integer,
     real_depth,
+    sizes_and_rank,
 )
 from fixedrank._checks.rank import (
     RankLostError,
@@ -34,4 +35,5 @@ __all__ = [
     "refuse_masked",
     "require_finite",
     "round_off",
+    "sizes_and_rank",
 ]

@@ -20,6 +20,16 @@ def positive_integer(name: str, value: Any) -> int:
     return int(value)
 
 
+def sizes_and_rank(m: int, n: int, k: int) -> tuple[int, int, int]:
+    """Return the sizes of m x n matrices of rank k, checked, as ints."""
+    rows, columns, rank = (
+        positive_integer(name, value) for name, value in (("m", m), ("n", n), ("k", k))
+    )
+    if rank > min(rows, columns):
+        raise ValueError(f"the rank k = {k} exceeds min(m, n) = min({m}, {n}) = {min(m, n)}")
+    return rows, columns, rank
+
+
 def real_depth(depth: Any) -> float:
     """Return the depth N, a real number of at least 1 or infinity."""
     if isinstance(depth, bool) or not isinstance(depth, (int, float, np.integer, np.floating)):

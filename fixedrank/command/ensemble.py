@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     at_most("runs", options.runs, 10**7, "a row of the table each, some 10 GB")
     experiment = _experiment(options)
     folder = writable(options.out)
-    problem = experiment.problem
+    problem = cast(LinearRegression, experiment.problem)
     values = np.array2string(problem.svd[1], precision=3)
     say(
         f"N = {experiment.depth}, widths {list(experiment.widths)}, "

@@ -8,10 +8,10 @@ import pickle
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import FileLike
 from fixedrank._checks import positive_integer
 from fixedrank._jobs import Lost, run_jobs
 from fixedrank._progress import Shown
@@ -28,7 +28,7 @@ def run_ensemble(
     *,
     executor: Executor | None = None,
     workers: int | None = None,
-    store: Any = None,
+    store: FileLike | None = None,
     batch: int = 500,
     progress: Shown = False,
 ) -> Ensemble:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, integer_sequence, positive_integer
 from fixedrank._fingerprint import fingerprint
 from fixedrank.ensembles.certificate import Certificate
@@ -22,7 +22,7 @@ from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.gradients import widths_of
 from fixedrank.networks.layers import checked_layers
 
-Initialisation = Callable[[list[int], np.random.Generator], Sequence[Any]]
+Initialisation = Callable[[list[int], np.random.Generator], LayersLike]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Experiment:
     [(2, 3), (3, 2)]
     """
 
-    problem: Any
+    problem: LossLike
     widths: Sequence[int]
     initialisation: str | Initialisation = "gaussian"
     scale: float | None = None

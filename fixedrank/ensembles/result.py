@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fixedrank._aliases import FileLike
 from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank.ensembles.experiment import Experiment
@@ -54,7 +56,7 @@ class Ensemble:
         counts = Counter(record.rank for record in self.records if record.limit != FAILED)
         return dict(sorted(counts.items()))
 
-    def column(self, name: str) -> Any:
+    def column(self, name: str) -> NDArray[Any]:
         """Return a column of the table.
 
         Parameters
@@ -117,7 +119,7 @@ class Ensemble:
             )
         return "\n".join(lines)
 
-    def to_csv(self, path: Any) -> None:
+    def to_csv(self, path: FileLike) -> None:
         """Write the table to a CSV file, with a line of names.
 
         Parameters

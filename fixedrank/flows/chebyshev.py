@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import describe
+from fixedrank.flows.contract import INTEGRATORS
 from fixedrank.flows.stabilised import Stabilised, combine
 
 # Damping of the stability polynomial, and what it leaves of the interval: rho h <= 0.65 s^2.
@@ -64,33 +66,6 @@ class RKC(Stabilised):
     A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, or to
     :func:`scipy.integrate.solve_ivp`. It is the method to take for long times where errors of 1e-3
     to 1e-5 are small enough; the error falls with rtol^(2/3), so that DOP853 is better at 1e-8.
-
-    Parameters
-    ----------
-    fun : callable
-        The right-hand side f(t, y).
-    t0 : float
-        Initial time.
-    y0 : array_like, shape (size,)
-        Initial state, real.
-    t_bound : float
-        Final time.
-    rtol : float or array_like, shape (size,)
-        Relative tolerance of the local error.
-    atol : float or array_like, shape (size,)
-        Absolute tolerance of the local error.
-    first_step : float, optional
-        The first step that is tried, no longer than the interval; chosen by the method if left
-        out.
-    max_step : float
-        The longest step.
-    vectorized : bool
-        Whether `fun` takes several states as columns.
-
-    Raises
-    ------
-    ValueError
-        If a step or a tolerance is not positive or does not fit, or `y0` is complex.
 
     Warns
     -----
@@ -150,3 +125,6 @@ class RKC(Stabilised):
             )
             older, state = state, older
         return state
+
+
+describe(RKC, INTEGRATORS)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
+from fixedrank._shared_docs import describe
+from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -146,44 +149,33 @@ class FlowComparison:
 
 
 def compare_flows(
-    problem: Any,
-    factors: Sequence[Any],
-    t: Any,
+    problem: LossLike,
+    factors: LayersLike,
+    t: ArrayLike,
     *,
-    method: Any = "auto",
+    method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     progress: Shown = False,
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
-    """Integrate both flows from the same layers and compare them at the same times.
+    """Integrate both flows from the same layers, by the same method, and compare them.
 
     By Theorem 4 the product of balanced layers that follow (5) solves (9), on the manifold M_k of
     its rank k with the metric of depth N, the number of layers.
 
     Parameters
     ----------
-    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
-        The problem, as for :func:`factored_flow` and :func:`riemannian_flow`.
     factors : sequence of array_like
         The initial layers [W_1, ..., W_N], balanced; W_j has shape (d_j, d_{j-1}).
-    t : array_like, shape (times,)
-        The output times, increasing; the layers start at the first one.
-    method : str or OdeSolver class
-        The integrator, the same for both flows.
     rtol : float
         Relative tolerance of the local error.
     atol : float, optional
         Absolute tolerance; if left out, each flow takes one in the units of its state.
-    progress : bool or "lines"
-        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
-        error every ten seconds.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
-    **options
-        Further options of the method.
 
     Returns
     -------
@@ -239,3 +231,6 @@ def compare_flows(
         tolerance=100 * rtol,
         absolute_tolerance=None if atol is None else 100 * atol,
     )
+
+
+describe(compare_flows, FLOWS)

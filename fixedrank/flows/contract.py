@@ -15,6 +15,34 @@ from fixedrank._checks import Array
 NOT_FINITE = (
     "the right-hand side has NaN or infinite values at t = {:.6g} or next to the state there"
 )
+INTEGRATORS = """
+Parameters
+----------
+fun : callable
+    The right-hand side f(t, y).
+t0 : float
+    Initial time.
+y0 : array_like, shape (size,)
+    Initial state, real.
+t_bound : float
+    Final time.
+rtol : float or array_like, shape (size,)
+    Relative tolerance of the local error.
+atol : float or array_like, shape (size,)
+    Absolute tolerance of the local error.
+first_step : float, optional
+    The first step that is tried, no longer than the interval; chosen by the method if left out.
+max_step : float
+    The longest step.
+vectorized : bool
+    Whether `fun` takes several states as columns.
+
+Raises
+------
+ValueError
+    If a step or a tolerance is not positive or does not fit, or `y0` is complex.
+"""
+
 # Below this a relative tolerance is round-off: SciPy's bound.
 _LEAST_RTOL = 100 * np.finfo(float).eps
 

@@ -13,12 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.flows.arguments import FLOWS
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
@@ -68,7 +72,7 @@ def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float
     return float(bound)
 
 
-def safe_step_size(problem: LinearRegression, factors: Sequence[Any]) -> float:
+def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
     r"""Return a step size with which gradient descent from here never raises the loss.
 
     Layers of a loss up to that of the start have a product with :math:`\|W\|_2 \le w`, and with
@@ -156,7 +160,7 @@ class DescentTrajectory:
     (array([0. , 0.1, 0.2]), array([2.       , 1.2168   , 0.5785396]))
     """
 
-    iterations: Any
+    iterations: NDArray[np.intp]
     step_size: float
     loss: Array
     gradient_norm: Array
@@ -176,9 +180,9 @@ class DescentTrajectory:
 
 
 def gradient_descent(
-    problem: Any,
-    factors: Sequence[Any],
-    steps: Any,
+    problem: LossLike,
+    factors: LayersLike,
+    steps: int | Sequence[int],
     *,
     step_size: float | str = "safe",
 ) -> DescentTrajectory:
@@ -186,8 +190,6 @@ def gradient_descent(
 
     Parameters
     ----------
-    problem : Loss or object with ``loss(W)`` and ``gradient(W)``
-        The problem, as for the flows.
     factors : sequence of array_like
         The start [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
     steps : int or sequence of int
@@ -223,7 +225,7 @@ def gradient_descent(
         if step_size != "safe":
             raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
         require_data(problem, "step_size='safe', which stands for a number,")
-        step = safe_step_size(problem, layers)
+        step = safe_step_size(cast(LinearRegression, problem), layers)
     else:
         step = float(step_size)
     if not 0 < step < math.inf:
@@ -260,6 +262,9 @@ def gradient_descent(
         status=status,
         complete=complete,
     )
+
+
+describe(gradient_descent, FLOWS)
 
 
 def _kept(steps: Any) -> list[int]:

@@ -8,15 +8,16 @@ balanced layers solves a matrix Riccati equation.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import expit, exprel
 
+from fixedrank._aliases import LayersLike, PointLike
 from fixedrank._checks import Array, finite_array, real_array
 from fixedrank.flows.integration import output_times
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
@@ -34,7 +35,7 @@ _CLOSE, _TINIEST = 50.0, 690.0
 
 
 def aligned_singular_value(
-    start: float, b: float, c: float, depth: float | SpectralMetric, t: Any
+    start: float, b: float, c: float, depth: float | SpectralMetric, t: ArrayLike
 ) -> Array:
     r"""Return the solution of :math:`\dot s = N s^{2-2/N} (b - c s)`.
 
@@ -155,7 +156,9 @@ def _reached(slowness: Any, initial: float, time: float, last: float) -> float:
     return float(brentq(left, initial, end, xtol=1e-300, rtol=1e-14, maxiter=200))
 
 
-def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any) -> list[Any]:
+def aligned_solution(
+    problem: LinearRegression, point: PointLike, depth: float, t: ArrayLike
+) -> list[FixedRankPoint]:
     r"""Return the flow (9) from an aligned start, in closed form.
 
     W(0) = U diag(s) V^T is aligned where C v_i = c_i v_i, B v_i = b_i u_i and B^T u_i = b_i v_i
@@ -237,7 +240,7 @@ def aligned_solution(problem: LinearRegression, point: Any, depth: float, t: Any
     return [FixedRankPoint(u, row, vt) for row in values]
 
 
-def two_layer_solution(problem: LinearRegression, factors: Sequence[Any], t: Any) -> list[Array]:
+def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayLike) -> list[Array]:
     r"""Return the products W(t) = W_2 W_1 of the flow (5) for two balanced layers and white data.
 
     With R = [W_1^T; W_2] and F = [[0, B^T], [B, 0]] the matrix R R^T solves

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, round_off
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
+from fixedrank._shared_docs import describe
+from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, each_once, integrate, output_times
 from fixedrank.flows.scales import length
@@ -116,11 +120,11 @@ def followed(
 
 
 def factored_flow(
-    problem: Loss | Any,
-    factors: Sequence[Any],
-    t: Any,
+    problem: LossLike,
+    factors: LayersLike,
+    t: ArrayLike,
     *,
-    method: Any = "auto",
+    method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     progress: Shown = False,
@@ -130,28 +134,14 @@ def factored_flow(
 
     Parameters
     ----------
-    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
-        The problem. ``W`` comes as a tuple (u, s, vt), whose trailing singular values may be zero.
     factors : sequence of array_like
         The initial layers [W_1, ..., W_N], balanced or not; W_j has shape (d_j, d_{j-1}).
-    t : array_like, shape (times,)
-        The output times, increasing; the layers start at the first one.
-    method : str or OdeSolver class
-        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
-        (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
-        "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
-        "LSODA" of SciPy. A class of your own may state its :class:`MethodProperties`.
     rtol : float
         Relative tolerance of the local error, as in scipy.integrate.solve_ivp; it is meant for the
         product, each of the N layers is held to rtol / N.
     atol : float, optional
         Absolute tolerance, for the entries of the layers atol / (10 N); if left out, rtol / 100
         times the norm of each layer, so that it has the units of the layers.
-    progress : bool or "lines"
-        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
-        error every ten seconds.
-    **options
-        Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 
     Returns
     -------
@@ -214,6 +204,14 @@ def factored_flow(
         steps=run.steps,
         factors=records,
     )
+
+
+describe(factored_flow, FLOWS)
+
+
+def _gradient_norm(system: _Layers, factors: Sequence[Array]) -> float:
+    gradient = network_gradient(system.products, factors)
+    return float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
 
 
 def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool) -> str:

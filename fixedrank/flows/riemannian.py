@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fixedrank._aliases import PointLike
+from fixedrank._aliases import LossLike, PointLike
 from fixedrank._progress import Shown
+from fixedrank._shared_docs import describe
+from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import each_once, integrate, output_times
@@ -18,16 +21,15 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
-from fixedrank.losses.loss import Loss
 
 
 def riemannian_flow(
-    problem: Loss | Any,
+    problem: LossLike,
     point: PointLike,
     depth: float | SpectralMetric,
-    t: Any,
+    t: ArrayLike,
     *,
-    method: Any = "auto",
+    method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     progress: Shown = False,
@@ -37,31 +39,16 @@ def riemannian_flow(
 
     Parameters
     ----------
-    problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
-        The problem. ``W`` comes as a tuple (u, s, vt); the gradient may be an array, a SciPy sparse
-        array, a low-rank pair or a LinearOperator, of which only thin products are formed.
     point : FixedRankPoint or tuple (u, s, vt)
         The initial W, with arrays of shapes (m, k), (k,), (k, n).
     depth : float or SpectralMetric
         The depth N of the metric, any real number >= 1; or another metric.
-    t : array_like, shape (times,)
-        The output times, increasing; W starts at the first one.
-    method : str or OdeSolver class
-        "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
-        (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
-        "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
-        "LSODA" of SciPy.
     rtol : float
         The relative tolerance of the local error. Small singular values are kept to it, too, as
         the layers of a network keep them; at N < 2 as far as round-off allows.
     atol : float, optional
         The absolute tolerance of U and V, or of W at depth 1 and k = min(m, n). By default 0.01
         `rtol` beside their norms: the flow of (c X, c Y) or of (X, c Y) is the same in other units.
-    progress : bool or "lines"
-        Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
-        error every ten seconds.
-    **options
-        Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 
     Returns
     -------
@@ -154,3 +141,6 @@ def riemannian_flow(
         metric=metric,
         rank_changes=tuple(system.changes),
     )
+
+
+describe(riemannian_flow, FLOWS)

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import describe
+from fixedrank.flows.contract import INTEGRATORS
 from fixedrank.flows.rock_coefficients import coefficients
 from fixedrank.flows.stabilised import Stabilised, combine
 
@@ -31,33 +33,6 @@ class ROCK4(Stabilised):
     A SciPy ``OdeSolver``: pass it, or its name, as ``method`` to the flows of this library, or to
     :func:`scipy.integrate.solve_ivp`. Where nothing is stiff DOP853 is better: see
     :class:`AutoSwitching`.
-
-    Parameters
-    ----------
-    fun : callable
-        The right-hand side f(t, y).
-    t0 : float
-        Initial time.
-    y0 : array_like, shape (size,)
-        Initial state, real.
-    t_bound : float
-        Final time.
-    rtol : float or array_like, shape (size,)
-        Relative tolerance of the local error.
-    atol : float or array_like, shape (size,)
-        Absolute tolerance of the local error.
-    first_step : float, optional
-        The first step that is tried, no longer than the interval; chosen by the method if left
-        out.
-    max_step : float
-        The longest step.
-    vectorized : bool
-        Whether `fun` takes several states as columns.
-
-    Raises
-    ------
-    ValueError
-        If a step or a tolerance is not positive or does not fit, or `y0` is complex.
 
     Warns
     -----
@@ -132,3 +107,6 @@ class ROCK4(Stabilised):
         error = np.zeros_like(y)
         combine(error, 1.0, *((d * h, k) for d, k in zip(method.estimate, values, strict=True)))
         return state, error
+
+
+describe(ROCK4, INTEGRATORS)

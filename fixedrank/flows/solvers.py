@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, DenseOutput, OdeSolver, Radau
 from scipy.interpolate import CubicHermiteSpline
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import describe
 from fixedrank.flows.chebyshev import RKC
-from fixedrank.flows.contract import NOT_FINITE, BetweenSteps, velocity_within, warn_of_unused
+from fixedrank.flows.contract import (
+    INTEGRATORS,
+    NOT_FINITE,
+    BetweenSteps,
+    velocity_within,
+    warn_of_unused,
+)
 from fixedrank.flows.inside import by_parts
 from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rock import ROCK4
@@ -28,18 +37,10 @@ class RK4(OdeSolver):
 
     Parameters
     ----------
-    fun : callable
-        The right-hand side f(t, y).
-    t0 : float
-        Initial time.
     y0 : array_like, shape (size,)
         Initial state, real or complex.
-    t_bound : float
-        Final time.
     step : float
         The step size h > 0; the last step is shortened to end at `t_bound`.
-    vectorized : bool
-        Whether `fun` takes several states as columns.
     rtol, atol : float
         Accepted and not used: there is no error control.
 
@@ -71,14 +72,14 @@ class RK4(OdeSolver):
 
     def __init__(
         self,
-        fun: Any,
+        fun: Callable[[float, Array], ArrayLike],
         t0: float,
-        y0: Any,
+        y0: ArrayLike,
         t_bound: float,
         step: float | None = None,
         vectorized: bool = False,
-        rtol: Any = None,
-        atol: Any = None,
+        rtol: float | None = None,
+        atol: float | None = None,
         **unused: Any,
     ) -> None:
         warn_of_unused(unused)
@@ -121,6 +122,9 @@ class RK4(OdeSolver):
 
     def _dense_output_impl(self) -> DenseOutput:
         return _Hermite(self.t_old, self.t, self.y_old, self.K[0], self.y, self.f)
+
+
+describe(RK4, INTEGRATORS)
 
 
 class _Hermite(BetweenSteps):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import DenseOutput, OdeSolver
 
 from fixedrank import _linear_algebra
@@ -47,12 +49,12 @@ class Stabilised(OdeSolver):
 
     def __init__(
         self,
-        fun: Any,
+        fun: Callable[[float, Array], ArrayLike],
         t0: float,
-        y0: Any,
+        y0: ArrayLike,
         t_bound: float,
-        rtol: float = 1e-3,
-        atol: Any = 1e-6,
+        rtol: float | Array = 1e-3,
+        atol: float | Array = 1e-6,
         first_step: float | None = None,
         max_step: float = math.inf,
         vectorized: bool = False,
@@ -195,6 +197,16 @@ class Stabilised(OdeSolver):
 
         Cheaper than `dense_output` for a time or two, and dearer for many. Each is as good as the
         end of a step; where they lie depends on the other times asked for.
+
+        Parameters
+        ----------
+        times : ndarray, shape (count,)
+            Times within the last step.
+
+        Returns
+        -------
+        ndarray, shape (size, count)
+            The states.
         """
         return reached(self, self.states, times)
 

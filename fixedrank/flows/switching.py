@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import describe
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.contract import (
+    INTEGRATORS,
     NOT_FINITE,
     BetweenSteps,
     checked_steps,
@@ -57,25 +61,6 @@ class AutoSwitching(OdeSolver):
 
     Parameters
     ----------
-    fun : callable
-        The right-hand side f(t, y).
-    t0 : float
-        Initial time.
-    y0 : array_like, shape (size,)
-        Initial state, real.
-    t_bound : float
-        Final time.
-    rtol : float or array_like, shape (size,)
-        Relative tolerance of the local error.
-    atol : float or array_like, shape (size,)
-        Absolute tolerance of the local error.
-    first_step : float, optional
-        The first step that is tried, no longer than the interval; chosen by the method if left
-        out.
-    max_step : float
-        The longest step.
-    vectorized : bool
-        Whether `fun` takes several states as columns.
     stiff : bool or type
         Whether to begin with ROCK4, or which stabilised method to begin with.
 
@@ -115,12 +100,12 @@ class AutoSwitching(OdeSolver):
 
     def __init__(
         self,
-        fun: Any,
+        fun: Callable[[float, Array], ArrayLike],
         t0: float,
-        y0: Any,
+        y0: ArrayLike,
         t_bound: float,
-        rtol: float = 1e-3,
-        atol: Any = 1e-6,
+        rtol: float | Array = 1e-3,
+        atol: float | Array = 1e-6,
         first_step: float | None = None,
         max_step: float = math.inf,
         vectorized: bool = False,
@@ -247,6 +232,9 @@ class AutoSwitching(OdeSolver):
 
     def _dense_output_impl(self) -> DenseOutput:
         return _WithEnds(self.stepped.dense_output(), self.y_old, self.y)
+
+
+describe(AutoSwitching, INTEGRATORS)
 
 
 class _WithEnds(BetweenSteps):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, real_array
 from fixedrank.geometry.factored.ambient import dense_matrix
 from fixedrank.geometry.factored.orthonormal import svd_point
@@ -81,7 +83,11 @@ class Classification:
 
 
 def classify(
-    problem: LinearRegression, point: Any, *, depth: float | SpectralMetric = 1, rtol: float = 1e-6
+    problem: LinearRegression,
+    point: PointLike | ArrayLike,
+    *,
+    depth: float | SpectralMetric = 1,
+    rtol: float = 1e-6,
 ) -> Classification:
     r"""Say which critical point of L^1 a matrix is, if it is one.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import eigsh
 
+from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE, least_loss
 from fixedrank.landscape.pivots import loose_pivot
@@ -81,7 +81,7 @@ class FactorsClassification:
 
 
 def classify_factors(
-    problem: LinearRegression, factors: Sequence[Any], *, rtol: float = 1e-6
+    problem: LinearRegression, factors: LayersLike, *, rtol: float = 1e-6
 ) -> FactorsClassification:
     """Say what layers are in the landscape of L^N.
 
@@ -93,8 +93,6 @@ def classify_factors(
     ----------
     problem : LinearRegression
         The problem.
-    factors : sequence of array_like
-        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
     rtol : float
         The tolerance: relative to the natural size of a layer, the N-th root of the norm of
         B C^{-1} or that of the largest layer, and to that of a gradient there.
@@ -187,6 +185,9 @@ def classify_factors(
         decrease=descent.decrease if descent else None,
         verdict=f"{kind}: {reason} (tolerance of the gradient {tolerance:.1e})",
     )
+
+
+describe(classify_factors, LAYERS)
 
 
 @dataclass(frozen=True)

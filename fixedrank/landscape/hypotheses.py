@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from fixedrank._aliases import LayersLike, PointLike
 from fixedrank._checks import RankLostError
 from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
@@ -90,7 +91,9 @@ class Hypotheses:
 
 
 def check_hypotheses(
-    problem: LinearRegression, start: Any, depth: float | SpectralMetric | None = None
+    problem: LinearRegression,
+    start: PointLike | LayersLike,
+    depth: float | SpectralMetric | None = None,
 ) -> Hypotheses:
     """Check the hypotheses of the paper's theorems at a start.
 

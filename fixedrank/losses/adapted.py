@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fixedrank._aliases import LossLike
 from fixedrank.losses.loss import Loss
 
 # What an object may have of its own, and has by default otherwise.
@@ -16,7 +17,7 @@ _OPTIONAL = (
 )
 
 
-def as_loss(problem: Any) -> Loss:
+def as_loss(problem: LossLike) -> Loss:
     """Return a problem as a Loss: itself if it is one, otherwise what its methods make.
 
     Raises
@@ -37,7 +38,7 @@ def as_loss(problem: Any) -> Loss:
 class _Adapted(Loss):
     """The loss of an object of another class, with all methods that the object has."""
 
-    def __init__(self, problem: Any) -> None:
+    def __init__(self, problem: LossLike) -> None:
         self.problem = problem
         self.shape = getattr(problem, "shape", None)
         self.infimum = getattr(problem, "infimum", None)

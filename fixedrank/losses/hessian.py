@@ -7,14 +7,14 @@ no matrix of the size of W is formed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
+from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, finite_array, real_array
 from fixedrank._packing import bounds_of, joined, split
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.gradients import narrow_partial_products
 
@@ -30,8 +30,6 @@ class NetworkHessian(LinearOperator):
         The problem. Its ``hessian_product(W, pair)`` is asked at a point W, along the low-rank
         matrix L R^T of a pair (L, R); without one, differences of gradients serve, with their
         errors: see :meth:`Loss.hessian_product`.
-    factors : sequence of array_like
-        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
 
     Attributes
     ----------
@@ -55,7 +53,7 @@ class NetworkHessian(LinearOperator):
     [array([[4.]]), array([[1.]])]
     """
 
-    def __init__(self, problem: Any, factors: Sequence[Any]) -> None:
+    def __init__(self, problem: LossLike, factors: LayersLike) -> None:
         self.problem = as_loss(problem)
         self.layers = self.problem.checked_layers(factors)
         self.cut, self._left, self._right = narrow_partial_products(self.layers)
@@ -71,7 +69,7 @@ class NetworkHessian(LinearOperator):
         self._bounds = bounds_of(self._shapes)
         super().__init__(np.dtype(np.float64), (self._bounds[-1], self._bounds[-1]))
 
-    def split(self, vector: Any) -> list[Array]:
+    def split(self, vector: ArrayLike) -> list[Array]:
         """Return a vector as a list of arrays of the shapes of the layers.
 
         Parameters
@@ -99,7 +97,7 @@ class NetworkHessian(LinearOperator):
         flat = real_array("the vector", vector).reshape(self._bounds[-1])
         return split(flat, self._shapes, self._bounds)
 
-    def apply(self, directions: Sequence[Any]) -> list[Array]:
+    def apply(self, directions: LayersLike) -> list[Array]:
         """Return the derivative of the gradients of all layers along directions.
 
         Parameters
@@ -158,3 +156,6 @@ class NetworkHessian(LinearOperator):
             if last:
                 inner = inner @ layers[j].T + self._inner[j] @ moves[j].T
         return result
+
+
+describe(NetworkHessian, LAYERS)

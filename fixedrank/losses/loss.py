@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pymanopt
+from numpy.typing import ArrayLike
+from pymanopt.manifolds.manifold import Manifold
 
-from fixedrank._aliases import AmbientLike, PointLike
+from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.losses.combinations import combined_matrix
@@ -20,6 +22,44 @@ from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
 from fixedrank.losses.pymanopt_problem import pymanopt_problem
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_layers
+
+MATRICES = """
+Parameters
+----------
+W : tuple (u, s, vt), or ndarray, shape (m, n)
+    The matrix.
+Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
+    The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
+    the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
+
+Raises
+------
+TypeError, ValueError
+    If what should be a matrix is none, has the wrong shape or is not finite.
+"""
+
+THIN = """
+Parameters
+----------
+left : ndarray, shape (m, k)
+    The factor of W on the left.
+core : ndarray, shape (k, k), or None
+    The factor between, None for the identity.
+right : ndarray, shape (n, k)
+    The factor on the right.
+"""
+
+_LAYERS = """
+Parameters
+----------
+factors : sequence of array_like
+    The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+Raises
+------
+TypeError, ValueError
+    If shapes do not fit together or with the problem, or entries are not finite.
+"""
 
 
 class Loss(ABC):
@@ -102,15 +142,6 @@ class Loss(ABC):
 
         This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
 
-        Parameters
-        ----------
-        left : ndarray, shape (m, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (n, k)
-            The factor on the right.
-
         Returns
         -------
         tuple of ndarray, shapes (m, k) and (n, k)
@@ -137,7 +168,7 @@ class Loss(ABC):
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"what {self._name}.gradient(W) returned: {error}") from error
 
-    def hessian_product(self, W: Any, Z: Any) -> Any:
+    def hessian_product(self, W: PointLike | ArrayLike, Z: AmbientLike) -> Any:
         r"""Return the Hessian of the loss at W applied to a direction Z.
 
         By default the difference of two gradients,
@@ -147,23 +178,10 @@ class Loss(ABC):
         varies on the scale of W. Where it varies faster, the error is that of the third
         derivatives times :math:`\|hZ\|^2 / 6`: override the method there.
 
-        Parameters
-        ----------
-        W : tuple (u, s, vt), or ndarray, shape (m, n)
-            The matrix.
-        Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
-            The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
-            the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
-
         Returns
         -------
         pair, array, sparse array or LinearOperator, shape (m, n)
             The matrix :math:`D^2 f(W)[Z]`, a pair (L, R) standing for L R^T.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z is not a matrix, has the wrong shape or is not finite.
 
         Examples
         --------
@@ -175,13 +193,11 @@ class Loss(ABC):
         """
         return hessian_by_differences(self.gradient, self.shape, W, Z)
 
-    def line_minimum(self, W: Any, Z: Any) -> float | None:
+    def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the t at which the loss of W + t Z is least, or None if it is not known.
 
         Parameters
         ----------
-        W : tuple (u, s, vt), or ndarray, shape (m, n)
-            The matrix.
         Z : tangent vector (Up, M, Vp), low-rank pair or ndarray, shape (m, n)
             The direction, as in :meth:`hessian_product`.
 
@@ -190,11 +206,6 @@ class Loss(ABC):
         float or None
             The minimiser, of either sign; 0 if the loss does not change along the line. By default
             None: whoever asks searches for a step then.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
 
         Examples
         --------
@@ -207,23 +218,13 @@ class Loss(ABC):
 
     # On layers and on a manifold
 
-    def network_loss(self, factors: Sequence[Any]) -> float:
+    def network_loss(self, factors: LayersLike) -> float:
         """Return the loss of W_N ... W_1: of a regression, L^N(W_1, ..., W_N), equation (2).
-
-        Parameters
-        ----------
-        factors : sequence of ndarray
-            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
 
         Returns
         -------
         float
             The loss of the product, multiplied through the narrowest layer.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -234,27 +235,17 @@ class Loss(ABC):
         _, left, right = narrow_partial_products(self.checked_layers(factors))
         return self._thin_loss(left[-1], right[-1].T)
 
-    def network_gradient(self, factors: Sequence[Any]) -> list[Array]:
+    def network_gradient(self, factors: LayersLike) -> list[Array]:
         r"""Return the gradients of that loss with respect to W_1, ..., W_N.
 
         :math:`W_{j+1}^T \cdots W_N^T\, G\, W_1^T \cdots W_{j-1}^T` with the gradient G at the
         product (of a regression, WC - B), multiplied through the narrowest layer: O(d_j d_{j-1} r)
         each, r the smallest width.
 
-        Parameters
-        ----------
-        factors : sequence of ndarray
-            The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
-
         Returns
         -------
         list of ndarray
             The gradients, of the shapes of the layers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -265,23 +256,13 @@ class Loss(ABC):
         """
         return network_gradient(self.gradient_products, self.checked_layers(factors))
 
-    def checked_layers(self, factors: Sequence[Any]) -> list[Array]:
+    def checked_layers(self, factors: LayersLike) -> list[Array]:
         """Return the layers as arrays, checked to fit together and to the problem.
-
-        Parameters
-        ----------
-        factors : sequence of array_like
-            The layers [W_1, ..., W_N].
 
         Returns
         -------
         list of ndarray
             The layers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If shapes do not fit together or with the problem, or entries are not finite.
 
         Examples
         --------
@@ -292,7 +273,7 @@ class Loss(ABC):
         """
         return checked_layers(factors, self.shape)
 
-    def to_pymanopt(self, manifold: Any) -> pymanopt.Problem:
+    def to_pymanopt(self, manifold: Manifold) -> pymanopt.Problem:
         """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
 
         Parameters
@@ -369,6 +350,9 @@ class Loss(ABC):
         return self, None
 
 
+describe(Loss, MATRICES, THIN, _LAYERS)
+
+
 class LossSum(Loss):
     """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise."""
 
@@ -392,11 +376,11 @@ class LossSum(Loss):
             return None
         return self._only[0] * self._only[1].infimum
 
-    def loss(self, W: Any) -> float:
+    def loss(self, W: PointLike) -> float:
         """Return the sum of the losses."""
         return sum(factor * float(loss.loss(W)) for factor, loss in self.terms)
 
-    def gradient(self, W: Any) -> Any:
+    def gradient(self, W: PointLike) -> Any:
         """Return the sum of the gradients: an array or sparse if all are so, or a MatrixSum."""
         return combined_matrix([(factor, loss.gradient(W)) for factor, loss in self.terms])
 
@@ -410,13 +394,13 @@ class LossSum(Loss):
             gv, gtu = gv + factor * more[0], gtu + factor * more[1]
         return gv, gtu
 
-    def hessian_product(self, W: Any, Z: Any) -> Any:
+    def hessian_product(self, W: PointLike | ArrayLike, Z: AmbientLike) -> Any:
         """Return the sum of the Hessians applied to Z."""
         return combined_matrix(
             [(factor, loss.hessian_product(W, Z)) for factor, loss in self.terms]
         )
 
-    def line_minimum(self, W: Any, Z: Any) -> float | None:
+    def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the minimum along a line, of a multiple of a loss that knows it."""
         return None if self._only is None else self._only[1].line_minimum(W, Z)
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     LowRank,
@@ -18,6 +19,7 @@ from fixedrank.geometry.factored.ambient import (
     transposed_times,
 )
 from fixedrank.losses.layer_products import LayerProducts
+from fixedrank.losses.loss import THIN
 from fixedrank.losses.moments import in_factors
 from fixedrank.losses.quadratic import QuadraticLoss
 
@@ -47,15 +49,6 @@ class MomentLoss(QuadraticLoss):
         """Return thin products of the gradient G = W C - B at W = left core right^T.
 
         They are made of three products with C and B: see :meth:`Loss.gradient_products`.
-
-        Parameters
-        ----------
-        left : ndarray, shape (d_y, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (d_x, k)
-            The factor on the right.
 
         Returns
         -------
@@ -133,6 +126,9 @@ class MomentLoss(QuadraticLoss):
 
     def _layer_products(self, left: Array, right: Array) -> LayerProducts:
         return _ProductsOfMoments(self, left, right)
+
+
+describe(MomentLoss, THIN)
 
 
 class _RegressionGradient(BlockOperator):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from fixedrank._aliases import AmbientLike
 from fixedrank._checks import real_array
 from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.losses.moments import as_moment, digest_of_moments, require_moments
@@ -54,7 +53,7 @@ class MomentRegression(MomentLoss):
     True
     """
 
-    def __init__(self, C: Any, B: Any, squared_norm: float) -> None:
+    def __init__(self, C: AmbientLike, B: AmbientLike, squared_norm: float) -> None:
         given = real_array("squared_norm", squared_norm)
         if given.size != 1:
             raise TypeError(f"squared_norm must be a number, but has shape {given.shape}")

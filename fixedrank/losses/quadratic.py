@@ -7,11 +7,14 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array, real_array, require_finite
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import LowRank, as_direction, dense_matrix
 from fixedrank.geometry.factored.points import FactorDirections, FixedRankPoint, is_triple
-from fixedrank.losses.loss import Loss
+from fixedrank.losses.loss import MATRICES, Loss
 
 
 class QuadraticLoss(Loss):
@@ -29,7 +32,7 @@ class QuadraticLoss(Loss):
 
     shape: tuple[int, int]
 
-    def loss(self, W: Any) -> float:
+    def loss(self, W: PointLike | ArrayLike) -> float:
         """Return the loss.
 
         Parameters
@@ -60,15 +63,10 @@ class QuadraticLoss(Loss):
         """
         return self._loss_at(self._known(W))
 
-    def gradient(self, W: Any) -> Any:
+    def gradient(self, W: PointLike | ArrayLike) -> Any:
         r"""Return the Euclidean gradient: W C - B of a regression.
 
         Of measurements it is :math:`\sum_i (\langle A_i, W \rangle - y_i) A_i`.
-
-        Parameters
-        ----------
-        W : ndarray, shape (m, n), or point (u, s, vt)
-            The matrix.
 
         Returns
         -------
@@ -78,11 +76,6 @@ class QuadraticLoss(Loss):
             ``numpy.asarray`` make it dense. Of measurements it has the form that fits the A_i: a
             csr_array for entries and for sparse A_i, a pair (L, R) of m x p and n x p arrays, which
             stands for L R^T, for A_i of rank one, and an array for dense A_i.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W has the wrong shape or is not finite.
 
         Examples
         --------
@@ -98,7 +91,7 @@ class QuadraticLoss(Loss):
         """
         return self._gradient_at(self._known(W))
 
-    def hessian_product(self, W: Any, Z: Any) -> Any:
+    def hessian_product(self, W: PointLike | ArrayLike, Z: AmbientLike) -> Any:
         r"""Return the Hessian of the loss applied to Z, the same at every W: Z C of a regression.
 
         Of measurements it is :math:`\sum_i \langle A_i, Z \rangle A_i`.
@@ -107,9 +100,6 @@ class QuadraticLoss(Loss):
         ----------
         W : ndarray, shape (m, n), or point (u, s, vt)
             The matrix at which Z stands.
-        Z : tangent vector (Up, M, Vp), array, sparse array, low-rank pair or LinearOperator
-            The direction, m x n. At a point a triple is a tangent vector; at an array it stands for
-            the low-rank matrix L S R^T. Write this one as a pair (L S, R) at a point.
 
         Returns
         -------
@@ -117,11 +107,6 @@ class QuadraticLoss(Loss):
             Of a regression a pair (L, R), which stands for L R^T, for a tangent vector or a
             low-rank Z; an array for an array; a sparse array where Z and C are sparse; otherwise an
             operator. Of measurements a matrix in the same form as the gradient.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
 
         Examples
         --------
@@ -137,13 +122,11 @@ class QuadraticLoss(Loss):
         """
         return self._image(as_direction(W, Z, self.shape))
 
-    def line_minimum(self, W: Any, Z: Any) -> float:
+    def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float:
         """Return the t at which the loss of W + t Z is least.
 
         Parameters
         ----------
-        W : ndarray, shape (m, n), or point (u, s, vt)
-            The matrix.
         Z : tangent vector (Up, M, Vp), low-rank pair or ndarray, shape (m, n)
             The direction, as in :meth:`hessian_product`; for measurements of any kind there.
 
@@ -152,11 +135,6 @@ class QuadraticLoss(Loss):
         float
             The minimiser -<G, Z> / <Z, H Z> with the gradient G and the Hessian H, of either sign;
             0 if the loss does not change along Z.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W or Z has the wrong shape or is not finite.
 
         Examples
         --------
@@ -227,3 +205,6 @@ class QuadraticLoss(Loss):
             for name, part in zip(("u", "s", "vt"), parts, strict=True):
                 require_finite(name, part)
         return FixedRankPoint(u, s, vt)
+
+
+describe(QuadraticLoss, MATRICES)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import AmbientLike, DataLike, LayersLike, PointLike
 from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.factored.ambient import LowRank
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
@@ -95,7 +96,7 @@ class LinearRegression(MomentLoss):
 
     basis: Array | None = None
 
-    def __init__(self, X: Any, Y: Any, *, sample_weight: Any = None) -> None:
+    def __init__(self, X: DataLike, Y: DataLike, *, sample_weight: ArrayLike | None = None) -> None:
         sparse = scipy.sparse.issparse(X) or scipy.sparse.issparse(Y)
         data, labels = sparse_pair(X, Y) if sparse else dense_pair(X, Y)
         data, labels = weighted(data, labels, sample_weight)
@@ -114,7 +115,9 @@ class LinearRegression(MomentLoss):
     # Other ways to a problem
 
     @classmethod
-    def on_range(cls, X: Any, Y: Any, *, sample_weight: Any = None) -> LinearRegression:
+    def on_range(
+        cls, X: ArrayLike, Y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> LinearRegression:
         """Return the problem restricted to the range of X, for data with singular X X^T.
 
         With an orthonormal basis E of the range, X = E (E^T X), and W X = (W E)(E^T X): the
@@ -166,7 +169,7 @@ class LinearRegression(MomentLoss):
         return problem
 
     @staticmethod
-    def from_moments(C: Any, B: Any, squared_norm: float) -> MomentRegression:
+    def from_moments(C: AmbientLike, B: AmbientLike, squared_norm: float) -> MomentRegression:
         r"""Return the problem with given C = X X^T and B = Y X^T, in any form.
 
         Parameters
@@ -196,7 +199,7 @@ class LinearRegression(MomentLoss):
         """
         return MomentRegression(C, B, squared_norm)
 
-    def extend(self, W: Any) -> Any:
+    def extend(self, W: PointLike | ArrayLike) -> Array | FixedRankPoint:
         """Return W E^T, which acts on the data as they were before :meth:`on_range`.
 
         Parameters
@@ -228,7 +231,7 @@ class LinearRegression(MomentLoss):
         matrix = self._matrix(W)
         return matrix if self.basis is None else matrix @ self.basis.T
 
-    def restrict_layers(self, factors: Sequence[Any]) -> list[Array]:
+    def restrict_layers(self, factors: LayersLike) -> list[Array]:
         r"""Return layers of a network for the restricted problem of :meth:`on_range`.
 
         With the basis E of the range, :math:`W_1` becomes :math:`W_1 E`, and all losses stay. What
@@ -271,7 +274,7 @@ class LinearRegression(MomentLoss):
         layers = checked_layers(factors, (self.shape[0], features))
         return layers if self.basis is None else [layers[0] @ self.basis, *layers[1:]]
 
-    def extend_layers(self, factors: Sequence[Any]) -> list[Array]:
+    def extend_layers(self, factors: LayersLike) -> list[Array]:
         """Return layers of the restricted problem as layers for the data before.
 
         With the basis E of the range W_1 becomes W_1 E^T, which vanishes orthogonally to it. The

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import PointLike
 from fixedrank._checks import (
     Array,
     RankLostError,
@@ -16,6 +17,7 @@ from fixedrank._checks import (
     numerical_rank,
     real_array,
 )
+from fixedrank._shared_docs import LAYERS, RANDOM, describe
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.networks.gradients import narrow_partial_products
@@ -30,7 +32,7 @@ def _checked_widths(widths: Sequence[int]) -> list[int]:
 
 
 def balanced_factors(
-    point: FixedRankPoint | tuple[Array, Array, Array],
+    point: PointLike,
     widths: Sequence[int],
     *,
     rng: Seed = None,
@@ -46,8 +48,6 @@ def balanced_factors(
         The matrix W, with arrays of shapes (d_N, k), (k,), (k, d_0).
     widths : sequence of int
         The widths [d_0, ..., d_N], each at least k; d_0 and d_N as W has them.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy.
 
     Returns
     -------
@@ -93,18 +93,14 @@ def balanced_factors(
     return [(outer * roots) @ inner.T for inner, outer in pairwise(frames)]
 
 
+describe(balanced_factors, RANDOM)
+
+
 def random_balanced_factors(widths: Sequence[int], *, rng: Seed = None) -> list[Array]:
     r"""Return the paper's random balanced layers, all of whose nonzero singular values are 1.
 
     :math:`W_j(0) = V_j I_{d_j r} U_{j-1}^T` with random orthogonal V_j, of which U_j holds the
     first r = min(widths) columns (appendix B.1, where d_1 = r).
-
-    Parameters
-    ----------
-    widths : sequence of int
-        The widths [d_0, ..., d_N].
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy.
 
     Returns
     -------
@@ -134,6 +130,9 @@ def random_balanced_factors(widths: Sequence[int], *, rng: Seed = None) -> list[
     return [outer @ inner.T for inner, outer in pairwise(frames)]
 
 
+describe(random_balanced_factors, LAYERS, RANDOM)
+
+
 def gaussian_factors(
     widths: Sequence[int], *, scale: float | Sequence[float] | None = None, rng: Seed = None
 ) -> list[Array]:
@@ -141,13 +140,9 @@ def gaussian_factors(
 
     Parameters
     ----------
-    widths : sequence of int
-        The widths [d_0, ..., d_N].
     scale : float, sequence of N floats, or None
         The standard deviation of the entries, one for all layers or one each; None takes
         1/sqrt(d_j) for W_j, as appendix A does for the true parameters.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy.
 
     Returns
     -------
@@ -186,6 +181,9 @@ def gaussian_factors(
         deviation * generator.standard_normal((outer, inner))
         for deviation, inner, outer in zip(scales, sizes, sizes[1:], strict=False)
     ]
+
+
+describe(gaussian_factors, LAYERS, RANDOM)
 
 
 def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array, finite_array, positive_integer
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.geometry.factored.points import is_triple
 from fixedrank.networks.gradients import narrow_partial_products
 
@@ -53,23 +55,13 @@ def checked_layers(factors: Sequence[Any], shape: tuple[int, int] | None) -> lis
     return layers
 
 
-def product(factors: Sequence[Any]) -> Array:
+def product(factors: LayersLike) -> Array:
     """Return the product W = W_N ... W_1 of the layers, equation (1).
-
-    Parameters
-    ----------
-    factors : sequence of array_like
-        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
 
     Returns
     -------
     ndarray, shape (d_N, d_0)
         The product, multiplied outwards from the narrowest width.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit together or entries are not finite.
 
     Examples
     --------
@@ -85,24 +77,17 @@ def product(factors: Sequence[Any]) -> Array:
     return left[-1] @ right[-1]
 
 
-def balancedness(factors: Sequence[Any]) -> float:
-    """Return how far the layers are from balanced (Definition 2).
+describe(product, LAYERS)
 
-    Parameters
-    ----------
-    factors : sequence of array_like
-        The layers [W_1, ..., W_N]; W_j has shape (d_j, d_{j-1}).
+
+def balancedness(factors: LayersLike) -> float:
+    """Return how far the layers are from balanced (Definition 2).
 
     Returns
     -------
     float
         The largest Frobenius norm of W_{j+1}^T W_{j+1} - W_j W_j^T over j = 1, ..., N - 1;
         zero for balanced layers, and constant along the flow (5) layer by layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit together or entries are not finite.
 
     Examples
     --------
@@ -129,6 +114,9 @@ def relative_imbalance(layers: Sequence[Array]) -> float:
     """Return the balancedness over the square of the largest norm; zero for zero layers."""
     largest = largest_norm(layers)
     return balancedness(layers) / largest**2 if largest else 0.0
+
+
+describe(balancedness, LAYERS)
 
 
 def layer_widths(

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike
 
+from fixedrank._aliases import DataLike
 from fixedrank._checks import finite_array, positive_integer, real_array, require_finite
 from fixedrank.geometry.factored.ambient import float64_matrix
 from fixedrank.recovery.entries import Entries, Indices
@@ -72,7 +74,13 @@ class MatrixCompletion(RecoveryProblem):
     # Some matrix has any given entries.
     infimum = 0.0
 
-    def __init__(self, rows: Any, cols: Any = None, values: Any = None, shape: Any = None) -> None:
+    def __init__(
+        self,
+        rows: DataLike,
+        cols: ArrayLike | None = None,
+        values: ArrayLike | None = None,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
         if cols is None and values is None and shape is None:
             rows, cols, values, shape = _known_entries(rows)
         elif cols is None or values is None or shape is None:
@@ -116,7 +124,7 @@ class MatrixCompletion(RecoveryProblem):
         return self._measurements.cols
 
 
-def _known_entries(matrix: Any) -> tuple[Any, Any, Any, tuple[int, ...]]:
+def _known_entries(matrix: Any) -> tuple[Any, Any, Any, Any]:
     """Return rows, columns and values of the known entries of a matrix, and its shape."""
     if scipy.sparse.issparse(matrix):
         stored = scipy.sparse.coo_array(float64_matrix("the matrix", matrix))

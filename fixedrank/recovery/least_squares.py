@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike
 
 from fixedrank import _linear_algebra
+from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.sums import MatrixSum
+from fixedrank.losses.loss import MATRICES, THIN
 from fixedrank.losses.quadratic import QuadraticLoss
 from fixedrank.recovery.measurements import Measurements
 
@@ -32,23 +36,13 @@ class LeastSquares(QuadraticLoss):
         # A copy, as the caller may change its array later.
         self.shape, self.values = measurements.shape, values.copy()
 
-    def root_mean_square_error(self, W: Any) -> float:
+    def root_mean_square_error(self, W: PointLike | ArrayLike) -> float:
         """Return the root of the mean squared error of the p values.
-
-        Parameters
-        ----------
-        W : ndarray, shape (m, n), or point (u, s, vt)
-            The matrix.
 
         Returns
         -------
         float
             The error, in the unit of the values.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If W has the wrong shape or is not finite.
 
         Examples
         --------
@@ -65,15 +59,6 @@ class LeastSquares(QuadraticLoss):
         """Return thin products of the gradient G at W = left core right^T.
 
         This is all that the flows ask of a problem.
-
-        Parameters
-        ----------
-        left : ndarray, shape (m, k)
-            The factor of W on the left.
-        core : ndarray, shape (k, k), or None
-            The factor between, None for the identity.
-        right : ndarray, shape (n, k)
-            The factor on the right.
 
         Returns
         -------
@@ -138,3 +123,6 @@ class LeastSquares(QuadraticLoss):
         measured = self._of(matrix)
         require_finite("what is measured of Z", measured)
         return measured
+
+
+describe(LeastSquares, MATRICES, THIN)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
+from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import RankLostError
+
+
+class KnowsLineMinimum(Protocol):
+    """A Loss, or an object of any class with this method."""
+
+    def line_minimum(self, W: PointLike, Z: AmbientLike, /) -> float | None:
+        """Return the t at which the loss of W + t Z is least, or None where it is not known."""
 
 
 class ExactStartLineSearcher:
@@ -63,7 +71,7 @@ class ExactStartLineSearcher:
 
     def __init__(
         self,
-        problem: Any,
+        problem: KnowsLineMinimum,
         *,
         contraction_factor: float = 0.5,
         sufficient_decrease: float = 1e-4,

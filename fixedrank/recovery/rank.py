@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import Array, numerical_rank, positive_integer, require_finite
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.ambient import BlockOperator, as_ambient, times, transposed_times
 from fixedrank.geometry.factored.leading import leading_svd
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
@@ -22,7 +24,7 @@ _SUFFICIENT_DECREASE, _TRIALS = 1e-4, 100
 
 
 def rank_increase(
-    problem: Any, point: Any, by: int = 1, *, step: float | None = None
+    problem: LossLike, point: PointLike, by: int = 1, *, step: float | None = None
 ) -> FixedRankPoint:
     r"""Return a point of higher rank with a lower loss, to start from on its manifold.
 
@@ -36,8 +38,6 @@ def rank_increase(
     problem : Loss or object with ``loss(W)`` and ``gradient(W)``
         The problem. Of the gradient only products with thin blocks are formed, unless k + by is at
         least half of min(m, n).
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W, arrays of shapes (m, k), (k,), (k, n).
     by : int
         How many singular values are added; k + by is at most min(m, n).
     step : float, optional
@@ -104,7 +104,10 @@ def rank_increase(
     return end
 
 
-def truncate(point: Any, k: int) -> FixedRankPoint:
+describe(rank_increase, POINTS)
+
+
+def truncate(point: PointLike, k: int) -> FixedRankPoint:
     """Return the best approximation of rank k of a point of at least this rank.
 
     The k largest singular values with their vectors. It is unique where the next one is smaller;

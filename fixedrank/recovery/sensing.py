@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import scipy.sparse
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
+from fixedrank._aliases import AmbientLike
 from fixedrank._checks import finite_array, require_finite
 from fixedrank.geometry.factored.ambient import float64_matrix
 from fixedrank.recovery.completion import checked_shape
@@ -71,7 +73,7 @@ class MatrixSensing(RecoveryProblem):
     """
 
     def __init__(
-        self, measurements: Any, values: Any, shape: tuple[int, int] | None = None
+        self, measurements: AmbientLike, values: ArrayLike, shape: tuple[int, int] | None = None
     ) -> None:
         known = finite_array("values", values, 1)
         expected = None if shape is None else checked_shape(shape)

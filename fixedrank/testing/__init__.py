@@ -8,10 +8,12 @@ the extra ``fixedrank[testing]``.
 from typing import TYPE_CHECKING, Any
 
 from fixedrank.testing.connection import check_connection
+from fixedrank.testing.curvature import check_curvature
 from fixedrank.testing.definiteness import check_positive_definite
 from fixedrank.testing.gradient import check_gradient
 from fixedrank.testing.hessian import check_hessian
 from fixedrank.testing.operators import check_self_adjoint
+from fixedrank.testing.parallel_transport import check_parallel_transport
 from fixedrank.testing.reports import CheckFailedError, CheckReport, Finding
 from fixedrank.testing.retraction import check_retraction
 from fixedrank.testing.spaces import frobenius_inner_product
@@ -24,8 +26,10 @@ __all__ = [
     "CheckReport",
     "Finding",
     "check_connection",
+    "check_curvature",
     "check_gradient",
     "check_hessian",
+    "check_parallel_transport",
     "check_positive_definite",
     "check_retraction",
     "check_self_adjoint",

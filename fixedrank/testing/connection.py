@@ -9,6 +9,8 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import Retraction, require_positive
 from fixedrank.testing.curves import sample
 from fixedrank.testing.derivatives import derivative
@@ -51,12 +53,8 @@ def check_connection(
         ``christoffel(point, a, b)`` returns a tangent vector; by default
         ``manifold.christoffel``, and zero where there is none, which is right for submanifolds
         with the metric of the space around them.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
     trials : int
         How many triples X, a, b to draw.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     longest_step : float
         Length, in the metric, of the longest step of the differences; each of the others is half
         the one before.
@@ -95,13 +93,9 @@ def check_connection(
     draw = Draw(manifold, rng)
     positive_integer("trials", trials)
     require_positive(longest_step=longest_step, rtol=rtol)
-    if christoffel is None:
-        christoffel = getattr(manifold, "christoffel", None)
-    elif not callable(christoffel):
-        raise TypeError(f"christoffel must be callable, got {type(christoffel).__name__}")
     record = Record("check_connection", str(manifold), draw.seed)
     space = TangentSpace(manifold, draw.point(point))
-    gamma = _term(record, space, christoffel)
+    gamma = christoffel_term(record, space, christoffel)
     triples = [tuple(draw.vector(space) for _ in range(3)) for _ in range(trials)]
     _judge_algebra(record, space, gamma, triples, rtol)
     curve = default_retraction(space, triples[0][0])
@@ -110,9 +104,17 @@ def check_connection(
     return record.finish()
 
 
-def _term(
+describe(check_connection, CHECKS)
+
+
+def christoffel_term(
     record: Record, space: TangentSpace, christoffel: Christoffel | None
 ) -> Callable[[Any, Any], Any]:
+    """Return the Christoffel term at the point, by default that of the manifold, or zero."""
+    if christoffel is None:
+        christoffel = getattr(space.manifold, "christoffel", None)
+    elif not callable(christoffel):
+        raise TypeError(f"christoffel must be callable, got {type(christoffel).__name__}")
     if christoffel is None:
         record.note("no Christoffel term was given, and the manifold has none: it is zero")
         return lambda a, b: space.zero

@@ -12,6 +12,8 @@ from fixedrank._checks import Array
 _EPS = float(np.finfo(float).eps)
 # The squares of values have to be finite.
 _HUGE = 1e150
+# A step of any length halved so often is as short as round-off.
+_HALVINGS = 50
 # Fewer steps than this are too few to judge by.
 _NEEDED = 12
 
@@ -65,6 +67,22 @@ class Samples:
         moved = np.flatnonzero(change)
         quantum = change[moved[-1]] if moved.size and moved[-1] < change.size - 1 else 0.0
         return np.asarray(np.maximum(self.round_off, max(left.max() / 8, quantum)))
+
+
+def reach(curve: Callable[[float], object], longest: float) -> tuple[float, str]:
+    """Return the longest step, halved until the curve exists on both sides, and why if it was."""
+    remark = ""
+    for step in longest * 0.5 ** np.arange(_HALVINGS):
+        try:
+            curve(step)
+            curve(-step)
+        except NotImplementedError:
+            raise
+        except (ArithmeticError, ValueError, RuntimeError, RuntimeWarning) as error:
+            remark = f"no steps longer than {step / 2:.1e} were used: {error}"
+        else:
+            return float(step), remark
+    raise ValueError(f"the curve exists nowhere near the point: {remark}")
 
 
 def sample(

@@ -8,6 +8,8 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.drawing import Draw
 from fixedrank.testing.operators import Apply, Operator, begin_operator
 from fixedrank.testing.recording import Record
@@ -42,21 +44,13 @@ def check_positive_definite(
 
     Parameters
     ----------
-    manifold : pymanopt manifold
-        Any manifold.
     operator : callable
         ``operator(point, tangent_vector)`` returns the image, a tangent vector at the point. It
         should be linear; of one that is not self-adjoint the symmetric part is judged.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
-    inner_product : callable, optional
-        ``inner_product(point, a, b)``; by default the metric of the manifold.
     trials : int
         How many vectors to try, where a basis would be too large.
     largest_dimension : int
         Up to this dimension of the manifold, a basis is used.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
 
     Returns
     -------
@@ -69,8 +63,6 @@ def check_positive_definite(
     ------
     CheckFailedError
         If the operator is not positive definite, or singular to round-off.
-    TypeError, ValueError
-        If an argument is of the wrong kind, shape or sign.
 
     Examples
     --------
@@ -98,6 +90,9 @@ def check_positive_definite(
     else:
         _judge_by_trials(record, draw, space, apply, trials)
     return record.finish()
+
+
+describe(check_positive_definite, CHECKS)
 
 
 def _judge_by_trials(

@@ -7,6 +7,8 @@ from typing import Any
 import pymanopt
 
 from fixedrank._checks import Seed
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.coordinates import coordinates_of
 from fixedrank.testing.costs import Retraction, along, begin, gradient_at
 from fixedrank.testing.curves import Samples
@@ -40,16 +42,6 @@ def check_gradient(
     ----------
     problem : pymanopt.Problem
         A cost on any manifold. The gradient is ``problem.riemannian_gradient``.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
-    direction : tangent vector, optional
-        The direction Z, of any length but zero; by default a random one. Needs `point`.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
-    retraction : callable, optional
-        ``retraction(point, tangent_vector)``; by default that of the manifold.
-    longest_step : float
-        Length, in the metric, of the longest step; each of the others is half the one before.
     rtol : float
         Relative tolerance of the derivative.
 
@@ -62,8 +54,6 @@ def check_gradient(
     ------
     CheckFailedError
         If the gradient is wrong: with the numbers, and the likely mistake.
-    TypeError, ValueError
-        If an argument is of the wrong kind, shape or sign, or a direction is given without a point.
 
     Examples
     --------
@@ -85,6 +75,9 @@ def check_gradient(
     samples = along(record, problem, space, Z, curve, longest_step, _STEPS)
     judge_first_order(record, space, gradient, Z, samples, rtol)
     return record.finish()
+
+
+describe(check_gradient, CHECKS)
 
 
 def default_retraction(space: TangentSpace, Z: Any) -> Retraction:

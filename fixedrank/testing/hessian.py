@@ -7,6 +7,8 @@ from typing import Any
 import pymanopt
 
 from fixedrank._checks import Seed
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import Retraction, along, begin, gradient_at
 from fixedrank.testing.gradient import default_retraction, judge_first_order
 from fixedrank.testing.hints import off_by
@@ -46,16 +48,8 @@ def check_hessian(
     ----------
     problem : pymanopt.Problem
         A cost on any manifold. The Hessian is ``problem.riemannian_hessian``.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
-    direction : tangent vector, optional
-        The direction Z, of any length but zero; by default a random one. Needs `point`.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     retraction : callable, optional
         ``retraction(point, tangent_vector)``, of second order, instead of the above.
-    longest_step : float
-        Length, in the metric, of the longest step; each of the others is half the one before.
     rtol : float
         Relative tolerance of derivatives, linearity and symmetry.
 
@@ -68,8 +62,6 @@ def check_hessian(
     ------
     CheckFailedError
         If the Hessian is wrong: with the numbers, and the likely mistake.
-    TypeError, ValueError
-        If an argument is of the wrong kind, shape or sign, or a direction is given without a point.
 
     Examples
     --------
@@ -112,6 +104,9 @@ def check_hessian(
         known=second_order or space.norm(gradient) <= _CRITICAL * size,
     )
     return record.finish()
+
+
+describe(check_hessian, CHECKS)
 
 
 def _best_curve(record: Record, space: TangentSpace, Z: Any) -> tuple[Retraction, bool]:

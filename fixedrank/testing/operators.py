@@ -8,6 +8,8 @@ from typing import Any
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Seed, positive_integer
+from fixedrank._shared_docs import describe
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.costs import require_positive
 from fixedrank.testing.drawing import Draw
 from fixedrank.testing.recording import Record
@@ -40,19 +42,8 @@ def check_self_adjoint(
 
     Parameters
     ----------
-    manifold : pymanopt manifold
-        Any manifold.
-    operator : callable
-        ``operator(point, tangent_vector)`` returns the image, a tangent vector at the point.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
-    inner_product : callable, optional
-        ``inner_product(point, a, b)``; by default the metric of the manifold. For that of the
-        Frobenius norm there is :func:`frobenius_inner_product`.
     trials : int
         How many pairs of vectors to draw.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
     rtol : float
         Largest asymmetry, relative to the lengths of A(a) times b and of a times A(b), and
         largest defect of linearity and tangency.
@@ -66,8 +57,6 @@ def check_self_adjoint(
     ------
     CheckFailedError
         If the operator is not what it should be.
-    TypeError, ValueError
-        If an argument is of the wrong kind, shape or sign.
 
     Examples
     --------
@@ -96,6 +85,9 @@ def check_self_adjoint(
     judge_linear(record, space, "A", apply, pairs, rtol)
     judge_self_adjoint(record, space, "A", apply, pairs, rtol)
     return record.finish()
+
+
+describe(check_self_adjoint, CHECKS)
 
 
 def begin_operator(

@@ -8,7 +8,9 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array, Seed
+from fixedrank._shared_docs import describe
 from fixedrank.testing.acceleration import judge_second_order
+from fixedrank.testing.arguments import CHECKS
 from fixedrank.testing.charts import Chart, chart_at
 from fixedrank.testing.costs import Retraction, require_curve
 from fixedrank.testing.curves import Samples, sample
@@ -53,20 +55,8 @@ def check_retraction(
 
     Parameters
     ----------
-    manifold : pymanopt manifold
-        Any manifold.
-    retraction : callable, optional
-        ``retraction(point, tangent_vector)``; by default that of the manifold.
     order : {1, 2}
         Which order to check.
-    point : point of the manifold, optional
-        Where to check; by default a random point.
-    direction : tangent vector, optional
-        The direction Z, of any length but zero; by default a random one. Needs `point`.
-    rng : numpy.random.Generator, int or None
-        The generator, a seed, or None for fresh entropy. The report tells the seed.
-    longest_step : float
-        Length, in the metric, of the longest step; each of the others is half the one before.
     rtol : float
         Relative tolerance of derivatives.
 
@@ -117,6 +107,9 @@ def check_retraction(
     if _judge_velocity(record, samples, chart, rtol) and order == 2:
         judge_second_order(record, space, Z, chart, move, samples, rtol)
     return record.finish()
+
+
+describe(check_retraction, CHECKS)
 
 
 def _judge_start(record: Record, start: Array, chart: Chart) -> None:

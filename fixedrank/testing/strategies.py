@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._optional import import_extra
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry import (
     FixedRank,
     FixedRankPoint,
@@ -128,7 +130,7 @@ def points(
 
 
 def tangent_vectors(
-    manifold: FixedRank, point: Any, *, low: float = 1e-6, high: float = 1e6
+    manifold: FixedRank, point: PointLike, *, low: float = 1e-6, high: float = 1e6
 ) -> SearchStrategy[FixedRankTangentVector]:
     """Draw tangent vectors (Up, M, Vp) with entries of all magnitudes, and with zeros.
 
@@ -136,8 +138,6 @@ def tangent_vectors(
     ----------
     manifold : FixedRank
         The manifold.
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W, arrays of shapes (m, k), (k,), (k, n).
     low, high : float
         Bounds of the absolute values of those entries that are not zero, 0 < low <= high; those
         of Up and Vp may become smaller where they are made orthogonal to u and vt.
@@ -170,6 +170,9 @@ def tangent_vectors(
     _require_manifold(manifold)
     _require_bounds(low, high)
     return fixed_rank_tangent_vectors(manifold.check_point(point), low, high)
+
+
+describe(tangent_vectors, POINTS)
 
 
 def _require_manifold(manifold: Any) -> None:

@@ -12,8 +12,10 @@ import fixedrank.testing
 from fixedrank import FixedRank
 from fixedrank.testing import (
     check_connection,
+    check_curvature,
     check_gradient,
     check_hessian,
+    check_parallel_transport,
     check_positive_definite,
     check_retraction,
     check_self_adjoint,
@@ -39,6 +41,8 @@ CHECKS = {
     "hessian": lambda **options: check_hessian(PROBLEM, **options),
     "retraction": lambda **options: check_retraction(MANIFOLD, **options),
     "connection": lambda **options: check_connection(MANIFOLD, **options),
+    "curvature": lambda **options: check_curvature(MANIFOLD, **options),
+    "parallel transport": lambda **options: check_parallel_transport(MANIFOLD, **options),
     "self adjoint": lambda **options: check_self_adjoint(MANIFOLD, same, **options),
     "positive": lambda **options: check_positive_definite(MANIFOLD, same, **options),
 }
@@ -98,6 +102,8 @@ def test_what_is_no_manifold(manifold):
     for call in (
         lambda: check_retraction(manifold),
         lambda: check_connection(manifold),
+        lambda: check_curvature(manifold),
+        lambda: check_parallel_transport(manifold),
         lambda: check_self_adjoint(manifold, same),
         lambda: check_positive_definite(manifold, same),
     ):

@@ -96,7 +96,18 @@ class BlockOperator(LinearOperator):
         return self
 
     def dot(self, x: Any) -> Any:
-        """Return the product, of a block with less overhead than SciPy's."""
+        """Return the product, of a block with less overhead than SciPy's.
+
+        Parameters
+        ----------
+        x : array_like, shape (n,) or (n, columns), or LinearOperator
+            What is multiplied, as in SciPy.
+
+        Returns
+        -------
+        ndarray or LinearOperator
+            The product.
+        """
         if type(x) is np.ndarray and x.ndim == 2 and x.shape[0] == self.shape[1]:
             return self._matmat(x)
         return super().dot(x)

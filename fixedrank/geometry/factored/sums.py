@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import AmbientLike
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.ambient import (
     KINDS,
@@ -68,7 +69,7 @@ class MatrixSum(BlockOperator):
 
     terms: tuple[Any, ...]
 
-    def __init__(self, *terms: Any) -> None:
+    def __init__(self, *terms: AmbientLike) -> None:
         if not terms:
             raise ValueError("a sum of matrices needs at least one term")
         known: list[Any] = []
@@ -89,7 +90,18 @@ class MatrixSum(BlockOperator):
         self.terms = tuple(known)
 
     def at(self, point: FixedRankPoint | None) -> MatrixSum:
-        """Return the sum in which tangent vectors are matrices, those at the point."""
+        """Return the sum in which tangent vectors are matrices, those at the point.
+
+        Parameters
+        ----------
+        point : FixedRankPoint or None
+            Where tangent vectors stand; needed if a term is one.
+
+        Returns
+        -------
+        MatrixSum
+            The sum.
+        """
         if not any(isinstance(term, _AT_A_POINT) for term in self.terms):
             return self
         return MatrixSum(*(as_ambient(term, self.shape, point) for term in self.terms))

@@ -67,3 +67,11 @@ def require_tangent(
                 "it); to_tangent_space(point, vector) makes it tangent"
             )
     return vector
+
+
+def require_finite_parts(vector: FixedRankTangentVector, source: str) -> FixedRankTangentVector:
+    """Return the vector if it is finite."""
+    # NaN and infinity in any entry reach these sums.
+    if not math.isfinite(vector.M.sum() + vector.Up.sum() + vector.Vp.sum()):
+        raise ValueError(f"{source} has NaN or infinite values, or its products overflow")
+    return vector

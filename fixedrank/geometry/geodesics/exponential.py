@@ -44,6 +44,7 @@ _TOUCH = 1e-9
 _EVALUATIONS = 20_000
 # The error of a solution is some times that of a step.
 _SAFETY = 0.1
+_SMALLEST_RTOL, _LARGEST_RTOL = 1e-12, 0.1
 
 
 class TooManyStepsError(ArithmeticError):
@@ -74,10 +75,20 @@ class Frame:
         return FixedRankTangentVector(self.left @ vector.Up, vector.M, self.right @ vector.Vp)
 
 
+def checked_tolerance(rtol: float) -> float:
+    """Return the tolerance of a geodesic, if it is one that can be kept."""
+    if not _SMALLEST_RTOL <= rtol <= _LARGEST_RTOL:
+        raise ValueError(
+            f"rtol must lie between {_SMALLEST_RTOL:.0e} and {_LARGEST_RTOL:g}, got {rtol!r}"
+        )
+    return float(rtol)
+
+
 def exponential(
     point: FixedRankPoint, vector: FixedRankTangentVector, metric: SpectralMetric, rtol: float
 ) -> FixedRankPoint:
     """Return the end of the geodesic with the given start and velocity, at time 1."""
+    rtol = checked_tolerance(rtol)
     cone = rank_one.Cone.of(metric) if point.s.size == 1 else None
     if cone is not None:
         return rank_one.exponential(point, vector, cone)
@@ -99,6 +110,7 @@ def parallel_transport(
     rtol: float,
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
+    rtol = checked_tolerance(rtol)
     start, exponent = point_in_unit(point, metric)
     direct, size = unit_vector(direction)
     carried, unit = unit_vector(vector)

@@ -23,7 +23,12 @@ from fixedrank.geometry.factored.units import restored
 from fixedrank.geometry.geodesics import rank_one
 from fixedrank.geometry.geodesics.collocation import NotJoinedError, joined
 from fixedrank.geometry.geodesics.cones import Line, Straight, squared_radius, with_ray
-from fixedrank.geometry.geodesics.exponential import Frame, TooManyStepsError, follow
+from fixedrank.geometry.geodesics.exponential import (
+    Frame,
+    TooManyStepsError,
+    checked_tolerance,
+    follow,
+)
 from fixedrank.geometry.geodesics.paths import balanced_paths
 from fixedrank.geometry.metric.products import length
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -56,6 +61,7 @@ def logarithm(
     a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float
 ) -> FixedRankTangentVector:
     """Return the velocity at A of a geodesic that reaches B at time 1."""
+    rtol = checked_tolerance(rtol)
     _require_joined(a, b)
     cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
     if cone is not None:
@@ -67,7 +73,9 @@ def logarithm(
 
 
 def distance(a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> float:
-    """Return the length of that geodesic."""
+    """Return the length of that geodesic, from the smaller singular values to the larger ones."""
+    rtol = checked_tolerance(rtol)
+    a, b = sorted((a, b), key=lambda point: tuple(point.s))
     _require_joined(a, b)
     cone = rank_one.Cone.of(metric) if a.s.size == 1 else None
     if cone is not None:

@@ -1,8 +1,9 @@
-"""The Christoffel term at any scale of W and of the vectors."""
+"""The Christoffel term at any scale of W and of the vectors, and the retraction that it bends."""
 
 from __future__ import annotations
 
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.retraction import retract
 from fixedrank.geometry.factored.units import restored
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
@@ -26,3 +27,12 @@ def christoffel(
     if exponent == 0:
         return result
     return restored("the Christoffel term", result, exponent, may_vanish=may_vanish)
+
+
+def second_order_retraction(
+    point: FixedRankPoint, vector: FixedRankTangentVector, metric: SpectralMetric
+) -> FixedRankPoint:
+    """Return the retraction of Z - Gamma(Z, Z) / 2."""
+    # Beside W and Z the term may well be too small for floating point.
+    bent = christoffel(point, vector, vector, metric, may_vanish=True)
+    return retract(point, vector - bent / 2)

@@ -27,9 +27,50 @@ from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.units import power, restored_number, unit_vector
 from fixedrank.geometry.metric.connection import chain
+from fixedrank.geometry.metric.products import inner_product, norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.metric.tables import weights
+from fixedrank.geometry.metric.tables import point_in_unit, weights
+
+# Tangent vectors of length 1 that differ by less span no plane.
+_DEPENDENT = 1e-12
+
+
+def sectional_curvature(
+    point: FixedRankPoint,
+    a: FixedRankTangentVector,
+    b: FixedRankTangentVector,
+    metric: SpectralMetric,
+) -> float:
+    """Return the curvature of the plane of two vectors, at any scale of W and of them.
+
+    Raises
+    ------
+    ValueError
+        If they span no plane.
+    OverflowError
+        If the result is beyond the range of floating point.
+    """
+    # In units of their own: only the curvature itself must fit into floating point.
+    unit, of_point = point_in_unit(point, metric)
+    (a, _), (b, _) = unit_vector(a), unit_vector(b)
+    for name, vector in (("first", a), ("second", b)):
+        if not any(part.any() for part in vector):
+            raise ValueError(f"the {name} tangent vector is zero, so the two span no plane")
+    # Orthonormalised first: the curvature of the plane does not change, round-off does.
+    a = a / norm(unit, a, metric)
+    b = b / norm(unit, b, metric)
+    rest = b - a * inner_product(unit, a, b, metric)
+    length = norm(unit, rest, metric)
+    if not length > _DEPENDENT:
+        raise ValueError(
+            "the two tangent vectors span no plane: after both are brought to length 1, the "
+            f"part of the second that is orthogonal to the first has length {length:.2e}"
+        )
+    value = curvature_form(unit, a, rest / length, metric)
+    factor, exponent = power(of_point, 0, -2, metric.homogeneity)
+    return restored_number("the curvature", value * factor, exponent)
 
 
 def curvature_form(

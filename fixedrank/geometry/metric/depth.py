@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fixedrank._checks import Array, real_depth
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.connection import Bend
@@ -24,7 +25,7 @@ from fixedrank.geometry.metric.powers import (
     second_differences,
     sums_of_monomials,
 )
-from fixedrank.geometry.metric.spectral import Sides, SpectralMetric, ThirdForm
+from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric, ThirdForm
 from fixedrank.geometry.metric.tables import Weights
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
@@ -175,6 +176,9 @@ class DepthMetric(SpectralMetric):
     def typical_dist(self, k: int) -> float:
         """Return sqrt(N k)."""
         return math.sqrt(k * self.depth)
+
+
+describe(DepthMetric, METRICS)
 
 
 class EmbeddedMetric(DepthMetric):

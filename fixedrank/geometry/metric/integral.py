@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from fixedrank._aliases import PointLike, TangentLike
 from fixedrank._checks import Array
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.points import checked_point, checked_tangent
 from fixedrank.geometry.factored.units import power, restored_number, unit_vector
 from fixedrank.geometry.metric.depth import as_metric, known_depth
@@ -18,7 +19,12 @@ _BLOCK = 1 << 20
 
 
 def integral_inner_product(
-    point: Any, Z1: Any, Z2: Any, depth: float | SpectralMetric, *, rtol: float = 1e-10
+    point: PointLike,
+    Z1: TangentLike,
+    Z2: TangentLike,
+    depth: float | SpectralMetric,
+    *,
+    rtol: float = 1e-10,
 ) -> float:
     r"""Return g_W(Z1, Z2) by quadrature of its integral form.
 
@@ -32,8 +38,6 @@ def integral_inner_product(
 
     Parameters
     ----------
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W of M_k, with arrays of shapes (m, k), (k,), (k, n).
     Z1, Z2 : FixedRankTangentVector or tuple (Up, M, Vp)
         Tangent vectors at W, with arrays of shapes (m, k), (k, k), (n, k).
     depth : float
@@ -122,6 +126,9 @@ def integral_inner_product(
     factor, shift = power(of_point, -2, 2, number)
     value *= factor * math.sin(math.pi * min(1 / number, 1 - 1 / number)) / math.pi
     return restored_number("the inner product", value, shift + of_a + of_b)
+
+
+describe(integral_inner_product, POINTS)
 
 
 def _trapezoid(

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from fixedrank._aliases import AmbientLike, PointLike, TangentLike
 from fixedrank._checks import Array, real_array
+from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import (
     FactorDirections,
@@ -62,8 +64,6 @@ class DepthOperator:
 
     Parameters
     ----------
-    point : FixedRankPoint or tuple (u, s, vt)
-        The point W of M_k, with arrays of shapes (m, k), (k,), (k, n).
     depth : float or SpectralMetric
         The depth N, any real number >= 1. N = 1 is the orthogonal projection to T_W, so
         the identity on T_W. ``math.inf`` is the limit of A/N, for k = m = n only. Or another
@@ -86,7 +86,7 @@ class DepthOperator:
 
     def __init__(
         self,
-        point: FixedRankPoint | tuple[Array, Array, Array],
+        point: PointLike,
         depth: float | SpectralMetric,
     ) -> None:
         self.point = checked_point(point)
@@ -106,7 +106,7 @@ class DepthOperator:
         of = f"of {self.metric}" if self.depth is None else f"of depth {self.depth:g}"
         return f"<DepthOperator {of} at a {m}x{n} matrix of rank {k}>"
 
-    def apply(self, Z: Any) -> FixedRankTangentVector:
+    def apply(self, Z: AmbientLike) -> FixedRankTangentVector:
         """Return A_{W,N}(Z).
 
         Parameters
@@ -140,13 +140,8 @@ class DepthOperator:
         """
         return self._image(self._tangent(Z))
 
-    def solve(self, Z: Any) -> FixedRankTangentVector:
+    def solve(self, Z: TangentLike) -> FixedRankTangentVector:
         """Return the tangent vector that A_{W,N} maps to Z.
-
-        Parameters
-        ----------
-        Z : FixedRankTangentVector
-            A tangent vector (Up, M, Vp) with arrays of shapes (m, k), (k, k), (n, k).
 
         Returns
         -------
@@ -272,3 +267,6 @@ class DepthOperator:
             return checked_tangent(self.point, value)
         vector = tangent.project(self.point, value)
         return checked_tangent(self.point, vector, "the projection of Z")
+
+
+describe(DepthOperator, POINTS)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.factored.units import unit_vector
+from fixedrank.geometry.factored.units import power, restored_number, unit_vector
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import point_in_unit
 
@@ -22,7 +22,31 @@ def length(s: Array, vector: FixedRankTangentVector, metric: SpectralMetric) -> 
     return math.sqrt(float(np.ldexp(square, -exponent)))
 
 
-def scaled_inner_product(
+def inner_product(
+    point: FixedRankPoint,
+    a: FixedRankTangentVector,
+    b: FixedRankTangentVector,
+    metric: SpectralMetric,
+) -> float:
+    """Return g_W(A, B)."""
+    value, of_point, exponent = _scaled(point, a, b, metric)
+    if of_point == exponent == 0:
+        return value
+    factor, shift = power(of_point, -2, 2, metric.homogeneity)
+    return restored_number("the inner product", value * factor, exponent + shift)
+
+
+def norm(point: FixedRankPoint, vector: FixedRankTangentVector, metric: SpectralMetric) -> float:
+    """Return the length of a vector."""
+    square, of_point, exponent = _scaled(point, vector, vector, metric)
+    if of_point == exponent == 0:
+        return math.sqrt(square)
+    # The square may be beyond floating point where the length is not.
+    factor, shift = power(of_point, -1, 1, metric.homogeneity)
+    return restored_number("the length", math.sqrt(square) * factor, exponent // 2 + shift)
+
+
+def _scaled(
     point: FixedRankPoint,
     a: FixedRankTangentVector,
     b: FixedRankTangentVector,
@@ -37,7 +61,14 @@ def scaled_inner_product(
     # What is lost of smaller terms does not count beside such a value.
     if exponent == 0 and _SAFE < abs(value) < math.inf:
         return value, 0, 0
-    point, of_point = point_in_unit(point, metric)
+    unit, of_point = point_in_unit(point, metric)
     (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
-    value, exponent = metric.inner_product(point.s, a, b)
-    return float(np.ldexp(value, -exponent)), of_point, of_a + of_b
+    value, exponent = metric.inner_product(unit.s, a, b)
+    value = float(np.ldexp(value, -exponent))
+    if not math.isfinite(value):
+        s = point.s
+        raise ValueError(
+            f"the inner product is {value}: the singular values of the point "
+            f"({s.min():.3e} to {s.max():.3e}) must be positive"
+        )
+    return value, of_point, of_a + of_b

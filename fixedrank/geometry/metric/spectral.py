@@ -19,6 +19,7 @@ import numpy as np
 from scipy.integrate import quad
 
 from fixedrank._checks import Array
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tall import divided_product
@@ -41,6 +42,29 @@ _NEAR_ZERO = 1e-60
 Sides = tuple[Array, Array]
 # (m, x, y) -> sum of f[i, a, b, j] m_ij (x_ia x_ab m_bj + x_ia m_ab y_bj + m_ia y_ab y_bj).
 ThirdForm = Callable[[Array, Array, Array], float]
+
+METRICS = """
+Parameters
+----------
+s : ndarray, shape (..., k)
+    Singular values, in any order.
+m, n, k : int
+    Sizes and rank.
+point : FixedRankPoint
+    The point W.
+a, b : FixedRankTangentVector
+    Tangent vectors at W.
+z : FixedRankTangentVector
+    Tangent vectors, a stack of them where `s` is one.
+matrix : array, sparse array, LinearOperator, low-rank pair or triple; m x n
+    The Euclidean gradient G.
+w : Weights
+    The tables at `s`.
+xm, zm : ndarray, shape (k, k)
+    The parts M of the gradient x and of a direction z.
+up_gram, vp_gram : ndarray, shape (k, k)
+    The products z.Up^T x.Up and x.Vp^T z.Vp.
+"""
 
 
 class SpectralMetric(abc.ABC):
@@ -108,11 +132,6 @@ class SpectralMetric(abc.ABC):
     def tangential(self, s: Array) -> Array:
         """Return the weights c_ij = 1 / f[x_i, x_j] of the entries of M, all positive.
 
-        Parameters
-        ----------
-        s : ndarray, shape (..., k)
-            Singular values, in any order.
-
         Returns
         -------
         ndarray, shape (..., k, k)
@@ -122,11 +141,6 @@ class SpectralMetric(abc.ABC):
     @abc.abstractmethod
     def normal(self, s: Array) -> Sides:
         """Return the weights s_j^2 / (f(s_j^2) - f_0) of the columns of Up and of Vp.
-
-        Parameters
-        ----------
-        s : ndarray, shape (..., k)
-            Singular values.
 
         Returns
         -------
@@ -138,11 +152,6 @@ class SpectralMetric(abc.ABC):
     def second(self, s: Array) -> Array:
         """Return the second divided differences f[x_i, x_l, x_j].
 
-        Parameters
-        ----------
-        s : ndarray, shape (..., k)
-            Singular values.
-
         Returns
         -------
         ndarray, shape (..., k, k, k)
@@ -152,11 +161,6 @@ class SpectralMetric(abc.ABC):
     @abc.abstractmethod
     def first(self, s: Array) -> Sides:
         """Return the first divided differences F[x_i, x_j] of F(x) = (f(x) - f_0) / x.
-
-        Parameters
-        ----------
-        s : ndarray, shape (..., k)
-            Singular values.
 
         Returns
         -------
@@ -287,3 +291,6 @@ class SpectralMetric(abc.ABC):
     ) -> Bend:
         """Return what the Hessian has beyond that of the embedded metric."""
         return connection.bend(s, w, xm, zm, up_gram, vp_gram)
+
+
+describe(SpectralMetric, METRICS)

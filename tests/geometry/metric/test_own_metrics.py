@@ -4,57 +4,22 @@ import copy
 import math
 import pickle
 
-import autograd.numpy as anp
 import numpy as np
-import pymanopt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pymanopt.optimizers import ConjugateGradient
 
 import fixedrank
-from fixedrank import DepthMetric, DepthOperator, FixedRank, SpectralMetric
-from fixedrank.testing import (
-    check_connection,
-    check_gradient,
-    check_hessian,
-    check_retraction,
-    check_self_adjoint,
-    frobenius_inner_product,
-)
+from fixedrank import DepthMetric, FixedRank, SpectralMetric
 from tests.geometry.own_metrics import Logarithmic, TwoLayers
 from tests.strategies import singular_values
 
 METRICS = [Logarithmic(), TwoLayers(1.5), TwoLayers(-0.7)]
-SHAPES = [(5, 4, 2), (3, 4, 3), (3, 3, 3), (4, 2, 1)]
 
 
 @pytest.fixture(params=METRICS, ids=["logarithm", "imbalance", "negative imbalance"])
 def metric(request):
     return request.param
-
-
-@pytest.fixture(params=SHAPES, ids=str)
-def manifold(request, metric):
-    return FixedRank(*request.param, metric=metric)
-
-
-@pytest.fixture
-def point(manifold):
-    """A point, with a tie where the rank allows it."""
-    s = np.array([2.0, 0.8, 0.8])[: manifold.k]
-    return manifold.random_point(rng=0)._replace(s=s)
-
-
-def cost_on(manifold):
-    target = np.random.default_rng(0).standard_normal((manifold.m, manifold.n))
-
-    @pymanopt.function.autograd(manifold)
-    def cost(u, s, vt):
-        W = (u * s) @ vt
-        return 0.5 * anp.sum((W - target) ** 2) + anp.sum(W**4) / 40
-
-    return pymanopt.Problem(manifold, cost)
 
 
 def test_the_logarithm_by_its_closed_form():
@@ -64,71 +29,6 @@ def test_the_logarithm_by_its_closed_form():
         gaps = np.subtract.outer(x, x)
         expected = np.where(gaps == 0, 1 + x, gaps / np.log(np.divide.outer(1 + x, 1 + x)))
     np.testing.assert_allclose(Logarithmic().tangential(s), expected, rtol=1e-9)
-
-
-def test_derivatives(manifold, point):
-    assert check_connection(manifold, point=point, rng=0)
-    problem = cost_on(manifold)
-    assert check_gradient(problem, point=point, rng=0)
-    assert check_hessian(problem, point=point, rng=0)
-
-
-def test_ways_to_move(manifold, point):
-    second_order = manifold.second_order_retraction
-    assert check_retraction(manifold, retraction=second_order, order=2, point=point, rng=0)
-    assert check_retraction(manifold, retraction=manifold.exp, order=2, point=point, rng=0)
-
-
-def test_the_operator_inverts_the_metric(manifold, point):
-    operator = manifold.operator(point)
-    a, b = (manifold.random_tangent_vector(point, rng=seed) for seed in (1, 2))
-    assert check_self_adjoint(
-        manifold,
-        lambda at, Z: DepthOperator(at, manifold.metric).apply(Z),
-        inner_product=frobenius_inner_product,
-        rng=0,
-    )
-    expected = frobenius_inner_product(point, operator.solve(a), b)
-    assert manifold.inner_product(point, a, b) == pytest.approx(expected, rel=1e-12, abs=1e-13)
-    values = operator.eigenvalues()
-    assert values.size == manifold.dim
-    assert operator.logdet() == pytest.approx(float(np.log(values).sum()), rel=1e-12)
-
-
-def test_geodesics_and_transport(manifold, point):
-    Z, a = (manifold.random_tangent_vector(point, rng=seed) for seed in (1, 2))
-    Z = Z / 4
-    end = manifold.exp(point, Z)
-    moved = manifold.parallel_transport(point, Z, a)
-    carried = manifold.parallel_transport(point, Z, Z)
-    assert manifold.norm(end, moved) == pytest.approx(1, rel=1e-8)
-    expected = manifold.inner_product(point, Z, a)
-    assert manifold.inner_product(end, carried, moved) == pytest.approx(expected, abs=1e-8)
-    assert manifold.dist(point, end) == pytest.approx(0.25, rel=1e-7)
-    assert manifold.norm(point, manifold.log(point, end) - Z) < 1e-6
-
-
-@pytest.mark.parametrize("shape", [(3, 2, 1), (3, 3, 2)])
-def test_curvature_by_the_law_of_cosines(metric, shape):
-    """dist(exp(t x), exp(t y))^2 = 2 t^2 - K t^4 / 3 + O(t^6) in the mean over the signs."""
-    manifold = FixedRank(*shape, metric=metric)
-    s = np.array([2.0, 0.8])[: manifold.k]
-    point = manifold.random_point(rng=0)._replace(s=s)
-    x, y = (manifold.random_tangent_vector(point, rng=seed) for seed in (1, 2))
-    y = y - x * manifold.inner_product(point, x, y)
-    y = y / manifold.norm(point, y)
-
-    def by_distances(t):
-        squares = []
-        for sign in (1, -1):
-            ends = (manifold.exp(point, z * (sign * t), rtol=1e-12) for z in (x, y))
-            squares.append(manifold.dist(*ends, rtol=1e-11) ** 2)
-        return 3 * (2 * t**2 - np.mean(squares)) / t**4
-
-    long, short = by_distances(0.3), by_distances(0.15)
-    expected = short + (short - long) / 3
-    found = manifold.sectional_curvature(point, x, y)
-    assert found == pytest.approx(expected, abs=0.05 * abs(long - short) + 1e-4)
 
 
 @given(
@@ -163,20 +63,6 @@ def test_what_is_read_off_the_tables_by_default(depth):
     )
     assert general.boundary_power.fget(metric) == pytest.approx(metric.boundary_power, abs=1e-6)
     assert general.typical_dist(metric, 3) == pytest.approx(metric.typical_dist(3), rel=1e-6)
-
-
-def test_an_optimiser_and_a_flow_find_the_same(metric):
-    target = np.diag([3.0, 2.0, 1.0])
-    problem = fixedrank.LinearRegression(np.eye(3), target)
-    manifold = FixedRank(3, 3, 2, metric=metric)
-    start = manifold.random_point(rng=0)
-    flow = fixedrank.riemannian_flow(problem, start, metric, [0.0, 100.0])
-    assert flow.metric is metric
-    assert flow.depth is None
-    np.testing.assert_allclose(flow.points[-1].s, [3, 2], rtol=1e-6)
-    optimizer = ConjugateGradient(verbosity=0, max_iterations=200)
-    result = optimizer.run(problem.to_pymanopt(manifold), initial_point=start)
-    np.testing.assert_allclose(result.point.s, [3, 2], rtol=1e-4)
 
 
 def test_layers_of_one_imbalance_move_as_the_metric_says():

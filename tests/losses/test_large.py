@@ -21,8 +21,8 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.losses.pymanopt_problem import pymanopt_problem
+from tests.losses.representations import FORMS, zero_filled
 from tests.networks.data import gaussian_layers, regression_data
-from tests.networks.representations import FORMS, zero_filled
 
 SIZE, RANK, SAMPLES = 30_000, 3, 500
 FACTORS = 2 * SIZE * RANK * 8  # bytes of a point

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank import FixedRank, LinearRegression, NetworkHessian
+from tests.losses.representations import FORMS, sparse_data, zero_filled
 from tests.networks.data import (
     autograd_hessian,
     dense_loss,
@@ -16,7 +17,6 @@ from tests.networks.data import (
     multiplied,
     regression_data,
 )
-from tests.networks.representations import FORMS, sparse_data, zero_filled
 from tests.strategies import seeds
 
 # All the data have entries of order one and fewer than 300 of them: sums of products of a few such

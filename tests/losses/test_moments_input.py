@@ -15,8 +15,8 @@ from fixedrank import (
     critical_points,
     global_minimizer,
 )
+from tests.losses.representations import FORMS, zero_filled
 from tests.networks.data import gaussian_layers
-from tests.networks.representations import FORMS, zero_filled
 
 X, Y = zero_filled(0, 4, 3, 9, density=0.8)
 C, B, SQUARE = X @ X.T, Y @ X.T, float(np.vdot(Y, Y))

@@ -1,0 +1,30 @@
+"""What both flows, their comparison and gradient descent say of their arguments."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from scipy.integrate import OdeSolver
+
+MethodLike: TypeAlias = str | type[OdeSolver]
+
+FLOWS = """
+Parameters
+----------
+problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
+    The problem. ``W`` comes as a tuple (u, s, vt), whose trailing singular values may be zero; the
+    gradient may be an array, a SciPy sparse array, a low-rank pair or a LinearOperator, of which
+    only thin products are formed.
+t : array_like, shape (times,)
+    The output times, increasing; the flow starts at the first one.
+method : str or OdeSolver class
+    "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
+    (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;
+    "RK4" (:class:`RK4`), which takes ``step=h``; "DOP853", "RK45", "RK23", "Radau", "BDF",
+    "LSODA" of SciPy. A class of your own may state its :class:`MethodProperties`.
+progress : bool or "lines"
+    Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
+    error every ten seconds.
+**options
+    Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
+"""

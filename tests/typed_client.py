@@ -1,0 +1,240 @@
+"""What a user with a strict type checker writes: mypy reads this file, and the tests run it.
+
+Where a line ends with an ignored error of mypy, the error must be there: what is wrong for the
+checker is refused when it runs, too.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import assert_type
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from scipy.sparse.linalg import aslinearoperator
+
+import fixedrank
+from fixedrank import AmbientLike, LossLike, PointLike, TangentLike
+
+Array = NDArray[np.float64]
+
+TARGET = np.diag([3.0, 1.0])
+
+
+class LogCosh(fixedrank.Loss):
+    """A loss of one's own, by the base class."""
+
+    shape = (2, 2)
+
+    def loss(self, W: PointLike) -> float:
+        """Return the sum of ln cosh over the entries."""
+        u, s, vt = W
+        return float(np.log(np.cosh((u * s) @ vt - TARGET)).sum())
+
+    def gradient(self, W: PointLike) -> Array:
+        """Return its gradient, an array."""
+        u, s, vt = W
+        return np.asarray(np.tanh((u * s) @ vt - TARGET), dtype=np.float64)
+
+
+class Distance:
+    """A loss that derives from nothing."""
+
+    def loss(self, W: tuple[Array, Array, Array]) -> float:
+        """Return half the squared distance."""
+        return float(np.sum(((W[0] * W[1]) @ W[2] - TARGET) ** 2)) / 2
+
+    def gradient(self, W: tuple[Array, Array, Array]) -> AmbientLike:
+        """Return the difference, as a sum of a point and an array."""
+        return fixedrank.MatrixSum(fixedrank.FixedRankPoint(*W), -TARGET)
+
+
+class Doubled(fixedrank.SpectralMetric):
+    """A metric of one's own, twice the embedded one."""
+
+    def tangential(self, s: Array) -> Array:
+        """Return the weights of M."""
+        return np.full((*s.shape, s.shape[-1]), 0.5)
+
+    def normal(self, s: Array) -> tuple[Array, Array]:
+        """Return the weights of Up and Vp."""
+        return np.full(s.shape, 0.5), np.full(s.shape, 0.5)
+
+    def second(self, s: Array) -> Array:
+        """Return zeros."""
+        return np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
+
+    def first(self, s: Array) -> tuple[Array, Array]:
+        """Return zeros."""
+        zeros = np.zeros((*s.shape, s.shape[-1]))
+        return zeros, zeros
+
+
+def length(manifold: fixedrank.FixedRank, point: PointLike, vector: TangentLike) -> float:
+    """Return the length of a vector, by a function of one's own with these types."""
+    return manifold.norm(point, vector)
+
+
+def descended(loss: LossLike, start: PointLike, depth: float | fixedrank.SpectralMetric) -> float:
+    """Return the loss at the end of a flow, for a loss of any kind."""
+    return float(fixedrank.riemannian_flow(loss, start, depth, [0, 1]).loss[-1])
+
+
+# ------------------------------------------------------------------------------ what is right
+
+
+def geometry() -> None:
+    """Points and vectors of the library's types, and plain tuples."""
+    manifold = fixedrank.FixedRank(4, 3, 2, depth=3, rng=0)
+    point, end = manifold.random_point(), manifold.random_point(rng=1)
+    Z = manifold.random_tangent_vector(point) / 4
+    u, s, vt = point
+    plain, vector = (u, s, vt), (Z.Up, Z.M, Z.Vp)
+    for p in (point, plain):
+        for z in (Z, vector):
+            assert_type(manifold.inner_product(p, z, z), float)
+            assert_type(manifold.retraction(p, z), fixedrank.FixedRankPoint)
+            assert_type(manifold.exp(p, z, rtol=1e-6), fixedrank.FixedRankPoint)
+            assert_type(manifold.transport(p, end, z), fixedrank.FixedRankTangentVector)
+            assert_type(manifold.embedding(p, z), fixedrank.FactorDirections)
+            assert_type(manifold.to_tangent_space(p, z), fixedrank.FixedRankTangentVector)
+            assert_type(manifold.tangent_to_matrix(p, z), Array)
+            assert length(manifold, p, z) == manifold.norm(point, Z)
+        assert_type(manifold.operator(p), fixedrank.DepthOperator)
+        assert_type(fixedrank.DepthOperator(p, 3).solve(Z), fixedrank.FixedRankTangentVector)
+        assert_type(fixedrank.integral_inner_product(p, Z, vector, 3), float)
+    assert_type(2 * Z - Z / 2, fixedrank.FixedRankTangentVector)
+    assert_type(manifold.depth, float | None)
+    single = np.float32(u), np.float32(s), np.float32(vt)
+    assert_type(manifold.point(single), fixedrank.FixedRankPoint)
+
+
+def ambient() -> None:
+    """Ambient matrices of every kind, where a gradient is asked for and in a projection."""
+    manifold = fixedrank.FixedRank(2, 2, 1, depth=2)
+    point = manifold.point([[3, 1], [0, 1]])
+    pair = np.ones((2, 1)), np.ones((2, 1))
+    kinds: list[AmbientLike] = [
+        np.eye(2),
+        [[1.0, 0.0], [0.0, 1.0]],
+        scipy.sparse.csr_array(np.eye(2)),
+        pair,
+        (pair[0], np.ones((1, 1)), pair[1]),
+        aslinearoperator(np.eye(2)),
+        point,
+        manifold.random_tangent_vector(point, rng=0),
+        fixedrank.MatrixSum(np.eye(2), pair),
+    ]
+    for matrix in kinds:
+        gradient = manifold.euclidean_to_riemannian_gradient(point, matrix)
+        assert_type(gradient, fixedrank.FixedRankTangentVector)
+        manifold.euclidean_to_riemannian_hessian(point, matrix, matrix, gradient)
+        manifold.projection(point, matrix)
+    manifold.euclidean_to_riemannian_gradient(point, (point.u * point.s, point.s, point.vt))
+
+
+def losses() -> None:
+    """Losses of all kinds in flows, comparison, descent and searches."""
+    start = fixedrank.FixedRank(2, 2, 1, depth=3).point([[1.0, 0.5], [0.0, 1.0]])
+    factors = fixedrank.balanced_factors(start, [2, 2, 2, 2], rng=0)
+    layers: Sequence[Array] = factors
+    regression = fixedrank.LinearRegression(np.eye(2), TARGET)
+    entries = fixedrank.MatrixCompletion([0, 1], [0, 1], [3.0, 1.0], (2, 2))
+    problems: list[LossLike] = [LogCosh(), Distance(), regression, entries, 2 * LogCosh()]
+    for problem in problems:
+        assert descended(problem, start, 3) < float(problem.loss(start))
+        flow = fixedrank.factored_flow(problem, layers, np.linspace(0, 1, 3), method="RK45")
+        assert_type(flow, fixedrank.FactoredTrajectory)
+        both = fixedrank.compare_flows(problem, factors, (0, 1), rtol=1e-6, progress=False)
+        assert_type(both.verdict, str)
+        steps = fixedrank.gradient_descent(problem, layers, [0, 2], step_size=1e-3)
+        assert_type(steps.loss, Array)
+        fixedrank.rank_increase(problem, start)
+        fixedrank.NetworkHessian(problem, factors)
+    flow_of_mine = fixedrank.riemannian_flow(LogCosh(), start, Doubled(), [0, 1], method="RK23")
+    assert_type(flow_of_mine.points[-1].s, Array)
+    assert_type(LogCosh() + 0.1 * regression, fixedrank.Loss)
+    assert_type(LogCosh().network_gradient(factors), list[Array])
+    assert_type(regression.loss(np.eye(2)), float)
+    manifold = fixedrank.FixedRank(2, 2, 1, metric=Doubled())
+    LogCosh().to_pymanopt(manifold)
+    fixedrank.ExactStartLineSearcher(regression)
+
+
+def landscape() -> None:
+    """Critical points, the classification of points, arrays and layers, an ensemble."""
+    problem = fixedrank.LinearRegression(np.eye(2), TARGET, sample_weight=[1.0, 2.0])
+    best = fixedrank.global_minimizer(problem, 1)
+    assert_type(fixedrank.classify(problem, best.point), fixedrank.Classification)
+    assert_type(fixedrank.classify(problem, TARGET, depth=2), fixedrank.Classification)
+    assert_type(best.hessian_spectrum(Doubled()), Array)
+    layers = fixedrank.balanced_factors(best.point, [2, 2, 2], rng=0)
+    fixedrank.classify_factors(problem, layers)
+    fixedrank.check_hypotheses(problem, layers)
+    fixedrank.check_hypotheses(problem, best.point, 2)
+    experiment = fixedrank.Experiment(problem, [2, 2, 2], scale=0.5)
+    ensemble = fixedrank.run_ensemble(experiment, range(3), workers=1)
+    assert_type(ensemble.limits, dict[str, int])
+    with tempfile.TemporaryDirectory() as folder:
+        ensemble.to_csv(pathlib.Path(folder) / "runs.csv")
+
+
+# ------------------------------------------------------------------------------ what is wrong
+
+
+def refused(call: Callable[[], object]) -> None:
+    """Raise an AssertionError unless the call is refused."""
+    try:
+        call()
+    except (TypeError, ValueError):
+        return
+    raise AssertionError("not refused")
+
+
+def wrong_points() -> None:
+    """What is no point, and no tangent vector."""
+    M = fixedrank.FixedRank(2, 2, 1, depth=2)
+    p = M.random_point(rng=0)
+    Z = M.random_tangent_vector(p, rng=1)
+    refused(lambda: M.retraction(np.eye(2), Z))  # type: ignore[arg-type]
+    refused(lambda: M.retraction(p, np.eye(2)))  # type: ignore[arg-type]
+    refused(lambda: M.norm(p, (Z.Up, Z.M)))  # type: ignore[arg-type]
+    refused(lambda: M.inner_product(p, Z, None))  # type: ignore[arg-type]
+    refused(lambda: M.exp(p, Z, rtol="small"))  # type: ignore[arg-type]
+    refused(lambda: M.exp(p, Z, 1e-6))  # type: ignore[call-arg]
+    refused(lambda: M.random_point(rng="seed"))  # type: ignore[arg-type]
+    refused(lambda: M.dist(p))  # type: ignore[call-arg]
+    refused(lambda: fixedrank.FixedRank(2, 2, 1, depth="deep"))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.FixedRank(2, 2, 1, metric=2))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.DepthOperator(np.eye(2), 2))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.DepthOperator(p, 2).solve(np.eye(2)))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.integral_inner_product(np.eye(2), Z, Z, 2))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.truncate(np.eye(2), 1))  # type: ignore[arg-type]
+
+
+def wrong_problems() -> None:
+    """What is no loss, no layers, no method."""
+    M = fixedrank.FixedRank(2, 2, 1, depth=2)
+    p = M.random_point(rng=0)
+    loss, W = LogCosh(), [np.eye(2), np.eye(2)]
+    flow, layers_flow = fixedrank.riemannian_flow, fixedrank.factored_flow
+    refused(lambda: flow(np.eye(2), p, 2, [0, 1]))  # type: ignore[arg-type]
+    refused(lambda: flow(loss, np.eye(2), 2, [0, 1]))  # type: ignore[arg-type]
+    refused(lambda: flow(loss, p, "deep", [0, 1]))  # type: ignore[arg-type]
+    refused(lambda: flow(loss, p, 2, [0, 1], method=4))  # type: ignore[arg-type]
+    refused(lambda: layers_flow(loss, 2.0, [0, 1]))  # type: ignore[arg-type]
+    refused(lambda: layers_flow("loss", W, [0, 1]))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.compare_flows(3.0, W, [0, 1]))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.gradient_descent(p, W, 3, step_size=1.0))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.rank_increase(loss, np.eye(2)))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.classify(loss, p))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.classify_factors(loss, W))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.safe_step_size(loss, W))  # type: ignore[arg-type]
+    refused(lambda: loss.network_loss(2.0))  # type: ignore[arg-type]
+    refused(lambda: loss + 1)  # type: ignore[operator]
+    refused(lambda: fixedrank.ExactStartLineSearcher(Distance()))  # type: ignore[arg-type]
+    refused(fixedrank.Loss)
+    refused(fixedrank.SpectralMetric)
