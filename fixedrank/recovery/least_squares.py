@@ -97,15 +97,12 @@ class LeastSquares(QuadraticLoss):
         return inner(residuals, along), inner(along, along), (size,)
 
     def _residuals(self, W: LowRank | Array) -> Array:
-        measured = self._of(W)
+        if isinstance(W, LowRank):
+            measured = self._measurements.of_product(*W.pair())
+        else:
+            measured = self._measurements.of_matrix(W)
         measured -= self.values
         return measured
-
-    def _of(self, matrix: Any) -> Array:
-        """Return what is measured of a matrix, of one of low rank without forming it."""
-        if isinstance(matrix, LowRank):
-            return self._measurements.of_product(*matrix.pair())
-        return self._measurements.of_matrix(matrix)
 
     def _measured(self, Z: Any) -> Array:
         if not isinstance(Z, MatrixSum):
@@ -116,11 +113,12 @@ class LeastSquares(QuadraticLoss):
         if scipy.sparse.issparse(matrix):
             matrix = scipy.sparse.csr_array(matrix)
             require_finite("the stored entries of Z", matrix.data)
-        elif isinstance(matrix, LowRank):
-            matrix.finite_pair("Z")
         elif isinstance(matrix, np.ndarray):
             require_finite("Z", matrix)
-        measured = self._of(matrix)
+        if isinstance(matrix, LowRank):
+            measured = self._measurements.of_product(*matrix.finite_pair("Z"))
+        else:
+            measured = self._measurements.of_matrix(matrix)
         require_finite("what is measured of Z", measured)
         return measured
 

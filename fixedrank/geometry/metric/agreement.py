@@ -64,7 +64,7 @@ def _in_single(part: Array) -> bool:
 
 def _agreement(eps: float) -> float:
     """Return up to what, relative to what enters, expressions of one number count as equal."""
-    return 0.1 * float(np.sqrt(eps))
+    return 0.1 * math.sqrt(eps)
 
 
 def negligible(eps: float) -> float:
@@ -165,10 +165,9 @@ def agree_at_once(s: Array, firsts: _Triple, seconds: _Triple, in_range: Sequenc
     D^2 f [Z]. The parts of du, dvt^T and of their changes in the ranges of U and V are no longer
     than whole columns, so that what agrees here agrees in a closer look.
     """
-    of_du, of_dvt, right, left = (_short_lengths(block) / s for block in in_range)
+    of_du, of_dvt, right, left = [_short_lengths(block) / s for block in in_range]
     share = _agreement(DOUBLE)
-    of_g = share * max(of_du.max(), of_dvt.max())
-    if not (_differences(*firsts) <= of_g).all():
+    if not (_differences(*firsts) <= share * max(of_du.max(), of_dvt.max())).all():
         return False
     return bool((_differences(*seconds) <= share * np.add.outer(left, right)).all())
 
