@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,10 +54,8 @@ class LowRank(NamedTuple):
     def finite_pair(self, name: str) -> tuple[Array, Array]:
         """Return (L, R), if both are finite."""
         left, right = self.pair()
-        for side, factor in (("left", left), ("right", right)):
-            # By vdot, which does not warn where the squares overflow.
-            if not math.isfinite(np.vdot(factor, factor)):
-                require_finite(f"the {side} factor of {name}", factor)
+        require_finite(f"the left factor of {name}", left)
+        require_finite(f"the right factor of {name}", right)
         return left, right
 
     def before_middle(self, block: Array) -> Array:
