@@ -53,10 +53,10 @@ class LowRank(NamedTuple):
 
     def finite_pair(self, name: str) -> tuple[Array, Array]:
         """Return (L, R), if both are finite."""
-        pair = self.pair()
-        for side, factor in zip(("left", "right"), pair, strict=True):
-            require_finite(f"the {side} factor of {name}", factor)
-        return pair
+        left, right = self.pair()
+        require_finite(f"the left factor of {name}", left)
+        require_finite(f"the right factor of {name}", right)
+        return left, right
 
     def before_middle(self, block: Array) -> Array:
         """Return middle.T @ block."""
