@@ -33,6 +33,10 @@ class Decomposition(NamedTuple):
         """Whether X X^T is invertible."""
         return self.axes.shape[0] == self.axes.shape[1]
 
+    def in_axes(self) -> Decomposition:
+        """Return that of the data axes^T X, in the coordinates of their range."""
+        return self._replace(axes=np.eye(self.scales.size), half=np.diag(self.scales))
+
     def loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T, in blocks of rows."""
         images, rows, squares = right.T @ self.half, max(1, _BLOCK // len(self.half)), 0.0
