@@ -10,6 +10,8 @@ import scipy.linalg
 from fixedrank._checks import Array, numerical_rank, round_off
 
 _BLOCK = 1 << 22
+# Rows of length one that a decomposition made are orthogonal up to some ten ulps.
+_ORTHOGONAL = 64 * float(np.finfo(float).eps)
 
 
 class Decomposition(NamedTuple):
@@ -33,10 +35,6 @@ class Decomposition(NamedTuple):
         """Whether X X^T is invertible."""
         return self.axes.shape[0] == self.axes.shape[1]
 
-    def in_axes(self) -> Decomposition:
-        """Return that of the data axes^T X, in the coordinates of their range."""
-        return self._replace(axes=np.eye(self.scales.size), half=np.diag(self.scales))
-
     def loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T, in blocks of rows."""
         images, rows, squares = right.T @ self.half, max(1, _BLOCK // len(self.half)), 0.0
@@ -49,7 +47,7 @@ class Decomposition(NamedTuple):
 
 def decomposed(data: Array, labels: Array) -> Decomposition:
     """Return the decomposition of data, of their numerical rank."""
-    axes, s, rows = scipy.linalg.svd(data, full_matrices=False)
+    axes, s, rows = _in_axes(data) or scipy.linalg.svd(data, full_matrices=False)
     rank, cutoff = numerical_rank(s, max(data.shape))
     axes, rows = axes[:, :rank], rows[:rank]
     projected = labels @ rows.T
@@ -63,3 +61,24 @@ def decomposed(data: Array, labels: Array) -> Decomposition:
         singular_values=s,
         cutoff=cutoff,
     )
+
+
+def range_of(data: Array) -> Array:
+    """Return an orthonormal basis of the range of data, of their numerical rank."""
+    axes, s, _ = scipy.linalg.svd(data, full_matrices=False)
+    return np.asarray(axes[:, : numerical_rank(s, max(data.shape))[0]])
+
+
+def _in_axes(data: Array) -> tuple[Array, Array, Array] | None:
+    """Return the thin SVD of data whose rows are orthogonal, in their own axes, or None."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", data, data))
+    if not lengths.all():
+        return None
+    order = np.argsort(-lengths, kind="stable")
+    rows = (data / lengths[:, None])[order]
+    # The first two tell at once of nearly all other data.
+    if abs(rows[0] @ rows[1:2].T).max(initial=0) > _ORTHOGONAL:
+        return None
+    one = np.eye(lengths.size)
+    orthogonal = np.abs(rows @ rows.T - one).max() <= _ORTHOGONAL
+    return (one[:, order], lengths[order], rows) if orthogonal else None

@@ -21,7 +21,7 @@ from fixedrank.losses.data import (
     squared_norm_of,
     weighted,
 )
-from fixedrank.losses.decomposition import Decomposition, decomposed
+from fixedrank.losses.decomposition import Decomposition, decomposed, range_of
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_loss import MomentLoss, as_pair
 from fixedrank.losses.moment_regression import MomentRegression
@@ -100,9 +100,6 @@ class LinearRegression(MomentLoss):
         sparse = scipy.sparse.issparse(X) or scipy.sparse.issparse(Y)
         data, labels = sparse_pair(X, Y) if sparse else dense_pair(X, Y)
         data, labels = weighted(data, labels, sample_weight)
-        self._set_up(data, labels, None if sparse else decomposed(data, labels))
-
-    def _set_up(self, data: Any, labels: Any, known: Decomposition | None) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             moments = product_of_data(data, data), product_of_data(labels, data)
         arrays = (moment for moment in moments if isinstance(moment, np.ndarray))
@@ -112,7 +109,7 @@ class LinearRegression(MomentLoss):
                 f"{abs(data).max():.1e} in X and {abs(labels).max():.1e} in Y; scale the data"
             )
         super().__init__(*moments, squared_norm_of(labels))
-        self._decomposed = known
+        self._decomposed = None if sparse else decomposed(data, labels)
         self.digest = digest_of(data, labels)
 
     # Other ways to a problem
@@ -164,12 +161,10 @@ class LinearRegression(MomentLoss):
                 "sparse data of any rank"
             )
         data, labels = weighted(*dense_pair(X, Y), sample_weight)
-        known = decomposed(data, labels)
-        basis = known.axes
+        basis = range_of(data)
         if not basis.size:
             raise ValueError(f"X of shape {data.shape} is zero: there is nothing to fit")
-        problem = cls.__new__(cls)
-        problem._set_up(basis.T @ data, labels, known.in_axes())
+        problem = cls(basis.T @ data, labels)
         problem.basis = basis
         return problem
 
