@@ -74,11 +74,11 @@ def _in_axes(data: Array) -> tuple[Array, Array, Array] | None:
     lengths = np.sqrt(np.einsum("ij,ij->i", data, data))
     if not lengths.all():
         return None
+    # The first two rows tell at once of nearly all other data.
+    if (np.abs(data[:1] @ data[1:2].T) > _ORTHOGONAL * lengths[:1] * lengths[1:2]).any():
+        return None
     order = np.argsort(-lengths, kind="stable")
     rows = (data / lengths[:, None])[order]
-    # The first two tell at once of nearly all other data.
-    if abs(rows[0] @ rows[1:2].T).max(initial=0) > _ORTHOGONAL:
-        return None
     one = np.eye(lengths.size)
     orthogonal = np.abs(rows @ rows.T - one).max() <= _ORTHOGONAL
     return (one[:, order], lengths[order], rows) if orthogonal else None

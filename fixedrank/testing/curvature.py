@@ -18,7 +18,7 @@ from fixedrank.testing.drawing import Draw
 from fixedrank.testing.hints import off_by
 from fixedrank.testing.recording import Record
 from fixedrank.testing.reports import CheckReport
-from fixedrank.testing.spaces import TangentSpace
+from fixedrank.testing.spaces import TangentSpace, of_manifold
 from fixedrank.testing.taylor import compare, require_decision
 
 SectionalCurvature = Callable[[Any, Any, Any], float]
@@ -89,12 +89,9 @@ def check_curvature(
     draw = Draw(manifold, rng)
     positive_integer("trials", trials)
     require_positive(longest_step=longest_step, rtol=rtol)
-    curvature = sectional_curvature or getattr(manifold, "sectional_curvature", None)
-    if not callable(curvature):
-        raise TypeError(
-            f"the {manifold} has no sectional_curvature: give one, as a function of the point and "
-            "two tangent vectors"
-        )
+    curvature = of_manifold(
+        manifold, "sectional_curvature", sectional_curvature, "the point and two tangent vectors"
+    )
     if manifold.dim < 2:
         raise ValueError(f"the {manifold} has the dimension {manifold.dim}, and no planes")
     record = Record("check_curvature", str(manifold), draw.seed)
@@ -157,6 +154,7 @@ def _judge_value(
     if remark:
         record.note(remark)
     negligible = rtol / longest**2
+    # K is 3/2 of the derivative, and ten times its estimated error are allowed.
     wanted = max(rtol * abs(K), negligible) / 15
     second = derivative_with_few_steps(square, np.array([2.0]), longest, 2, wanted)
     measured = Derivative(-1.5 * second.value, 1.5 * second.error)

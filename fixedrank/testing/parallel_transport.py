@@ -19,7 +19,7 @@ from fixedrank.testing.derivatives import derivative_with_few_steps
 from fixedrank.testing.drawing import Draw
 from fixedrank.testing.recording import Record
 from fixedrank.testing.reports import CheckReport
-from fixedrank.testing.spaces import TangentSpace, judge_tangent
+from fixedrank.testing.spaces import TangentSpace, judge_tangent, of_manifold
 from fixedrank.testing.taylor import compare, require_decision
 
 ParallelTransport = Callable[[Any, Any, Any], Any]
@@ -101,19 +101,19 @@ def check_parallel_transport(
     draw = Draw(manifold, rng)
     positive_integer("trials", trials)
     require_positive(longest_step=longest_step, rtol=rtol)
-    parallel_transport = parallel_transport or getattr(manifold, "parallel_transport", None)
-    if not callable(parallel_transport):
-        raise TypeError(
-            f"the {manifold} has no parallel_transport: give one, as a function of the point, the "
-            "direction and the vector"
-        )
+    move = of_manifold(
+        manifold,
+        "parallel_transport",
+        parallel_transport,
+        "the point, the direction and the vector",
+    )
     record = Record("check_parallel_transport", str(manifold), draw.seed)
     space = TangentSpace(manifold, draw.point(point))
     gamma = christoffel_term(record, space, christoffel)
     for _ in range(trials):
         X, a, b = (draw.vector(space) for _ in range(3))
         X = space.combine([1 / space.norm(X)], [X])
-        way = _Way(record, space, parallel_transport, X)
+        way = _Way(record, space, move, X)
         length = way.length(longest_step)
         _judge_derivative(record, way, length, (a, b, gamma(X, b)), rtol)
         whole = space.combine([length], [X])

@@ -203,6 +203,19 @@ class TangentSpace:
         return defect / size if size else 0.0
 
 
+def of_manifold(
+    manifold: Manifold, name: str, given: Callable[..., Any] | None, arguments: str
+) -> Callable[..., Any]:
+    """Return the function that was given, or the method of that name."""
+    if given is not None and not callable(given):
+        raise TypeError(f"{name} must be callable, got {type(given).__name__}")
+    # No method of pymanopt's base class: a manifold of any class may have it.
+    method = getattr(manifold, name, None) if given is None else given
+    if not callable(method):
+        raise TypeError(f"the {manifold} has no {name}: give one, as a function of {arguments}")
+    return method
+
+
 def judge_tangent(record: Record, space: TangentSpace, name: str, vector: Any, rtol: float) -> None:
     """Record whether a vector is tangent, where the manifold can tell."""
     defect = space.tangent_defect(vector)

@@ -72,6 +72,9 @@ def test_others_fail():
 def test_what_is_missing():
     with pytest.raises(TypeError, match="has no sectional_curvature: give one"):
         check_curvature(Sphere(4))
+    for given in (3, 0):
+        with pytest.raises(TypeError, match="sectional_curvature must be callable, got int"):
+            check_curvature(FixedRank(3, 2, 1, depth=2), given)
     with pytest.raises(TypeError, match="needs exp and dist"):
         check_curvature(FixedRankEmbedded(4, 3, 2), lambda point, a, b: 0.0, rng=0)
     with pytest.raises(ValueError, match="has the dimension 1, and no planes"):

@@ -111,6 +111,9 @@ def test_a_manifold_that_ends_nearby():
 def test_what_is_missing():
     with pytest.raises(TypeError, match="has no parallel_transport: give one"):
         check_parallel_transport(SPHERE)
+    for given in (3, 0):
+        with pytest.raises(TypeError, match="parallel_transport must be callable, got int"):
+            check_parallel_transport(FixedRank(3, 2, 1, depth=2), given)
     embedded = FixedRankEmbedded(4, 3, 2)
     with pytest.raises(TypeError, match="has no exp"):
         check_parallel_transport(embedded, lambda point, X, vector: vector, rng=0)
