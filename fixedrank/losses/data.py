@@ -11,6 +11,9 @@ import scipy.sparse
 from fixedrank._checks import Array, finite_array, require_finite
 from fixedrank.geometry.factored.ambient import float64_matrix
 
+# How many numbers are hashed at once, as far as rows allow.
+_HASHED = 1 << 20
+
 
 def dense_pair(X: Any, Y: Any) -> tuple[Array, Array]:
     """Return X and Y as finite float arrays with as many columns.
@@ -41,8 +44,8 @@ def sparse_pair(X: Any, Y: Any) -> tuple[Any, Any]:
     return data, labels
 
 
-def weighted(data: Any, labels: Any, sample_weight: Any) -> tuple[Any, Any]:
-    """Return data and labels with their columns times the roots of the weights of samples.
+def roots_of(sample_weight: Any, samples: int) -> Array | None:
+    """Return the roots of the weights of samples, None where there are none.
 
     Raises
     ------
@@ -50,8 +53,8 @@ def weighted(data: Any, labels: Any, sample_weight: Any) -> tuple[Any, Any]:
         If there is not one finite weight of at least 0 for each sample, one of them positive.
     """
     if sample_weight is None:
-        return data, labels
-    weights, samples = finite_array("sample_weight", sample_weight, 1), data.shape[1]
+        return None
+    weights = finite_array("sample_weight", sample_weight, 1)
     if weights.shape != (samples,):
         raise ValueError(
             f"sample_weight must have an entry for each of the {samples} samples, got "
@@ -63,13 +66,16 @@ def weighted(data: Any, labels: Any, sample_weight: Any) -> tuple[Any, Any]:
             "sample_weight must be at least 0, and not 0 everywhere, but at index "
             f"{at} it is {weights[at]}"
         )
-    roots = np.sqrt(weights)
-    return tuple(
-        scipy.sparse.csr_array(matrix @ scipy.sparse.diags_array(roots))
-        if scipy.sparse.issparse(matrix)
-        else matrix * roots
-        for matrix in (data, labels)
-    )
+    return np.sqrt(weights)
+
+
+def times_roots(matrix: Any, roots: Array | None) -> Any:
+    """Return a matrix with its columns times the roots of the weights of samples."""
+    if roots is None:
+        return matrix
+    if scipy.sparse.issparse(matrix):
+        return scipy.sparse.csr_array(matrix @ scipy.sparse.diags_array(roots))
+    return matrix * roots
 
 
 def finite_matrix(name: str, matrix: Any) -> Any:
@@ -101,7 +107,8 @@ def digest_of(*matrices: Any) -> str:
         sparse = scipy.sparse.issparse(matrix)
         indices = (matrix.indptr, matrix.indices) if sparse else ()
         for array in (*(part.astype(np.int64) for part in indices), _entries(matrix)):
-            found.update(np.ascontiguousarray(array).data)
+            for part in np.array_split(array, array.size // _HASHED + 1):
+                found.update(np.ascontiguousarray(part).data)
     return found.hexdigest()
 
 

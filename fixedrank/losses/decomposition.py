@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, numerical_rank, round_off
+from fixedrank.losses.samples import Samples
 
 _BLOCK = 1 << 22
 # Rows of length one that a decomposition made are orthogonal up to some ten ulps.
@@ -29,11 +31,17 @@ class Decomposition(NamedTuple):
     tolerance: float
     singular_values: Array
     cutoff: float
+    total: int
+    digest: str
 
     @property
     def regular(self) -> bool:
         """Whether X X^T is invertible."""
         return self.axes.shape[0] == self.axes.shape[1]
+
+    def samples(self) -> Samples:
+        """Return columns that stand for the samples."""
+        return Samples(self.half, self.labels, self.total, self.residual, self.digest)
 
     def loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T, in blocks of rows."""
@@ -45,28 +53,33 @@ class Decomposition(NamedTuple):
         return (squares + self.residual**2) / 2
 
 
-def decomposed(data: Array, labels: Array) -> Decomposition:
-    """Return the decomposition of data, of their numerical rank."""
+def decomposed(samples: Samples) -> Decomposition:
+    """Return the decomposition of samples, of their numerical rank."""
+    data, labels, size = samples.data, samples.labels, max(samples.total, len(samples.data))
     axes, s, rows = _in_axes(data) or scipy.linalg.svd(data, full_matrices=False)
-    rank, cutoff = numerical_rank(s, max(data.shape))
+    rank, cutoff = numerical_rank(s, size)
     axes, rows = axes[:, :rank], rows[:rank]
     projected = labels @ rows.T
+    misfit = float(np.linalg.norm(labels - projected @ rows))
     return Decomposition(
         axes=axes,
         scales=s[:rank],
         half=axes * s[:rank],
         labels=projected,
-        residual=float(np.linalg.norm(labels - projected @ rows)),
-        tolerance=round_off(max(*data.shape, *labels.shape), float(np.linalg.norm(labels))),
+        residual=math.hypot(misfit, samples.residual),
+        tolerance=round_off(max(size, len(labels)), samples.norm),
         singular_values=s,
         cutoff=cutoff,
+        total=samples.total,
+        digest=samples.digest,
     )
 
 
-def range_of(data: Array) -> Array:
-    """Return an orthonormal basis of the range of data, of their numerical rank."""
-    axes, s, _ = scipy.linalg.svd(data, full_matrices=False)
-    return np.asarray(axes[:, : numerical_rank(s, max(data.shape))[0]])
+def range_of(samples: Samples) -> Array:
+    """Return an orthonormal basis of the range of the data, of their numerical rank."""
+    axes, s, _ = scipy.linalg.svd(samples.data, full_matrices=False)
+    rank, _ = numerical_rank(s, max(samples.total, len(samples.data)))
+    return np.asarray(axes[:, :rank])
 
 
 def _in_axes(data: Array) -> tuple[Array, Array, Array] | None:

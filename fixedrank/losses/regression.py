@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse
 from numpy.typing import ArrayLike
 
 from fixedrank._aliases import AmbientLike, DataLike, LayersLike, PointLike
 from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.factored.ambient import LowRank
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
-from fixedrank.losses.data import (
-    dense_pair,
-    digest_of,
-    sparse_pair,
-    squared_norm_of,
-    weighted,
-)
 from fixedrank.losses.decomposition import Decomposition, decomposed, range_of
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_loss import MomentLoss, as_pair
 from fixedrank.losses.moment_regression import MomentRegression
 from fixedrank.losses.moments import product_of_data
 from fixedrank.losses.principal import PrincipalRegression
+from fixedrank.losses.samples import Samples, gathered, samples_of
 from fixedrank.networks.layers import checked_layers
 
 
@@ -97,9 +92,10 @@ class LinearRegression(MomentLoss):
     basis: Array | None = None
 
     def __init__(self, X: DataLike, Y: DataLike, *, sample_weight: ArrayLike | None = None) -> None:
-        sparse = scipy.sparse.issparse(X) or scipy.sparse.issparse(Y)
-        data, labels = sparse_pair(X, Y) if sparse else dense_pair(X, Y)
-        data, labels = weighted(data, labels, sample_weight)
+        self._hold(samples_of(X, Y, sample_weight))
+
+    def _hold(self, samples: Samples) -> None:
+        data, labels = samples.data, samples.labels
         with np.errstate(over="ignore", invalid="ignore"):
             moments = product_of_data(data, data), product_of_data(labels, data)
         arrays = (moment for moment in moments if isinstance(moment, np.ndarray))
@@ -108,9 +104,9 @@ class LinearRegression(MomentLoss):
                 "X X^T or Y X^T overflows: the largest entries are "
                 f"{abs(data).max():.1e} in X and {abs(labels).max():.1e} in Y; scale the data"
             )
-        super().__init__(*moments, squared_norm_of(labels))
-        self._decomposed = None if sparse else decomposed(data, labels)
-        self.digest = digest_of(data, labels)
+        super().__init__(*moments, samples.squared_norm)
+        self._decomposed = None if samples.sparse else decomposed(samples)
+        self.digest = samples.digest
 
     # Other ways to a problem
 
@@ -155,17 +151,75 @@ class LinearRegression(MomentLoss):
         >>> bool(np.allclose(problem.extend(problem.B @ np.linalg.inv(problem.C)) @ X, X))
         True
         """
-        if scipy.sparse.issparse(X) or scipy.sparse.issparse(Y):
-            raise TypeError(
-                "on_range needs an SVD of X, so X and Y as arrays; LinearRegression(X, Y) takes "
-                "sparse data of any rank"
-            )
-        data, labels = weighted(*dense_pair(X, Y), sample_weight)
-        basis = range_of(data)
-        if not basis.size:
-            raise ValueError(f"X of shape {data.shape} is zero: there is nothing to fit")
-        problem = cls(basis.T @ data, labels)
-        problem.basis = basis
+        return cls._from_samples(samples_of(X, Y, sample_weight), on_range=True)
+
+    @classmethod
+    def from_chunks(
+        cls,
+        chunks: Iterable[tuple[ArrayLike, ...] | LinearRegression],
+        *,
+        on_range: bool = False,
+    ) -> LinearRegression:
+        """Return the problem of samples that come in chunks, for more than fit in memory.
+
+        The chunks are read once, one after the other, and none is kept: memory hangs on d_x and
+        d_y only. X is brought to triangular form block by block, so Q and its singular values are
+        as accurate as from all samples at once.
+
+        Parameters
+        ----------
+        chunks : iterable
+            Of pairs (X, Y), or triples (X, Y, sample_weight), of arrays with the samples of a
+            chunk in their columns: a generator, slices of a memory map, the computed blocks of a
+            Dask array. A LinearRegression stands for its samples, so machines may each make the
+            problem of their samples, and one make that of all.
+        on_range : bool
+            Whether the problem is restricted to the range of X, as by :meth:`on_range`.
+
+        Returns
+        -------
+        LinearRegression
+            The problem.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are no chunks, their shapes do not fit together, or one is not what
+            LinearRegression takes as X, Y and sample_weight, as arrays; which one.
+
+        Notes
+        -----
+        `digest` hangs on where the chunks begin and end.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> rng = np.random.default_rng(0)
+        >>> chunks = [(rng.standard_normal((3, 50)), np.ones((1, 50))) for _ in range(4)]
+        >>> problem = fixedrank.LinearRegression.from_chunks(chunks)
+        >>> X, Y = (np.hstack(parts) for parts in zip(*chunks))
+        >>> bool(np.allclose(problem.Q, fixedrank.LinearRegression(X, Y).Q))
+        True
+        """
+        return cls._from_samples(gathered(map(_read, count(), chunks)), on_range=on_range)
+
+    @classmethod
+    def _from_samples(cls, samples: Samples, *, on_range: bool) -> LinearRegression:
+        problem = cls.__new__(cls)
+        if on_range:
+            if samples.sparse:
+                raise TypeError(
+                    "on_range needs an SVD of X, so X and Y as arrays; LinearRegression(X, Y) "
+                    "takes sparse data of any rank"
+                )
+            problem.basis = range_of(samples)
+            if not problem.basis.size:
+                raise ValueError(
+                    f"X of {samples.total} samples with {len(samples.data)} features is zero: "
+                    "there is nothing to fit"
+                )
+            samples = samples.on_range(problem.basis)
+        problem._hold(samples)
         return problem
 
     @staticmethod
@@ -392,6 +446,29 @@ class LinearRegression(MomentLoss):
         if type(self) is not LinearRegression or dense is None or not dense.regular:
             return self, None
         return PrincipalRegression(self, dense.axes, dense.scales**2), dense.axes
+
+
+def _read(index: int, chunk: Any) -> Samples:
+    """Return the samples of a chunk."""
+    try:
+        if isinstance(chunk, LinearRegression):
+            if chunk.basis is not None:
+                raise ValueError(
+                    "a problem on the range of its samples only does not know them; say "
+                    "on_range=True to from_chunks instead"
+                )
+            return chunk._dense("a chunk").samples()
+        if not (isinstance(chunk, (tuple, list)) and len(chunk) in (2, 3)):
+            raise TypeError(
+                "it must be a pair (X, Y), a triple (X, Y, sample_weight) or a LinearRegression, "
+                f"got a {type(chunk).__name__}"
+            )
+        samples = samples_of(*chunk)
+        if samples.sparse:
+            raise TypeError("X and Y must be arrays: .toarray() makes a sparse chunk one")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"chunk {index}: {error}") from error
+    return samples
 
 
 def require_regression(problem: Any, what: str) -> None:

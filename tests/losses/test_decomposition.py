@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fixedrank import LinearRegression
 from fixedrank.losses import decomposition
+from fixedrank.losses.samples import samples_of
 from tests.strategies import seeds
 
 
@@ -17,7 +18,7 @@ def test_orthogonal_rows(seed, unit, spread):
     s = unit * np.geomspace(spread, 1, 3)
     rows = np.linalg.qr(rng.standard_normal((7, 3)))[0].T
     data, labels = s[:, None] * rows, unit * rng.standard_normal((2, 7))
-    known = decomposition.decomposed(data, labels)
+    known = decomposition.decomposed(samples_of(data, labels))
     # Unit vectors, exactly: in any order where lengths are equal.
     np.testing.assert_array_equal(np.sort(known.axes, axis=0), [[0] * 3, [0] * 3, [1] * 3])
     np.testing.assert_allclose(known.scales, s, rtol=1e-14)
@@ -40,7 +41,7 @@ def test_orthogonal_rows(seed, unit, spread):
 )
 def test_as_the_svd_has_it(rows):
     data = np.array(rows)
-    known = decomposition.decomposed(data, np.ones((1, data.shape[1])))
+    known = decomposition.decomposed(samples_of(data, np.ones((1, data.shape[1]))))
     u, s, _ = np.linalg.svd(data, full_matrices=False)
     rank = known.scales.size
     np.testing.assert_allclose(known.scales, s[:rank], rtol=1e-14)
