@@ -73,6 +73,11 @@ BENCHMARKS = (
         "Time over that of `network_gradient`.",
     ),
     Benchmark(
+        "regression",
+        "Set-up of a regression",
+        "Time of `LinearRegression(X, Y)`, and how many times that the alternatives take.",
+    ),
+    Benchmark(
         "evaluations",
         "One evaluation of the flows",
         "Flow (9) beside its products with C and B, and over depth and samples.",

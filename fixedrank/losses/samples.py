@@ -28,7 +28,7 @@ from fixedrank.losses.data import (
 )
 
 # How many numbers a block of samples has, and how many columns LAPACK eliminates at once.
-_BLOCK, _PANEL = 1 << 22, 64
+_BLOCK, _PANEL = 1 << 20, 64
 
 
 class Samples(NamedTuple):
