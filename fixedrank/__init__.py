@@ -8,77 +8,82 @@ flow perspective on learning deep linear neural networks"; its equations and the
 their numbers there.
 """
 
-from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
-from fixedrank._version import version as _version
-from fixedrank.ensembles import (
-    Ensemble,
-    Experiment,
-    RunRecord,
-    run_ensemble,
-)
-from fixedrank.flows import (
-    RK4,
-    RKC,
-    ROCK4,
-    AutoSwitching,
-    DescentTrajectory,
-    FactoredTrajectory,
-    FlowComparison,
-    MethodProperties,
-    RankChange,
-    RiemannianTrajectory,
-    aligned_singular_value,
-    aligned_solution,
-    compare_flows,
-    factored_flow,
-    gradient_descent,
-    hessian_bound,
-    riemannian_flow,
-    safe_step_size,
-    two_layer_solution,
-)
-from fixedrank.geometry import (
-    DepthMetric,
-    DepthOperator,
-    FactorDirections,
-    FixedRank,
-    FixedRankPoint,
-    FixedRankTangentVector,
-    GeodesicNotFoundError,
-    MatrixSum,
-    Product,
-    RankLostError,
-    SpectralMetric,
-    integral_inner_product,
-)
-from fixedrank.landscape import (
-    Classification,
-    CriticalPoint,
-    FactorsClassification,
-    Hypotheses,
-    Theorem,
-    check_hypotheses,
-    classify,
-    classify_factors,
-    critical_points,
-    global_minimizer,
-)
-from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
-from fixedrank.networks import (
-    balanced_factors,
-    balancedness,
-    gaussian_factors,
-    layer_widths,
-    product,
-    random_balanced_factors,
-)
-from fixedrank.recovery import (
-    ExactStartLineSearcher,
-    MatrixCompletion,
-    MatrixSensing,
-    rank_increase,
-    truncate,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    __version__: str
+
+    from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
+    from fixedrank.ensembles import (
+        Ensemble,
+        Experiment,
+        RunRecord,
+        run_ensemble,
+    )
+    from fixedrank.flows import (
+        RK4,
+        RKC,
+        ROCK4,
+        AutoSwitching,
+        DescentTrajectory,
+        FactoredTrajectory,
+        FlowComparison,
+        MethodProperties,
+        RankChange,
+        RiemannianTrajectory,
+        aligned_singular_value,
+        aligned_solution,
+        compare_flows,
+        factored_flow,
+        gradient_descent,
+        hessian_bound,
+        riemannian_flow,
+        safe_step_size,
+        two_layer_solution,
+    )
+    from fixedrank.geometry import (
+        DepthMetric,
+        DepthOperator,
+        FactorDirections,
+        FixedRank,
+        FixedRankPoint,
+        FixedRankTangentVector,
+        GeodesicNotFoundError,
+        MatrixSum,
+        Product,
+        RankLostError,
+        SpectralMetric,
+        integral_inner_product,
+    )
+    from fixedrank.landscape import (  # type: ignore[no-redef]
+        Classification,
+        CriticalPoint,
+        FactorsClassification,
+        Hypotheses,
+        Theorem,
+        check_hypotheses,
+        classify,
+        classify_factors,
+        critical_points,
+        global_minimizer,
+    )
+    from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
+    from fixedrank.networks import (
+        balanced_factors,
+        balancedness,
+        gaussian_factors,
+        layer_widths,
+        product,
+        random_balanced_factors,
+    )
+    from fixedrank.recovery import (
+        ExactStartLineSearcher,
+        MatrixCompletion,
+        MatrixSensing,
+        rank_increase,
+        truncate,
+    )
 
 __all__ = [
     "RK4",
@@ -147,4 +152,34 @@ __all__ = [
     "two_layer_solution",
 ]
 
-__version__ = _version()
+# What is used is imported, and with it what it is made of: each layer only knows those before it.
+_LAYERS = (
+    "geometry",
+    "networks",
+    "losses",
+    "recovery",
+    "landscape",
+    "flows",
+    "ensembles",
+    "_aliases",
+)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_LAYERS, "__version__"})
+
+
+if not TYPE_CHECKING:  # else any name would seem to be there
+
+    def __getattr__(name):
+        if name in _LAYERS:
+            return import_module(f"fixedrank.{name}")
+        if name == "__version__":
+            value = import_module("fixedrank._version").version()
+        elif name in __all__:
+            layers = map(import_module, (f"fixedrank.{layer}" for layer in _LAYERS))
+            value = next(getattr(layer, name) for layer in layers if name in layer.__all__)
+        else:
+            raise AttributeError(f"module 'fixedrank' has no attribute {name!r}")
+        globals()[name] = value
+        return value

@@ -17,6 +17,8 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 
+__all__ = ["AmbientLike", "LossLike", "PointLike", "TangentLike"]
+
 _Floats: TypeAlias = NDArray[np.floating[Any]]
 
 # A point (u, s, vt) of shapes (m, k), (k,), (k, n): a FixedRankPoint, or any such tuple.
