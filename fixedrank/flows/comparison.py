@@ -156,6 +156,7 @@ def compare_flows(
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
+    keep: str = "layers",
     progress: Shown = False,
     allow_unbalanced: bool = False,
     **options: Any,
@@ -173,6 +174,9 @@ def compare_flows(
         Relative tolerance of the local error.
     atol : float, optional
         Absolute tolerance; if left out, each flow takes one in the units of its state.
+    keep : {"layers", "points"}
+        What is kept of the layers at each time: themselves, or their product in factors, which
+        takes less memory where they are large or many.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
@@ -185,8 +189,8 @@ def compare_flows(
     Raises
     ------
     TypeError, ValueError
-        If the layers are not balanced (the message says by how much), or as
-        :func:`factored_flow` does.
+        If the layers are not balanced (the message says by how much), `keep` is neither
+        "layers" nor "points", or as :func:`factored_flow` does.
     RankLostError
         If the product of the layers is zero.
 
@@ -205,6 +209,8 @@ def compare_flows(
     """
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
+    if keep not in ("layers", "points"):
+        raise ValueError(f"the comparison keeps 'layers' or 'points' of the layers, got {keep!r}")
     imbalance = relative_imbalance(layers)
     balanced = imbalance <= BALANCED
     if not balanced and not allow_unbalanced:
@@ -217,7 +223,7 @@ def compare_flows(
         )
     start = product_point(layers, balanced=balanced)
     chosen: dict[str, Any] = dict(method=method, rtol=rtol, atol=atol, progress=progress, **options)
-    factored = factored_flow(problem, layers, times, **chosen)
+    factored = factored_flow(problem, layers, times, keep=keep, **chosen)
     reached = times[: len(factored)]
     if reached.size < 2:
         # Cut short before the first output: nothing but the start is left to compare.

@@ -16,13 +16,16 @@ from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.first_step import reach_of_zero
-from fixedrank.flows.integration import Run, each_once, integrate, output_times
+from fixedrank.flows.integration import Run, integrate, output_times
+from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 from fixedrank.networks.gradients import network_gradient, norm_of
+from fixedrank.networks.layers import balancedness, product
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -127,6 +130,7 @@ def factored_flow(
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
+    keep: Keep = "layers",
     progress: Shown = False,
     **options: Any,
 ) -> FactoredTrajectory:
@@ -142,6 +146,11 @@ def factored_flow(
     atol : float, optional
         Absolute tolerance, for the entries of the layers atol / (10 N); if left out, rtol / 100
         times the norm of each layer, so that it has the units of the layers.
+    keep : {"layers", "points", "products", "last"} or callable
+        What is kept at each output time besides the loss, the length of the gradient, the singular
+        values of the product and the balancedness: the layers; the product in factors, as a point;
+        as a dense array; nothing; or what a function of the layers returns, in ``kept``. The last
+        layers are there in any case, as ``last``.
 
     Returns
     -------
@@ -155,7 +164,9 @@ def factored_flow(
     ------
     TypeError, ValueError
         If layers do not fit together or to the problem, values are not finite, times do not
-        increase, or the method is unknown.
+        increase, or the method or what to keep is unknown.
+    MemoryError
+        If what is kept of all output times is more than the free memory holds.
 
     References
     ----------
@@ -173,49 +184,64 @@ def factored_flow(
     """
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
+    choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
+    name, kept_of = chosen(keep, choices)
     moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    run, system = followed(
-        moving,
-        turned,
+    system = _Layers(moving, turned)
+    shape = layers[-1].shape[0], layers[0].shape[1]
+    last: list[Array] = []
+    signs: list[float] = []
+
+    def outcome(state: Array) -> Outcome:
+        nonlocal last
+        found = system.record(state)
+        length = norm_of(network_gradient(system.products, found))
+        # The first layers are those that were handed in, to the last digit.
+        back = layers[0].copy() if not last else found[0] if axes is None else found[0] @ axes.T
+        last = [back, *found[1:]]
+        point = product_factors(last)
+        if point.s.size == shape[0] == shape[1]:
+            signs.append(_sign(point))
+        kept = point if name == "points" else kept_of(last)
+        imbalance = None if name == "layers" else balancedness(last)
+        return Outcome(problem.loss(point), length, point.s, imbalance, kept)
+
+    run = integrate(
+        system,
+        joined(turned),
         times,
         method=method,
         rtol=rtol,
         atol=atol,
         progress=progress,
         options=options,
+        record=outcome,
     )
-    gradient_norms = each_once(
-        lambda factors: norm_of(network_gradient(system.products, factors)), run.records
-    )
-    records = run.records
-    if axes is not None:
-        later = each_once(lambda factors: [factors[0] @ axes.T, *factors[1:]], records[1:])
-        records = [[layer.copy() for layer in layers], *later]
-    points = each_once(product_factors, records)
-    shape = layers[-1].shape[0], layers[0].shape[1]
+    found = columns(run.records)
+    fate = _fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
     return FactoredTrajectory(
         t=times[: len(run.records)],
-        loss=np.array(each_once(problem.loss, points)),
-        gradient_norm=np.array(gradient_norms),
-        status=run.status + _fate(times, points, shape=shape, deep=len(layers) > 1),
+        **found,
+        status=run.status + fate,
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
-        factors=records,
+        keep=name,
+        last=last,
+        imbalance=None if name == "layers" else np.array([one.imbalance for one in run.records]),
     )
 
 
 describe(factored_flow, FLOWS)
 
 
-def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool) -> str:
+def _fate(times: Array, values: Array, shape: tuple[int, int], signs: Sequence[float]) -> str:
     """Say where errors decided the fate of a singular value of the product, if they did.
 
     The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
     so by two numbers that tend to zero together and whose difference errors make grow.
     """
-    values = np.array([point.s for point in points])
     small = values <= round_off(max(shape), 1.0) * values[:, :1]
     lost = (small & ~small[0]).any(axis=1)
     if lost.any():
@@ -223,17 +249,16 @@ def _fate(times: Array, points: list[Any], *, shape: tuple[int, int], deep: bool
             f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
             "round-off of the largest: from there on errors, not the flow, decide where it goes"
         )
-    if shape[0] == shape[1] == values.shape[1] and deep:
-        signs = np.array(each_once(lambda point: _sign(point.u) * _sign(point.vt), points))
-        crossed = signs != signs[0]
-        if crossed.any() and not small[0].any():
-            return (
-                f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
-                "changed its sign, which it never does in the exact flow: a singular value had "
-                "decayed so far that errors carried it across zero"
-            )
+    crossed = np.array([sign != signs[0] for sign in signs])
+    if crossed.any() and not small[0].any():
+        return (
+            f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
+            "changed its sign, which it never does in the exact flow: a singular value had "
+            "decayed so far that errors carried it across zero"
+        )
     return ""
 
 
-def _sign(orthogonal: Array) -> float:
-    return float(np.linalg.slogdet(orthogonal)[0])
+def _sign(point: FixedRankPoint) -> float:
+    """Return the sign of the determinant of a square matrix."""
+    return float(np.linalg.slogdet(point.u)[0] * np.linalg.slogdet(point.vt)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,17 +11,19 @@ import numpy as np
 
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
+from fixedrank.flows.keeping import require_memory
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving, worth_asking
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
 
-__all__ = ["Restart", "Run", "Stop", "System", "each_once", "integrate", "output_times"]
+__all__ = ["Restart", "Run", "Stop", "System", "integrate", "output_times"]
 
 
 @dataclass
 class Run:
     """What came out: the records at the times that were reached, and why it ended where."""
 
+    record: Callable[[Array], Any]
     records: list[Any]
     reached: float
     status: str = ""
@@ -50,15 +52,6 @@ def output_times(t: Any) -> Array:
     return times
 
 
-def each_once(function: Callable[[Any], Any], records: Sequence[Any]) -> list[Any]:
-    """Apply a function to each record, once to one that is repeated."""
-    results: list[Any] = []
-    for i, record in enumerate(records):
-        repeated = i > 0 and record is records[i - 1]
-        results.append(results[-1] if repeated else function(record))
-    return results
-
-
 def integrate(
     system: System,
     state: Array,
@@ -69,8 +62,13 @@ def integrate(
     atol: float | None,
     progress: Shown,
     options: dict[str, Any],
+    record: Callable[[Array], Any] | None = None,
 ) -> Run:
-    """Integrate a system from times[0] on, keeping what is asked for and nothing else."""
+    """Integrate a system from times[0] on, keeping what is asked for and nothing else.
+
+    That is `record` of the states at the output times, by default the system's own.
+    """
+    record = record or system.record
     start, end = float(times[0]), float(times[-1])
     stepper = Stepper(system, method, rtol, atol, options, start, end)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -78,14 +76,15 @@ def integrate(
     if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.properties.damps else CLOSE)
-    run = Run([system.record(state)], start)
+    run = Run(record, [record(state)], start)
+    require_memory(run.records[0], times.size)
     bar_format = "{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]"
     try:
         with Progress(end - start, progress, bar_format=bar_format) as bar:
             if slope.any():
                 stepper.begin(state, slope)
             else:
-                _finish(run, _unmoved(system, state, start), state, system, times.size)
+                _finish(run, _unmoved(system, state, start), state, times.size)
             while not run.status:
                 _advance(run, stepper, times, rest, bar)
     except KeyboardInterrupt:
@@ -106,7 +105,7 @@ def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Prog
         return
     system, solver = stepper.system, stepper.solver
     run.steps += 1
-    run.records.extend(system.record(y) for y in stepper.due(times[len(run.records) :]))
+    run.records.extend(run.record(y) for y in stepper.due(times[len(run.records) :]))
     run.reached = stepper.reached
     bar.reach(run.reached - times[0], partial(_loss, system, solver.y))
     if solver.status == "finished":
@@ -118,7 +117,7 @@ def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Prog
         return
     ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
     if ending is not None:
-        _finish(run, ending[0], ending[1], system, times.size)
+        _finish(run, ending[0], ending[1], times.size)
     elif stepper.grown_old():
         stepper.restart(solver.y, float(solver.t), stepper.next_step())
 
@@ -150,8 +149,8 @@ def _stationary(t: float, reason: str) -> Stop:
     return Stop(f"stationary from t = {t:.6g} on: {reason}", rest=True)
 
 
-def _finish(run: Run, verdict: Stop, state: Array, system: System, count: int) -> None:
+def _finish(run: Run, verdict: Stop, state: Array, count: int) -> None:
     """End a run, with the same state at all times to come if it is at rest."""
     run.status, run.at_rest = verdict.reason, verdict.rest
     if verdict.rest:
-        run.records.extend([system.record(state)] * (count - len(run.records)))
+        run.records.extend([run.record(state)] * (count - len(run.records)))

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fixedrank._aliases import LossLike, PointLike
+from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
-from fixedrank.flows.integration import each_once, integrate, output_times
+from fixedrank.flows.integration import integrate, output_times
+from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import solver_class
-from fixedrank.flows.trajectory import RiemannianTrajectory
+from fixedrank.flows.trajectory import RiemannianTrajectory, dense
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -32,6 +34,7 @@ def riemannian_flow(
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
+    keep: Keep = "points",
     progress: Shown = False,
     **options: Any,
 ) -> RiemannianTrajectory:
@@ -49,6 +52,10 @@ def riemannian_flow(
     atol : float, optional
         The absolute tolerance of U and V, or of W at depth 1 and k = min(m, n). By default 0.01
         `rtol` beside their norms: the flow of (c X, c Y) or of (X, c Y) is the same in other units.
+    keep : {"points", "products", "last"} or callable
+        What is kept at each output time besides the loss, the length of the gradient and the
+        singular values: the points; dense arrays W; nothing; or what a function of the point
+        returns, in ``kept``. The last point is there in any case, as ``last``.
 
     Returns
     -------
@@ -64,7 +71,9 @@ def riemannian_flow(
     ------
     TypeError, ValueError
         If the point is not one or does not fit to the problem, the depth is below 1, times do
-        not increase, or the method is unknown.
+        not increase, or the method or what to keep is unknown.
+    MemoryError
+        If what is kept of all output times is more than the free memory holds.
 
     Notes
     -----
@@ -89,6 +98,8 @@ def riemannian_flow(
     """
     problem, times = as_loss(problem), output_times(t)
     start = checked_point(point)
+    choices = {"points": itself, "products": dense, "last": nothing}
+    name, kept_of = chosen(keep, choices)
     metric = as_metric(depth)
     shape = (start.u.shape[0], start.vt.shape[1])
     metric.check_sizes(*shape, start.s.size)
@@ -115,6 +126,15 @@ def riemannian_flow(
             guarded=properties_of(solver_class(method)).tries_again,
         )
         state = system.state(start.u, np.diag(start.s), start.vt.T)
+
+    last = start
+
+    def outcome(state: Array) -> Outcome:
+        nonlocal last
+        found = system.record(state)
+        last = found if axes is None else found._replace(vt=found.vt @ axes.T)
+        return Outcome(problem.loss(last), system.gradient_norm(found), last.s, None, kept_of(last))
+
     run = integrate(
         system,
         state,
@@ -124,20 +144,18 @@ def riemannian_flow(
         atol=atol,
         progress=progress,
         options=options,
+        record=outcome,
     )
-    points = run.records
-    if axes is not None:
-        points = each_once(lambda point: point._replace(vt=point.vt @ axes.T), points)
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
         t=times[: len(run.records)],
-        loss=np.array(each_once(problem.loss, points)),
-        gradient_norm=np.array(each_once(system.gradient_norm, run.records)),
+        **columns(run.records),
         status=run.status + changes,
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
-        points=points,
+        keep=name,
+        last=last,
         metric=metric,
         rank_changes=tuple(system.changes),
     )

@@ -9,6 +9,7 @@ Where rates are so large or so small that a solver could not square them, it has
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ _UNDEFINED = 400
 _STUCK, _AT_A_WALL, _TINY = 50_000, 10_000, 1000.0
 # So many failed steps at times that are not further apart than this, relative, are enough.
 _FAILURES, _APART = 5, 1e-9
+# How many numbers of states inside a step are made at once, but so many states at least, as methods
+# reach many at the price of a few.
+_PORTION, _LEAST_PORTION = 1 << 22, 16
 _NOT_FINITE = "the gradient has NaN or infinite values, or the step leads to some"
 
 
@@ -196,15 +200,19 @@ class Stepper:
             return None
         return "; ".join(str(part) for part in (message, self.undefined and _NOT_FINITE) if part)
 
-    def due(self, times: Array) -> list[Array]:
-        """Return the states at those of the times that the last step has reached."""
+    def due(self, times: Array) -> Iterator[Array]:
+        """Yield the states at those of the times that the last step has reached.
+
+        They are made in portions, so that what nobody keeps takes little memory.
+        """
         solver, ahead = self.solver, self.clock.until(times) / self.unit
         if solver.status != "finished":
             ahead = ahead[: int(np.searchsorted(ahead, solver.t, side="right"))]
-        if not ahead.size:
-            return []
         reached = np.clip(ahead, solver.t_old, solver.t)
-        return self.properties.states_inside(solver, reached, self.rtol)
+        portion = max(_LEAST_PORTION, _PORTION // solver.y.size)
+        for start in range(0, reached.size, portion):
+            some = reached[start : start + portion]
+            yield from self.properties.states_inside(solver, some, self.rtol)
 
     def next_step(self) -> float:
         """Return the length of the next step, as far as the method tells."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.flows.keeping import not_kept
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -60,6 +61,14 @@ class Trajectory:
         Whether all asked times are there.
     evaluations, steps : int
         Numbers of evaluations of the right-hand side and of accepted steps.
+    singular_values : ndarray, shape (times, k)
+        Singular values of W(t); zero where the rank has fallen.
+    kept : list
+        What was kept at each time, as `keep` asked for.
+    keep : str
+        What that is: "layers", "points", "products", "last" or "function".
+    last : FixedRankPoint or list of ndarray
+        W, or the layers, at the last time in `t`, from which the flow can go on.
     """
 
     t: Array
@@ -69,6 +78,10 @@ class Trajectory:
     complete: bool
     evaluations: int
     steps: int
+    singular_values: Array
+    kept: list[Any]
+    keep: str
+    last: Any
 
     def __len__(self) -> int:
         return len(self.t)
@@ -79,13 +92,10 @@ class RiemannianTrajectory(Trajectory):
     """A solution of the Riemannian gradient flow (9), at the asked times.
 
     Besides what :class:`FactoredTrajectory` has in common with it (t, loss, gradient_norm,
-    status, complete, evaluations, steps):
+    status, complete, evaluations, steps, singular_values, kept, keep, last):
 
     Attributes
     ----------
-    points : list of FixedRankPoint
-        The points W(t); their rank falls where `rank_changes` says so. At depth 1 and
-        k = min(m, n) it stays, and singular values may be zero; a W that is zero has one that is.
     metric : SpectralMetric
         The metric.
     depth : float or None
@@ -105,17 +115,26 @@ class RiemannianTrajectory(Trajectory):
            [3.]])
     """
 
-    points: list[FixedRankPoint]
     metric: SpectralMetric
     rank_changes: tuple[RankChange, ...] = field(default=())
 
+    @property
+    def points(self) -> list[FixedRankPoint]:
+        """The points W(t); their rank falls where `rank_changes` says so.
+
+        At depth 1 and k = min(m, n) it stays, and singular values may be zero; a W that is zero
+        has one that is.
+        """
+        if self.keep != "points":
+            raise not_kept("the points W(t)", "points", self.keep)
+        return self.kept
+
     @cached_property
-    def singular_values(self) -> Array:
-        """Singular values of W(t), shape (times, k); zero where given up."""
-        values = np.zeros((len(self.points), max((p.s.size for p in self.points), default=0)))
-        for row, point in zip(values, self.points, strict=True):
-            row[: point.s.size] = point.s
-        return values
+    def product(self) -> list[Array]:
+        """The matrices W(t), as dense d_y x d_x arrays."""
+        if self.keep == "products":
+            return self.kept
+        return [dense(point) for point in self.points]
 
     @property
     def depth(self) -> float | None:
@@ -125,7 +144,7 @@ class RiemannianTrajectory(Trajectory):
     @property
     def balancedness(self) -> Array:
         """Zero at all times: (9) is the flow of balanced layers."""
-        return np.zeros(len(self.points))
+        return np.zeros(len(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +152,12 @@ class FactoredTrajectory(Trajectory):
     """A solution of the gradient flow (5) of the layers, at the asked times.
 
     Besides what :class:`RiemannianTrajectory` has in common with it (t, loss, gradient_norm,
-    status, complete, evaluations, steps):
+    status, complete, evaluations, steps, singular_values, kept, keep, last):
 
     Attributes
     ----------
-    factors : list of list of ndarray
-        The layers [W_1(t), ..., W_N(t)] at each time.
+    imbalance : ndarray, shape (times,), or None
+        What `balancedness` returns where the layers are not kept.
 
     Examples
     --------
@@ -151,16 +170,27 @@ class FactoredTrajectory(Trajectory):
            [0., 0.]])
     """
 
-    factors: list[list[Array]]
+    imbalance: Array | None = None
+
+    @property
+    def factors(self) -> list[list[Array]]:
+        """The layers [W_1(t), ..., W_N(t)] at each time."""
+        if self.keep != "layers":
+            raise not_kept("the layers", "layers", self.keep)
+        return self.kept
 
     @property
     def shape(self) -> tuple[int, int]:
         """The shape (d_y, d_x) of the product."""
-        return self.factors[0][-1].shape[0], self.factors[0][0].shape[1]
+        return self.last[-1].shape[0], self.last[0].shape[1]
 
     @cached_property
     def product(self) -> list[Array]:
         """The products W(t) = W_N(t) ... W_1(t), as dense d_y x d_x arrays."""
+        if self.keep == "products":
+            return self.kept
+        if self.keep == "points":
+            return [dense(point) for point in self.kept]
         return [product(factors) for factors in self.factors]
 
     @cached_property
@@ -169,17 +199,21 @@ class FactoredTrajectory(Trajectory):
 
         Where W(t) has a lower rank, trailing singular values are zero to round-off.
         """
+        if self.keep == "points":
+            return self.kept
         return [product_factors(factors) for factors in self.factors]
-
-    @cached_property
-    def singular_values(self) -> Array:
-        """Singular values of the products W(t), shape (times, r), r the narrowest width."""
-        return np.array([point.s for point in self.points])
 
     @cached_property
     def balancedness(self) -> Array:
         """Largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, at each time."""
+        if self.imbalance is not None:
+            return self.imbalance
         return np.array([balancedness(factors) for factors in self.factors])
+
+
+def dense(point: FixedRankPoint) -> Array:
+    """Return a point as a dense array."""
+    return np.asarray((point.u * point.s) @ point.vt)
 
 
 def product_factors(factors: Sequence[Array]) -> FixedRankPoint:
