@@ -145,12 +145,14 @@ class RiemannianSystem:
         if self.guarded and np.vdot(left, right.T) < self.k - 1 and _agreement(left, right) < 0:
             velocity.fill(np.nan)
             return velocity
-        gv, gtu = self.products(u, core * self.unit, v)
+        gv, gtu = self.products(u, core if self.unit == 1 else core * self.unit, v)
         # Of such small matrices numpy.dot makes products faster than the operator does.
         middle = np.dot(u.T, gv)
-        on_left, on_right = self.metric.normal_rates(s)
-        turn = np.dot(right.T * on_left, left.T)
-        turn_v = turn if on_right is on_left else np.dot(right.T * on_right, left.T)
+        on_left, on_right = self.metric.factor_weights(s)
+        turn = np.dot(right.T if on_left is None else right.T * on_left, left.T)
+        turn_v = turn
+        if on_right is not on_left:
+            turn_v = np.dot(right.T if on_right is None else right.T * on_right, left.T)
         descent_u, descent_v = np.dot(u, middle), np.dot(v, middle.T)
         descent_u -= gv
         descent_v -= gtu
@@ -168,7 +170,8 @@ class RiemannianSystem:
             weighted = np.where(self.together, weighted, 0)
         np.dot(np.dot(left, -weighted), right, out=dcore)
         # Both weights, the one of the core by the unit, are homogeneous of degree 1 - 2/N in s.
-        velocity *= self.rate
+        if self.rate != 1:
+            velocity *= self.rate
         return velocity
 
     def core_svd(self, core: Array) -> tuple[Array, Array, Array]:
