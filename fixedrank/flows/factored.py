@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,13 +48,10 @@ class _Layers:
         return split(state, self.shapes, self.bounds)
 
     def right_hand_side(self, t: float, state: Array) -> Array:
-        if not np.isfinite(state.sum()):
+        if not math.isfinite(state.sum()):
             return np.full_like(state, np.nan)
-        velocity = np.empty_like(state)
-        gradients = network_gradient(self.products, self.layers(state))
-        for target, gradient in zip(self.layers(velocity), gradients, strict=True):
-            np.negative(gradient, out=target)
-        return velocity
+        velocity = joined(network_gradient(self.products, self.layers(state)))
+        return np.negative(velocity, out=velocity)
 
     def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.

@@ -25,12 +25,13 @@ def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], 
     R_j = W_c ... W_{j+1} for j = c, ..., 0 (R_c is the identity), so that W = P_N R_0.
     """
     widths = widths_of(layers)
-    cut = int(np.argmin(widths))
-    left, right = [np.eye(widths[cut])], [np.eye(widths[cut])]
-    for layer in layers[cut:]:
-        left.append(layer if len(left) == 1 else layer.dot(left[-1]))
-    for layer in reversed(layers[:cut]):
-        right.append(layer if len(right) == 1 else right[-1].dot(layer))
+    cut = widths.index(min(widths))
+    identity = np.identity(widths[cut])
+    left, right = [identity, *layers[cut : cut + 1]], [identity, *reversed(layers[:cut][-1:])]
+    for layer in layers[cut + 1 :]:
+        left.append(layer.dot(left[-1]))
+    for layer in reversed(layers[: max(cut - 1, 0)]):
+        right.append(right[-1].dot(layer))
     return cut, left, right
 
 
