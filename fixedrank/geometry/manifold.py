@@ -31,8 +31,10 @@ from fixedrank.geometry.factored.tangency import (
 from fixedrank.geometry.geodesics import exponential, logarithm
 from fixedrank.geometry.metric import christoffel, curvature, derivatives, products
 from fixedrank.geometry.metric.choice import arguments_told, chosen_metric
+from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.embedding import factor_directions
 from fixedrank.geometry.metric.operator import DepthOperator
+from fixedrank.geometry.metric.preconditioner import MetricPreconditioner
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.sphere import random_unit_vector
 
@@ -533,6 +535,45 @@ class FixedRank(Manifold):
         400.0
         """
         return -self.operator(point).logdet() / 2
+
+    def preconditioner(self, depth: float | SpectralMetric = 1) -> MetricPreconditioner:
+        r"""Return the map from gradients in this metric to those in that of another depth.
+
+        :math:`Z \mapsto \mathcal{A}_{W,M} \mathcal{A}_{W,N}^{-1} Z`, self-adjoint and positive in
+        this metric, for ``pymanopt.Problem(manifold, cost, preconditioner=...)`` and
+        :meth:`Loss.to_pymanopt`: pymanopt's ConjugateGradient and TrustRegions then go by the
+        metric of depth M, and what they return is still said in this one.
+
+        Parameters
+        ----------
+        depth : float or SpectralMetric
+            The depth M, or another metric. 1, the embedded metric, makes most problems that are
+            well-conditioned in W as cheap at large N as they are at N = 1.
+
+        Returns
+        -------
+        MetricPreconditioner
+            A callable ``(point, tangent_vector)``. TrustRegions measures its radius by the inverse
+            of the preconditioner, here in the metric of depth M, so pass
+            ``Delta_bar=preconditioner.typical_dist`` to ``run``, times c^(1/M) where the singular
+            values are of size c.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the depth is no metric and not a number >= 1, or the metric does not exist here.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(2, 2, 1, depth=2)
+        >>> point = manifold.point(np.diag([3.0, 0.0]))
+        >>> gradient = manifold.euclidean_to_riemannian_gradient(point, np.eye(2))
+        >>> precondition = manifold.preconditioner()
+        >>> gradient.M, precondition(point, gradient).M, precondition.typical_dist
+        (array([[6.]]), array([[1.]]), 1.0)
+        """
+        return MetricPreconditioner((self.m, self.n, self.k), self.metric, as_metric(depth))
 
     # Derivatives of functions, and of the metric
 
