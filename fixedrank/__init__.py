@@ -72,6 +72,7 @@ from fixedrank.networks import (
     product,
     random_balanced_factors,
 )
+from fixedrank.optimizers import watch
 from fixedrank.recovery import (
     ExactStartLineSearcher,
     MatrixCompletion,
@@ -145,6 +146,7 @@ __all__ = [
     "safe_step_size",
     "truncate",
     "two_layer_solution",
+    "watch",
 ]
 
 __version__ = _version()

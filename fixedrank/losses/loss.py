@@ -288,8 +288,8 @@ class Loss(ABC):
             A manifold of matrices of this shape, with points (u, s, vt).
         hessian : {"exact", "gauss-newton"}
             The Riemannian Hessian, or its part :math:`\mathcal{A}_{W,N} P_T(D^2 f(W)[Z])`, without
-            the curvature of the manifold: positive semidefinite where f is convex, and cheaper; with
-            it trust regions end as fast where the gradient of f vanishes, and linearly elsewhere.
+            the curvature of the manifold: positive semidefinite where f is convex, and cheaper.
+            With it trust regions end as fast where the gradient of f vanishes, and else linearly.
         preconditioner : callable (point, tangent_vector), optional
             For ConjugateGradient, TrustRegions and :class:`~fixedrank.optimizers.LBFGS`: that of
             :meth:`FixedRank.preconditioner` or of :meth:`LinearRegression.preconditioner`, or one

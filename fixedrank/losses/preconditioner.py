@@ -84,7 +84,7 @@ def _solver(C: Any) -> Callable[[Array], Array]:
     """Return the function that applies C^(-1) to a block."""
     if scipy.sparse.issparse(C):
         try:
-            return splu(scipy.sparse.csc_array(C)).solve  # type: ignore[no-any-return]
+            return splu(scipy.sparse.csc_array(C)).solve
         except RuntimeError as error:
             raise ValueError(_SINGULAR.format(shape=C.shape)) from error
     if not isinstance(C, np.ndarray):

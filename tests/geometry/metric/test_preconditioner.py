@@ -109,7 +109,7 @@ class FixedFirstStep:
 
 def test_trust_regions_with_their_radius():
     target = np.random.default_rng(0).standard_normal((8, 6))
-    points, problem = counted(FixedRank(8, 6, 2, depth=4), target)
+    _, problem = counted(FixedRank(8, 6, 2, depth=4), target)
     solver = TrustRegions(verbosity=0, max_iterations=60, min_gradient_norm=1e-9)
     result = solver.run(
         problem,
