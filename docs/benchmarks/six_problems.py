@@ -59,7 +59,7 @@ def weighted():
 def pseudo_huber():
     """A matrix of rank 5 with noise, of which a tenth of the entries is grossly wrong."""
     rng = np.random.default_rng(2)
-    m, n, k, delta = 100, 80, 5, 0.1
+    m, n, k, delta = 100, 80, 5, 0.02
     A = rng.standard_normal((m, k)) @ rng.standard_normal((k, n)) / np.sqrt(k)
     A += 0.05 * rng.standard_normal(A.shape)
     A += (rng.random(A.shape) < 0.1) * 10 * rng.standard_normal(A.shape)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pymanopt.manifolds.manifold import Manifold
+
 from fixedrank._checks import RankLostError
 
 # What the cost may rise by, as a share of it: near a minimum its round-off hides the decrease.
@@ -27,20 +29,22 @@ class Step(NamedTuple):
 
 def backtrack(
     cost: Callable[[Any], float],
-    retract: Callable[[float], Any],
+    manifold: Manifold,
     point: Any,
+    direction: Any,
     value: float,
     slope: float,
 ) -> Step:
     """Return the first step, from the whole direction on, that lowers the cost.
 
-    A step that leaves the manifold counts as one that raises it, and is halved.
+    The cost at the point and its slope along the direction are given. A step that leaves the
+    manifold counts as one that raises the cost, and is halved.
     """
     share, evaluations = 1.0, 0
     for _ in range(_TRIALS):
         found = math.inf
         try:
-            trial = retract(share)
+            trial = manifold.retraction(point, share * direction)
             evaluations += 1
             found = float(cost(trial))
         except RankLostError:

@@ -14,145 +14,115 @@ from fixedrank.optimizers.spaces import Stack, stack_on
 
 # A pair tells no curvature where s^T y is below this share of |s| |y|.
 _FLAT = 1e-8
-# The rows of the stack: the gradient, a vector in use (a direction, or the step taken), the pairs.
-_GRADIENT, _WORK, _FIRST = 0, 1, 2
-
 # What takes a gradient in the embedded metric to a direction.
 Precondition = Callable[[Any], Any]
 
 
 class CurvaturePairs:
-    """The last pairs (s, y) with the gradient, as tangent vectors at the current point.
+    """The last pairs (s, y) with the gradient g, as tangent vectors at the current point.
 
-    Gradients and steps are kept in units of the first ones, powers of two, so that squares of
-    their lengths neither underflow nor overflow.
+    With a preconditioner P the images P y and P g are kept and moved as well: P applied to what
+    moving has changed of y would enlarge that by the condition of P. The rows of the stack come in
+    groups, s, y and, with a preconditioner, P y; the first group is a vector in use (the direction,
+    or the step that was taken), g and P g. All are kept in units of the first ones, powers of two,
+    so that squares of their lengths neither underflow nor overflow.
     """
 
-    def __init__(self, manifold: Manifold, memory: int) -> None:
-        self._memory = memory
-        self._stack: Stack = stack_on(manifold, _FIRST + 2 * memory)
-        self._slots: list[int] = []
-        self._gradient_unit = self._step_unit = self._image_unit = 0
+    def __init__(self, manifold: Manifold, memory: int, precondition: Precondition | None) -> None:
+        self._precondition = precondition
+        # From s to the next s, and to y or P y.
+        self._group = 2 if precondition is None else 3
+        self._image = self._group - 1
+        self._rows = range(self._group, self._group * (memory + 1), self._group)
+        self._stack: Stack = stack_on(manifold, self._group * (memory + 1))
+        # Where the pairs are, the oldest one first.
+        self._pairs: list[int] = []
+        self._units = [0] * self._group
         self._gamma = 1.0
 
     def begin(
-        self,
-        point: Any,
-        gradient: Any,
-        length: Callable[[Any], float],
-        precondition: Precondition | None,
+        self, point: Any, gradient: Any, length: Callable[[Any], float]
     ) -> tuple[float, float]:
         """Take the first gradient; return the slope along -P g, and the length of P g."""
-        of_gradient = length(gradient)
-        self._gradient_unit = self._image_unit = _exponent(of_gradient)
-        self._put(_GRADIENT, gradient, self._gradient_unit)
-        image, of_image = gradient, of_gradient
-        if precondition is not None:
-            image = precondition(gradient)
-            of_image = length(image)
-        self._image_unit = _exponent(of_image)
-        self._put(_WORK, image, self._image_unit)
-        product = float(self._stack.products(point, _WORK, 1)[0])
-        return -math.ldexp(product, self._gradient_unit + self._image_unit), of_image
+        self._units[1] = _exponent(length(gradient))
+        image = gradient if self._precondition is None else self._precondition(gradient)
+        of_image = length(image)
+        self._units[self._image] = _exponent(of_image)
+        for row, kind, vector in ((0, self._image, image), (1, 1, gradient)):
+            self._put(row, kind, vector)
+        product = float(self._stack.products(point, 1, 1)[0])
+        self._put(self._image, self._image, image)
+        return -math.ldexp(product, self._units[1] + self._units[self._image]), of_image
 
     def scale(self, factor: float) -> None:
         """Take this multiple of -P g for the first direction."""
-        fraction, exponent = math.frexp(factor)
-        self._step_unit = self._image_unit + exponent
-        self._gamma = fraction
+        self._gamma, exponent = math.frexp(factor)
+        self._units[0] = self._units[self._image] + exponent
 
     def forget(self) -> bool:
         """Drop all pairs; return whether there were any."""
-        had = bool(self._slots)
-        self._slots = []
+        had = bool(self._pairs)
+        self._pairs = []
         return had
 
-    def direction(self, point: Any, precondition: Precondition | None) -> tuple[Any, float]:
+    def direction(self, point: Any) -> tuple[Any, float]:
         """Return -H g and the slope along it."""
         gram = self._stack.gram(point, self._count)
-        self._slots = [slot for slot in self._slots if _curved(gram, slot)]
-        coefficients = np.zeros(self._count)
-        coefficients[_GRADIENT] = 1.0
+        self._pairs = [s for s in self._pairs if _curved(gram, s)]
+        coefficients = np.zeros(len(gram))
+        coefficients[1] = 1.0
         weights = {}
-        for slot in reversed(self._slots):
-            weights[slot] = gram[slot] @ coefficients / gram[slot, slot + 1]
-            coefficients[slot + 1] -= weights[slot]
-        if precondition is None:
-            if self._slots:
-                newest = self._slots[-1]
-                self._gamma = gram[newest, newest + 1] / gram[newest + 1, newest + 1]
-        else:
-            self._gamma, coefficients = self._preconditioned(
-                point, precondition, coefficients, gram
-            )
+        for s in reversed(self._pairs):
+            weights[s] = gram[s] @ coefficients / gram[s, s + 1]
+            coefficients[s + 1] -= weights[s]
+        if self._image > 1:
+            coefficients[2 :: self._group] = coefficients[1 :: self._group]
+            coefficients[1 :: self._group] = 0.0
+        if self._pairs:
+            y = self._pairs[-1] + 1
+            gamma = gram[y - 1, y] / gram[y, y - 1 + self._image]
+            # P y has been moved as well: the product may have lost its sign.
+            self._gamma = gamma if gamma > 0 else self._gamma
         coefficients *= self._gamma
-        for slot in self._slots:
-            share = gram[slot + 1] @ coefficients / gram[slot, slot + 1]
-            coefficients[slot] += weights[slot] - share
+        for s in self._pairs:
+            coefficients[s] += weights[s] - gram[s + 1] @ coefficients / gram[s, s + 1]
         result = self._stack.combined(point, -coefficients)
-        self._stack.put(_WORK, result)
-        slope = float(self._stack.products(point, _WORK, 1)[0])
-        return result * _power(self._step_unit), math.ldexp(
-            slope, self._gradient_unit + self._step_unit
-        )
+        self._stack.put(0, result)
+        slope = float(self._stack.products(point, 0, 2)[1])
+        return result * _power(self._units[0]), math.ldexp(slope, self._units[0] + self._units[1])
 
     def move(self, start: Any, end: Any, share: float, gradient: Any) -> None:
-        """Go to another point, by a share of the last direction, where the gradient is this one."""
-        self._stack.scale(_WORK, share)
-        slot = self._free_slot()
+        """Go on by a share of the last direction, to a point with this gradient."""
+        self._stack.scale(0, share)
+        at = self._free()
         self._stack.move(start, end, self._count)
-        self._put(slot, self._stack.combined(end, _unit(_WORK)), 0)
-        self._put(slot + 1, gradient, self._gradient_unit)
-        self._stack.subtract(slot + 1, _GRADIENT)
-        self._put(_GRADIENT, gradient, self._gradient_unit)
-        self._slots.append(slot)
+        self._stack.put(at, self._stack.combined(end, np.ones(1)))
+        now = [gradient] if self._precondition is None else [gradient, self._precondition(gradient)]
+        for row, vector in enumerate(now, 1):
+            self._put(at + row, row, vector)
+            self._stack.subtract(at + row, row)
+            self._put(row, row, vector)
+        self._pairs.append(at)
 
     # Inside
 
     @property
     def _count(self) -> int:
-        return max(self._slots, default=0) + 2
+        return max(self._pairs, default=0) + self._group
 
-    def _free_slot(self) -> int:
-        if len(self._slots) == self._memory:
-            return self._slots.pop(0)
-        every = range(_FIRST, _FIRST + 2 * self._memory, 2)
-        return next(slot for slot in every if slot not in self._slots)
+    def _free(self) -> int:
+        """Return the rows for a new pair, in place of the oldest one where all are in use."""
+        if len(self._pairs) == len(self._rows):
+            return self._pairs.pop(0)
+        return next(row for row in self._rows if row not in self._pairs)
 
-    def _put(self, row: int, vector: Any, exponent: int) -> None:
-        self._stack.put(row, vector * _power(-exponent))
-
-    def _preconditioned(
-        self, point: Any, precondition: Precondition, coefficients: Array, gram: Array
-    ) -> tuple[float, Array]:
-        """Return gamma, and a combination as one of the row of work, which is P of it.
-
-        The products of that row come into the Gram matrix.
-        """
-        vectors = [coefficients]
-        if self._slots:
-            vectors.insert(0, _unit(self._slots[-1] + 1))
-        gamma = self._gamma
-        for vector in vectors:
-            given = self._stack.combined(point, vector) * _power(self._gradient_unit)
-            self._put(_WORK, precondition(given), self._image_unit)
-            products = self._stack.products(point, _WORK, self._count)
-            if vector is not coefficients:
-                newest = self._slots[-1]
-                gamma = gram[newest, newest + 1] / products[newest + 1]
-        gram[_WORK], gram[:, _WORK] = products, products
-        result = np.zeros(self._count)
-        result[_WORK] = 1.0
-        return gamma, result
+    def _put(self, row: int, kind: int, vector: Any) -> None:
+        self._stack.put(row, vector * _power(-self._units[kind]))
 
 
-def _curved(gram: Array, slot: int) -> bool:
-    lengths = math.sqrt(gram[slot, slot] * gram[slot + 1, slot + 1])
-    return bool(gram[slot, slot + 1] > _FLAT * lengths)
-
-
-def _unit(row: int) -> Array:
-    return np.eye(1, row + 1, row)[0]
+def _curved(gram: Array, s: int) -> bool:
+    lengths = math.sqrt(gram[s, s] * gram[s + 1, s + 1])
+    return bool(gram[s, s + 1] > _FLAT * lengths)
 
 
 def _exponent(number: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import Any
 
 import pymanopt
@@ -116,17 +117,18 @@ class LBFGS(Optimizer):
         columns = self._columns()
         start_time = time.time()
         value, gradient = float(cost(x)), problem.riemannian_gradient(x)
-        gradient_norm, evaluations = float(manifold.norm(x, gradient)), 1
+        gradient_norm, evaluations = manifold.norm(x, gradient), 1
         # pymanopt's problems without a preconditioner hand back the vector itself.
         preconditioned = problem.preconditioner(x, gradient) is not gradient
 
         def precondition(vector: Any) -> Any:
             return problem.preconditioner(x, back(x, vector))
 
-        applied = precondition if preconditioned else None
-        pairs = CurvaturePairs(manifold, self._memory)
+        pairs = CurvaturePairs(manifold, self._memory, precondition if preconditioned else None)
+        slope, length = pairs.begin(x, change(x, gradient), partial(base.norm, x))
+        pairs.scale(_first(value, slope, size(manifold, x), length))
         self._initialize_log(optimizer_parameters={"memory": self._memory})
-        iteration, step_size, idle, least, began = 0, math.inf, 0, (value, gradient_norm), False
+        iteration, step_size, idle, least = 0, math.inf, 0, (value, gradient_norm)
         while True:
             iteration += 1
             columns.print_row([iteration, value, gradient_norm])
@@ -144,18 +146,10 @@ class LBFGS(Optimizer):
                 reason = f"Terminated - round-off reached after {iteration} iterations."
             if reason is not None:
                 break
-            if not began:
-                slope, length = pairs.begin(
-                    x, change(x, gradient), lambda vector: base.norm(x, vector), applied
-                )
-                pairs.scale(_first(value, slope, size(manifold, x), length))
-                began = True
-            direction, slope = pairs.direction(x, applied)
+            direction, slope = pairs.direction(x)
             if not slope < 0 and pairs.forget():
-                direction, slope = pairs.direction(x, applied)
-            step = backtrack(
-                cost, lambda share: manifold.retraction(x, share * direction), x, value, slope
-            )
+                direction, slope = pairs.direction(x)
+            step = backtrack(cost, manifold, x, direction, value, slope)
             evaluations += step.evaluations
             if step.share == 0:
                 if pairs.forget():
@@ -165,7 +159,7 @@ class LBFGS(Optimizer):
             step_size = step.share * float(manifold.norm(x, direction))
             start, x, value = x, step.point, step.cost
             gradient = problem.riemannian_gradient(x)
-            gradient_norm = float(manifold.norm(x, gradient))
+            gradient_norm = manifold.norm(x, gradient)
             pairs.move(start, x, step.share, change(x, gradient))
             now = min(least[0], value), min(least[1], gradient_norm)
             idle, least = idle + 1 if now == least else 0, now
@@ -198,6 +192,8 @@ def _first(value: float, slope: float, size: float, length: float) -> float:
 
     It is exact where the cost is quadratic and can vanish, and no longer than W.
     """
+    if length == 0:
+        return 1.0
     guess = 2 * abs(value / slope) if slope < 0 else 0.0
     longest = size / length
     if 0 < guess < math.inf:

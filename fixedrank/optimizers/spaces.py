@@ -182,8 +182,8 @@ class _ProductStack:
             stack.subtract(row, other)
 
     def move(self, start: Any, end: Any, count: int) -> None:
-        for stack, *points in zip(self._stacks, start, end, strict=True):
-            stack.move(*points, count)
+        for stack, a, b in zip(self._stacks, start, end, strict=True):
+            stack.move(a, b, count)
 
     def gram(self, point: Any, count: int) -> Array:
         pairs = zip(self._stacks, point, strict=True)

@@ -75,14 +75,14 @@ class WatchedProblem(pymanopt.Problem):
     def __init__(self, problem: pymanopt.Problem, callback: Callback) -> None:
         self._problem, self._callback = problem, callback
         self.manifold = copy.copy(problem.manifold)
-        self._own_norm = problem.manifold.norm
-        self.manifold.norm = self._norm
+        self._own_norm, self._own_retraction = problem.manifold.norm, problem.manifold.retraction
+        self.manifold.norm, self.manifold.retraction = self._norm, self._retraction
         self.preconditioner = problem.preconditioner
         self.point: Any = None
         self.counts = Counts(-1, 0, 0, 0)
         self.stopped = False
         self._last_gradient: Any = None
-        self._least = math.inf
+        self._least = self._last_cost = math.inf
         self._began: float | None = None
 
     @property
@@ -103,25 +103,27 @@ class WatchedProblem(pymanopt.Problem):
     @property
     def euclidean_gradient(self) -> Callable[[Any], Any]:
         """The Euclidean gradient, of which nothing is counted."""
-        return self._problem.euclidean_gradient  # type: ignore[no-any-return]
+        return self._problem.euclidean_gradient
 
     @property
     def euclidean_hessian(self) -> Callable[[Any, Any], Any]:
         """The Euclidean Hessian, of which nothing is counted."""
-        return self._problem.euclidean_hessian  # type: ignore[no-any-return]
+        return self._problem.euclidean_hessian
 
     # Inside
 
     def _cost_at(self, point: Any) -> float:
+        if self.stopped and point is self.point:
+            return self._last_cost
         self._count(costs=1)
-        cost = self._problem.cost(point)
+        cost = self._last_cost = self._problem.cost(point)
         # An optimiser with gradients asks for the first of them before its second cost.
         if self.counts.gradients == 0 and self.counts.costs > 1 and cost < self._least:
             self._tell(point, math.nan)
             if self.stopped:
                 raise Stopped(point, float(cost))
         self._least = min(self._least, cost)
-        return cost  # type: ignore[no-any-return]
+        return cost
 
     def _gradient_at(self, point: Any) -> Any:
         self._count(gradients=1)
@@ -138,6 +140,10 @@ class WatchedProblem(pymanopt.Problem):
     def _norm(self, point: Any, vector: Any) -> float:
         norm = float(self._own_norm(point, vector))
         return _EnoughNorm(norm) if self.stopped and vector is self._last_gradient else norm
+
+    def _retraction(self, point: Any, vector: Any) -> Any:
+        # SteepestDescent searches along the last gradient before it looks at its length.
+        return point if self.stopped else self._own_retraction(point, vector)
 
     def _count(self, **more: int) -> None:
         if self._began is None:
@@ -187,7 +193,8 @@ def watch(problem: pymanopt.Problem, callback: Callback) -> WatchedProblem:
     -----
     Optimisers have no way to be ended from outside, so the length of the last gradient passes for
     less than ``min_gradient_norm``; the result says so in its ``stopping_criterion``, with the true
-    ``gradient_norm``. pymanopt's optimisers ask for a gradient at accepted points only.
+    ``gradient_norm``. Accepted points are those where an optimiser asks for the gradient. At the
+    last point of a SteepestDescent that is not ended by the callback it does not.
 
     Examples
     --------
