@@ -8,6 +8,8 @@ generators in many docstrings comes into them by the last line.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, get_args
+
 import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
@@ -37,6 +39,8 @@ from fixedrank.geometry.metric.operator import DepthOperator
 from fixedrank.geometry.metric.preconditioner import MetricPreconditioner
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.sphere import random_unit_vector
+
+RetractionName: TypeAlias = Literal["nearest", "second-order", "bounded"]
 
 _GENERATOR = """
 Parameters
@@ -71,6 +75,11 @@ class FixedRank(Manifold):
         k = m = n only.
     metric : SpectralMetric
         In place of the depth, any other metric: one of depth N is ``DepthMetric(N)``.
+    retraction : {"nearest", "second-order", "bounded"}
+        Which one :meth:`retraction` is, and so where optimisers step: to the matrix nearest to
+        W + Z; by :meth:`second_order_retraction`; or to the nearest one for a Z that is shortened
+        until :math:`\|S^{-1/2} M S^{-1/2}\|_2 \le 0.9`, so that for k = m = n, where det W = 0
+        parts the manifold, det W keeps its sign.
     rng : numpy.random.Generator, int or None
         A generator, or the seed of one, for what is drawn without a generator of its own: by
         pymanopt, which asks for random starts, simplices and swarms by itself. Draws follow each
@@ -92,8 +101,9 @@ class FixedRank(Manifold):
     ------
     TypeError, ValueError
         If sizes are not positive integers, k > min(m, n), N < 1, N is infinite where the metric
-        does not exist, or depth and metric are both given. All methods raise ValueError where
-        parts of a point or vector have wrong shapes, or NaN or infinite values come in.
+        does not exist, depth and metric are both given, or the retraction has another name. All
+        methods raise ValueError where parts of a point or vector have wrong shapes, or NaN or
+        infinite values come in.
 
     References
     ----------
@@ -124,11 +134,18 @@ class FixedRank(Manifold):
         *,
         depth: float | None = None,
         metric: SpectralMetric | None = None,
+        retraction: RetractionName = "nearest",
         rng: Seed = None,
     ) -> None:
         self.m, self.n, self.k = sizes_and_rank(m, n, k)
         self.metric = chosen_metric(depth, metric)
         self.metric.check_sizes(self.m, self.n, self.k)
+        if retraction not in get_args(RetractionName):
+            raise ValueError(
+                f"retraction must be one of {', '.join(map(repr, get_args(RetractionName)))}, got "
+                f"{retraction!r}"
+            )
+        self._retraction: RetractionName = retraction
         self.rng = None if rng is None else np.random.default_rng(rng)
         super().__init__(
             f"Manifold of {m}x{n} matrices of rank {k} with the "
@@ -139,6 +156,8 @@ class FixedRank(Manifold):
 
     def __repr__(self) -> str:
         which = f"metric={self.metric}" if self.depth is None else f"depth={self.depth:g}"
+        if self._retraction != "nearest":
+            which += f', retraction="{self._retraction}"'
         return f"FixedRank({self.m}, {self.n}, {self.k}, {which})"
 
     @property
@@ -761,6 +780,8 @@ class FixedRank(Manifold):
     def retraction(self, point: PointLike, tangent_vector: TangentLike) -> FixedRankPoint:
         """Return the point of M_k nearest to W + Z in the Frobenius norm.
 
+        Or another one, if the manifold was made with one: see the parameter of :class:`FixedRank`.
+
         Returns
         -------
         FixedRankPoint
@@ -780,7 +801,12 @@ class FixedRank(Manifold):
         >>> manifold.retraction(point, Z).s
         array([4.])
         """
-        return retraction.retract(self._point(point), self._tangent(tangent_vector))
+        checked, vector = self._point(point), self._tangent(tangent_vector)
+        if self._retraction == "second-order":
+            return christoffel.second_order_retraction(checked, vector, self.metric)
+        if self._retraction == "bounded":
+            vector = retraction.bounded(checked, vector)
+        return retraction.retract(checked, vector)
 
     def second_order_retraction(
         self, point: PointLike, tangent_vector: TangentLike
