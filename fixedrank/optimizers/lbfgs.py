@@ -17,7 +17,7 @@ from fixedrank.optimizers.curvature import CurvaturePairs
 from fixedrank.optimizers.spaces import embedded, from_embedded, size, to_embedded
 
 # After so many steps in a row that lower neither the cost nor the gradient they are round-off.
-_IDLE = 20
+_IDLE = 100
 
 
 class LBFGS(Optimizer):

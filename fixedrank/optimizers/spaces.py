@@ -116,14 +116,14 @@ class _FixedRankStack:
 
     def __init__(self, manifold: FixedRank, rows: int) -> None:
         m, n, k = manifold.m, manifold.n, manifold.k
-        self._sizes = m, n, k
+        self._cuts, self._shapes = (m * k, (m + k) * k), ((m, k), (k, k), (n, k))
         self._array, self._other = (np.zeros((rows, (m + k + n) * k)) for _ in range(2))
 
     def _parts(self, array: Array) -> tuple[Array, Array, Array]:
-        m, n, k = self._sizes
-        rows = len(array)
-        up, core, vp = np.split(array, [m * k, (m + k) * k], axis=1)
-        return up.reshape(rows, m, k), core.reshape(rows, k, k), vp.reshape(rows, n, k)
+        rows, (first, second) = len(array), self._cuts
+        up, core, vp = array[:, :first], array[:, first:second], array[:, second:]
+        of_up, of_core, of_vp = self._shapes
+        return up.reshape(rows, *of_up), core.reshape(rows, *of_core), vp.reshape(rows, *of_vp)
 
     def put(self, row: int, vector: Any) -> None:
         for part, given in zip(self._parts(self._array[row : row + 1]), vector, strict=True):

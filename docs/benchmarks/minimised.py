@@ -29,6 +29,24 @@ class Entrywise(fixedrank.Loss):
         return self.second((u * s) @ vt) * Z
 
 
+class Quadratic(Entrywise):
+    """Half the weighted squared distance, which knows the least loss along a line."""
+
+    def __init__(self, A, weights):
+        super().__init__(
+            A.shape,
+            lambda W: weights * (W - A) ** 2 / 2,
+            lambda W: weights * (W - A),
+            lambda W: weights,
+        )
+
+    def line_minimum(self, W, Z):
+        image = self.hessian_product(W, Z)
+        u, _, vt = W
+        direction = (u @ Z.M + Z.Up) @ vt + u @ Z.Vp.T
+        return -np.vdot(self.gradient(W), direction) / np.vdot(image, direction)
+
+
 def orthonormal(rng, rows, columns):
     return np.linalg.qr(rng.standard_normal((rows, columns)))[0]
 
@@ -37,23 +55,14 @@ def low_rank():
     """The best approximation of rank 10 of a matrix with 150 singular values that fall slowly."""
     rng = np.random.default_rng(0)
     A = (orthonormal(rng, 200, 150) / np.arange(1, 151) ** 0.5) @ orthonormal(rng, 150, 150).T
-    return Entrywise(A.shape, lambda W: (W - A) ** 2 / 2, lambda W: W - A, np.ones_like), 10
+    return Quadratic(A, np.ones(A.shape)), 10
 
 
 def weighted():
     """The same with a weight for each entry, from 0.01 to 1."""
     rng = np.random.default_rng(1)
     A = (orthonormal(rng, 120, 80) / np.arange(1, 81)) @ orthonormal(rng, 80, 80).T
-    weights = 10 ** rng.uniform(-2, 0, A.shape)
-    return (
-        Entrywise(
-            A.shape,
-            lambda W: weights * (W - A) ** 2 / 2,
-            lambda W: weights * (W - A),
-            lambda W: weights,
-        ),
-        5,
-    )
+    return Quadratic(A, 10 ** rng.uniform(-2, 0, A.shape)), 5
 
 
 def pseudo_huber():
@@ -102,11 +111,11 @@ def logistic():
 
 
 def completion():
-    """A matrix of rank 5 and condition 1e3, from four times as many entries as dimensions."""
+    """A matrix of rank 3 and condition 30, from five times as many entries as dimensions."""
     rng = np.random.default_rng(4)
-    m, n, k = 150, 150, 5
-    A = (orthonormal(rng, m, k) * np.geomspace(1, 1e-3, k)) @ orthonormal(rng, n, k).T * m
-    rows, cols = np.divmod(rng.permutation(m * n)[: 4 * k * (m + n - k)], n)
+    m, n, k = 100, 100, 3
+    A = (orthonormal(rng, m, k) * np.geomspace(1, 1 / 30, k)) @ orthonormal(rng, n, k).T * m
+    rows, cols = np.divmod(rng.permutation(m * n)[: 5 * k * (m + n - k)], n)
     return fixedrank.MatrixCompletion(rows, cols, A[rows, cols], (m, n)), k
 
 
