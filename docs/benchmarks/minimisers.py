@@ -5,8 +5,9 @@ python docs/benchmarks/minimisers.py [--quick] [--render] [--out FOLDER]
 SteepestDescent, ConjugateGradient (with pymanopt's line search and with ExactStartLineSearcher),
 TrustRegions and LBFGS on the manifolds of depth 1, 2 and 3, with and without a preconditioner, from
 the same starts in turn. An evaluation is one of the cost, of the gradient, or a product of the
-Hessian. The run of one start ends at a gradient of 1e-11 of the first one, after 6,000 evaluations
-or 6 seconds. Gradients are compared in the embedded metric at all depths.
+Hessian. The run of one start ends at a gradient of 1e-11 of the first one, after 5,000 evaluations,
+after 5 seconds, or after 300 steps without a shorter gradient. Gradients are compared in the
+embedded metric at all depths.
 
 Writes minimisers.json, and of it minimisers.md and minimisers.png; with --render the latter two
 only. --quick takes one start, 600 evaluations and depths 1 and 2, and writes nothing but in FOLDER.
@@ -35,6 +36,7 @@ FILES = {
     "png": HERE.parent / "_static" / "minimisers.png",
 }
 SOLVED, EXACT, END = 1e-6, 1e-10, 1e-11
+LIMIT, IDLE = 5, 300
 DEPTHS = (1, 2, 3)
 # Marks and dashes, so that the lines are told apart without colour.
 LINES = {
@@ -79,6 +81,7 @@ class Watch:
         self.loss, self.evaluations = loss, evaluations
         self.embedded = fixedrank.FixedRank(manifold.m, manifold.n, manifold.k, depth=1)
         self.taken, self.first, self.reached = 0.0, None, {}
+        self.least, self.idle = math.inf, 0
 
     def __call__(self, point, norm, counts, seconds):
         began = time.perf_counter()
@@ -89,8 +92,11 @@ class Watch:
         for share in (SOLVED, EXACT):
             if size <= share * self.first and share not in self.reached:
                 self.reached[share] = asked, seconds - self.taken
+        self.idle = 0 if size < 0.9 * self.least else self.idle + 1
+        self.least = min(self.least, size)
         self.taken += time.perf_counter() - began
-        return size <= END * self.first or asked > self.evaluations or seconds > self.taken + 6
+        late = asked > self.evaluations or seconds > self.taken + LIMIT
+        return size <= END * self.first or late or self.idle > IDLE
 
 
 def solved(loss, name, depth, method, preconditioned, start, size, evaluations):
@@ -107,6 +113,8 @@ def solved(loss, name, depth, method, preconditioned, start, size, evaluations):
         "min_gradient_norm": 0,
         "min_step_size": 0,
         "max_iterations": evaluations,
+        # Where steps fail nothing is accepted, and nothing told.
+        "max_time": LIMIT,
         "max_cost_evaluations": 10**9,
     }
     if method == "CG exact":
@@ -136,7 +144,7 @@ def measured(quick):
             outcomes = defaultdict(list)
             for point in points:
                 for method in chosen:
-                    taken = solved(loss, name, depth, *method, point, size, 600 if quick else 6000)
+                    taken = solved(loss, name, depth, *method, point, size, 600 if quick else 5000)
                     outcomes[method].append(taken)
             for (method, preconditioned), taken in outcomes.items():
                 yield [name, depth, method, preconditioned, taken]
