@@ -24,11 +24,12 @@ class LBFGS(Optimizer):
     r"""The limited-memory method of Broyden, Fletcher, Goldfarb and Shanno, for pymanopt.
 
     It models the Hessian by the last pairs of steps and changes of the gradient, and needs one
-    cost and one gradient for most steps. On a :class:`FixedRank` of any depth the pairs are those
-    of the *embedded* metric, in which gradients change as slowly as those of the cost: so its path
-    is that of depth 1, unless a preconditioner says otherwise, and the metric of the manifold
-    measures the gradient at which it stops. It gets by with the Riemannian gradients of any
-    problem, and runs on :class:`Product` and all of pymanopt's manifolds with a ``transport``.
+    cost and one gradient for most steps. On a :class:`~fixedrank.FixedRank` of any depth the pairs
+    are those of the *embedded* metric, in which gradients change as slowly as those of the cost: so
+    its path is that of depth 1, unless a preconditioner says otherwise, and the metric of the
+    manifold measures the gradient at which it stops. It gets by with the Riemannian gradients of
+    any problem, and runs on :class:`~fixedrank.Product` and all of pymanopt's manifolds with a
+    ``transport``.
 
     Parameters
     ----------
