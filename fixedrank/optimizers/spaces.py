@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from pymanopt.manifolds import Product
+from pymanopt.manifolds import Euclidean, Product
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._checks import Array
@@ -108,6 +108,8 @@ def stack_on(manifold: Manifold, rows: int) -> Stack:
         return _FixedRankStack(manifold, rows)
     if isinstance(manifold, Product):
         return _ProductStack(manifold, rows)
+    if isinstance(manifold, Euclidean):
+        return _EuclideanStack(rows)
     return _AnyStack(manifold, rows)
 
 
@@ -198,6 +200,38 @@ class _ProductStack:
         return _of_product(
             self._manifold, point, [stack.combined(part, coefficients) for stack, part in pairs]
         )
+
+
+class _EuclideanStack:
+    """One array a row, which nothing moves."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self._array = rows, np.zeros((0, 0))
+        self._shape: tuple[int, ...] = ()
+
+    def put(self, row: int, vector: Any) -> None:
+        given = np.asarray(vector, dtype=float)
+        if not len(self._array):
+            self._array, self._shape = np.zeros((self._rows, given.size)), given.shape
+        self._array[row] = given.ravel()
+
+    def scale(self, row: int, factor: float) -> None:
+        self._array[row] *= factor
+
+    def subtract(self, row: int, other: int) -> None:
+        self._array[row] -= self._array[other]
+
+    def move(self, start: Any, end: Any, count: int) -> None:
+        pass
+
+    def gram(self, point: Any, count: int) -> Array:
+        return self._array[:count] @ self._array[:count].T
+
+    def products(self, point: Any, row: int, count: int) -> Array:
+        return self._array[:count] @ self._array[row]
+
+    def combined(self, point: Any, coefficients: Array) -> Array:
+        return (coefficients @ self._array[: len(coefficients)]).reshape(self._shape)
 
 
 class _AnyStack:

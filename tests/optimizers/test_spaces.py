@@ -16,7 +16,9 @@ MANIFOLDS = [
     FixedRank(4, 4, 4, depth=2),
     FixedRank(5, 3, 3, depth=1),
     Sphere(4),
+    Euclidean(2, 2),
     fixedrank.Product([MATRICES, Sphere(4)]),
+    fixedrank.Product([MATRICES, Euclidean(2, 2)]),
 ]
 
 
@@ -29,6 +31,9 @@ def drawn(manifold, count):
         if isinstance(factor, FixedRank):
             points = [factor.random_point(rng=rng) for _ in range(2)]
             vectors = [factor.random_tangent_vector(points[0], rng=rng) for _ in range(count)]
+        elif isinstance(factor, Euclidean):
+            points = list(rng.standard_normal((2, 2, 2)))
+            vectors = list(rng.standard_normal((count, 2, 2)))
         else:
             points = [x / np.linalg.norm(x) for x in rng.standard_normal((2, 4))]
             vectors = [factor.projection(points[0], x) for x in rng.standard_normal((count, 4))]
@@ -47,7 +52,7 @@ def flat(manifold, point, vector):
     if hasattr(manifold, "manifolds"):
         parts = zip(manifold.manifolds, point, vector, strict=True)
         return np.concatenate([flat(*part) for part in parts])
-    return np.asarray(vector)
+    return np.ravel(vector)
 
 
 @pytest.mark.parametrize("manifold", MANIFOLDS, ids=str)
