@@ -1,16 +1,18 @@
 """Optimisers on six problems of low rank: what they ask for, how long they take, where they end.
 
-python docs/benchmarks/minimisers.py [--quick] [--render] [--out FOLDER]
+python docs/benchmarks/minimisers.py [--quick] [--render] [--out FOLDER] [PROBLEM ...]
 
 SteepestDescent, ConjugateGradient (with pymanopt's line search and with ExactStartLineSearcher),
 TrustRegions and LBFGS on the manifolds of depth 1, 2 and 3, with and without a preconditioner, from
 the same starts in turn. An evaluation is one of the cost, of the gradient, or a product of the
 Hessian. The run of one start ends at a gradient of 1e-11 of the first one, after 5,000 evaluations,
-after 5 seconds, or after 300 steps without a shorter gradient. Gradients are compared in the
-embedded metric at all depths.
+after 5 seconds, or after 1000 steps without a shorter gradient. Gradients are compared in the
+embedded metric at all depths. A completion is solved if its cost is below 1e-6 of the first one as
+well: it has other stationary points.
 
 Writes minimisers.json, and of it minimisers.md and minimisers.png; with --render the latter two
-only. --quick takes one start, 600 evaluations and depths 1 and 2, and writes nothing but in FOLDER.
+only, and with names of problems these are renewed. --quick takes one start, 600 evaluations and
+depths 1 and 2, and writes nothing but in FOLDER.
 """
 
 import argparse
@@ -36,7 +38,7 @@ FILES = {
     "png": HERE.parent / "_static" / "minimisers.png",
 }
 SOLVED, EXACT, END = 1e-6, 1e-10, 1e-11
-LIMIT, IDLE = 5, 300
+LIMIT, IDLE = 5, 1000
 DEPTHS = (1, 2, 3)
 # Marks and dashes, so that the lines are told apart without colour.
 LINES = {
@@ -81,16 +83,20 @@ class Watch:
         self.loss, self.evaluations = loss, evaluations
         self.embedded = fixedrank.FixedRank(manifold.m, manifold.n, manifold.k, depth=1)
         self.taken, self.first, self.reached = 0.0, None, {}
-        self.least, self.idle = math.inf, 0
+        self.least, self.idle, self.costs = math.inf, 0, []
+        self.recovers = isinstance(loss, fixedrank.MatrixCompletion)
 
     def __call__(self, point, norm, counts, seconds):
         began = time.perf_counter()
         gradient = self.embedded.euclidean_to_riemannian_gradient(point, self.loss.gradient(point))
         size = self.embedded.norm(point, gradient)
         self.first = self.first or size
+        if self.recovers:
+            self.costs.append(self.loss.loss(point))
+        there = not self.recovers or self.costs[-1] <= SOLVED * self.costs[0]
         asked = counts.costs + counts.gradients + counts.hessians
         for share in (SOLVED, EXACT):
-            if size <= share * self.first and share not in self.reached:
+            if there and size <= share * self.first and share not in self.reached:
                 self.reached[share] = asked, seconds - self.taken
         self.idle = 0 if size < 0.9 * self.least else self.idle + 1
         self.least = min(self.least, size)
@@ -130,10 +136,10 @@ def solved(loss, name, depth, method, preconditioned, start, size, evaluations):
     return [watch.reached.get(share) for share in (SOLVED, EXACT)]
 
 
-def measured(quick):
+def measured(names, quick):
     """Yield the rows: problem, depth, method, with a preconditioner or not, and each start."""
-    for name, make in PROBLEMS.items():
-        loss, k = make()
+    for name in names:
+        loss, k = PROBLEMS[name]()
         points = starts(loss, k, 1 if quick else 3)
         embedded = fixedrank.FixedRank(*loss.shape, k, depth=1)
         precondition = preconditioner(loss, name, embedded, "LBFGS")
@@ -251,7 +257,10 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one start, few evaluations")
     parser.add_argument("--render", action="store_true", help="only write what the file says")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write")
+    parser.add_argument("names", nargs="*", metavar="PROBLEM", help=", ".join(PROBLEMS))
     options = parser.parse_args()
+    if unknown := sorted(set(options.names) - set(PROBLEMS)):
+        parser.error(f"no problem is named {', '.join(unknown)}; there are {', '.join(PROBLEMS)}")
     files = dict(FILES)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -264,7 +273,10 @@ def main():
             f"{os.cpu_count()} cores."
         )
         record = {"machine": head, "rows": []}
-        for row in measured(options.quick):
+        if options.names and files["json"].exists():
+            kept = json.loads(files["json"].read_text(encoding="utf-8"))["rows"]
+            record["rows"] = [row for row in kept if row[0] not in options.names]
+        for row in measured(options.names or list(PROBLEMS), options.quick):
             record["rows"].append(row)
             print(
                 row[0], f"N = {row[1]}", row[2], "+ P" if row[3] else "", cell(row[4]), flush=True
