@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         product,
         random_balanced_factors,
     )
+    from fixedrank.optimizers import watch
     from fixedrank.recovery import (
         ExactStartLineSearcher,
         MatrixCompletion,
@@ -150,11 +151,13 @@ __all__ = [
     "safe_step_size",
     "truncate",
     "two_layer_solution",
+    "watch",
 ]
 
 # What is used is imported, and with it what it is made of: each layer only knows those before it.
 _LAYERS = (
     "geometry",
+    "optimizers",
     "networks",
     "losses",
     "recovery",

@@ -162,6 +162,17 @@ def losses() -> None:
     manifold = fixedrank.FixedRank(2, 2, 1, metric=Doubled())
     LogCosh().to_pymanopt(manifold)
     fixedrank.ExactStartLineSearcher(regression)
+    precondition = regression.preconditioner(fixedrank.FixedRank(2, 2, 1, depth=2))
+    assert_type(precondition.typical_dist, float)
+    posed = regression.to_pymanopt(
+        fixedrank.FixedRank(2, 2, 1, depth=2, retraction="bounded"),
+        hessian="gauss-newton",
+        preconditioner=precondition,
+    )
+    watched = fixedrank.watch(posed, lambda point, norm, counts, seconds: counts.steps > 3)
+    fixedrank.optimizers.LBFGS(memory=5, verbosity=0).run(watched, initial_point=start)
+    assert_type(watched.counts.gradients, int)
+    assert_type(watched.stopped, bool)
 
 
 def landscape() -> None:
@@ -235,6 +246,10 @@ def wrong_problems() -> None:
     refused(lambda: fixedrank.safe_step_size(loss, W))  # type: ignore[arg-type]
     refused(lambda: loss.network_loss(2.0))  # type: ignore[arg-type]
     refused(lambda: loss + 1)  # type: ignore[operator]
+    refused(lambda: loss.to_pymanopt(M, hessian="newton"))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.watch(loss, print))
+    refused(lambda: fixedrank.optimizers.LBFGS(memory="few"))  # type: ignore[arg-type]
+    refused(lambda: fixedrank.FixedRank(2, 2, 1, depth=2, retraction="qr"))  # type: ignore[arg-type]
     refused(lambda: fixedrank.ExactStartLineSearcher(Distance()))  # type: ignore[arg-type]
     refused(fixedrank.Loss)
     refused(fixedrank.SpectralMetric)

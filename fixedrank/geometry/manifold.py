@@ -8,6 +8,8 @@ generators in many docstrings comes into them by the last line.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, get_args
+
 import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
@@ -31,10 +33,14 @@ from fixedrank.geometry.factored.tangency import (
 from fixedrank.geometry.geodesics import exponential, logarithm
 from fixedrank.geometry.metric import christoffel, curvature, derivatives, products
 from fixedrank.geometry.metric.choice import arguments_told, chosen_metric
+from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.embedding import factor_directions
 from fixedrank.geometry.metric.operator import DepthOperator
+from fixedrank.geometry.metric.preconditioner import MetricPreconditioner
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.sphere import random_unit_vector
+
+RetractionName: TypeAlias = Literal["nearest", "second-order", "bounded"]
 
 _GENERATOR = """
 Parameters
@@ -69,6 +75,11 @@ class FixedRank(Manifold):
         k = m = n only.
     metric : SpectralMetric
         In place of the depth, any other metric: one of depth N is ``DepthMetric(N)``.
+    retraction : {"nearest", "second-order", "bounded"}
+        Which one :meth:`retraction` is, and so where optimisers step: to the matrix nearest to
+        W + Z; by :meth:`second_order_retraction`; or to the nearest one for a Z that is shortened
+        until :math:`\|S^{-1/2} M S^{-1/2}\|_2 \le 0.9`, so that for k = m = n, where det W = 0
+        parts the manifold, det W keeps its sign.
     rng : numpy.random.Generator, int or None
         A generator, or the seed of one, for what is drawn without a generator of its own: by
         pymanopt, which asks for random starts, simplices and swarms by itself. Draws follow each
@@ -90,8 +101,9 @@ class FixedRank(Manifold):
     ------
     TypeError, ValueError
         If sizes are not positive integers, k > min(m, n), N < 1, N is infinite where the metric
-        does not exist, or depth and metric are both given. All methods raise ValueError where
-        parts of a point or vector have wrong shapes, or NaN or infinite values come in.
+        does not exist, depth and metric are both given, or the retraction has another name. All
+        methods raise ValueError where parts of a point or vector have wrong shapes, or NaN or
+        infinite values come in.
 
     References
     ----------
@@ -122,11 +134,18 @@ class FixedRank(Manifold):
         *,
         depth: float | None = None,
         metric: SpectralMetric | None = None,
+        retraction: RetractionName = "nearest",
         rng: Seed = None,
     ) -> None:
         self.m, self.n, self.k = sizes_and_rank(m, n, k)
         self.metric = chosen_metric(depth, metric)
         self.metric.check_sizes(self.m, self.n, self.k)
+        if retraction not in get_args(RetractionName):
+            raise ValueError(
+                f"retraction must be one of {', '.join(map(repr, get_args(RetractionName)))}, got "
+                f"{retraction!r}"
+            )
+        self._retraction: RetractionName = retraction
         self.rng = None if rng is None else np.random.default_rng(rng)
         super().__init__(
             f"Manifold of {m}x{n} matrices of rank {k} with the "
@@ -137,6 +156,8 @@ class FixedRank(Manifold):
 
     def __repr__(self) -> str:
         which = f"metric={self.metric}" if self.depth is None else f"depth={self.depth:g}"
+        if self._retraction != "nearest":
+            which += f', retraction="{self._retraction}"'
         return f"FixedRank({self.m}, {self.n}, {self.k}, {which})"
 
     @property
@@ -534,6 +555,45 @@ class FixedRank(Manifold):
         """
         return -self.operator(point).logdet() / 2
 
+    def preconditioner(self, depth: float | SpectralMetric = 1) -> MetricPreconditioner:
+        r"""Return the map from gradients in this metric to those in that of another depth.
+
+        :math:`Z \mapsto \mathcal{A}_{W,M} \mathcal{A}_{W,N}^{-1} Z`, self-adjoint and positive in
+        this metric, for ``pymanopt.Problem(manifold, cost, preconditioner=...)`` and
+        :meth:`Loss.to_pymanopt`: pymanopt's ConjugateGradient and TrustRegions then go by the
+        metric of depth M, and what they return is still said in this one.
+
+        Parameters
+        ----------
+        depth : float or SpectralMetric
+            The depth M, or another metric. 1, the embedded metric, makes most problems that are
+            well-conditioned in W as cheap at large N as they are at N = 1.
+
+        Returns
+        -------
+        MetricPreconditioner
+            A callable ``(point, tangent_vector)``. TrustRegions measures its radius by the inverse
+            of the preconditioner, here in the metric of depth M, so pass
+            ``Delta_bar=preconditioner.typical_dist`` to ``run``, times c^(1/M) where the singular
+            values are of size c.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the depth is no metric and not a number >= 1, or the metric does not exist here.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(2, 2, 1, depth=2)
+        >>> point = manifold.point(np.diag([3.0, 0.0]))
+        >>> gradient = manifold.euclidean_to_riemannian_gradient(point, np.eye(2))
+        >>> precondition = manifold.preconditioner()
+        >>> gradient.M, precondition(point, gradient).M, precondition.typical_dist
+        (array([[6.]]), array([[1.]]), 1.0)
+        """
+        return MetricPreconditioner((self.m, self.n, self.k), self.metric, as_metric(depth))
+
     # Derivatives of functions, and of the metric
 
     def euclidean_to_riemannian_gradient(
@@ -720,6 +780,8 @@ class FixedRank(Manifold):
     def retraction(self, point: PointLike, tangent_vector: TangentLike) -> FixedRankPoint:
         """Return the point of M_k nearest to W + Z in the Frobenius norm.
 
+        Or another one, if the manifold was made with one: see the parameter of :class:`FixedRank`.
+
         Returns
         -------
         FixedRankPoint
@@ -739,7 +801,12 @@ class FixedRank(Manifold):
         >>> manifold.retraction(point, Z).s
         array([4.])
         """
-        return retraction.retract(self._point(point), self._tangent(tangent_vector))
+        checked, vector = self._point(point), self._tangent(tangent_vector)
+        if self._retraction == "second-order":
+            return christoffel.second_order_retraction(checked, vector, self.metric)
+        if self._retraction == "bounded":
+            vector = retraction.bounded(checked, vector)
+        return retraction.retract(checked, vector)
 
     def second_order_retraction(
         self, point: PointLike, tangent_vector: TangentLike

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pymanopt
@@ -19,7 +19,7 @@ from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
 from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
-from fixedrank.losses.pymanopt_problem import pymanopt_problem
+from fixedrank.losses.pymanopt_problem import Preconditioner, pymanopt_problem
 from fixedrank.networks.gradients import narrow_partial_products, network_gradient
 from fixedrank.networks.layers import checked_layers
 
@@ -273,13 +273,27 @@ class Loss(ABC):
         """
         return checked_layers(factors, self.shape)
 
-    def to_pymanopt(self, manifold: Manifold) -> pymanopt.Problem:
-        """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
+    def to_pymanopt(
+        self,
+        manifold: Manifold,
+        *,
+        hessian: Literal["exact", "gauss-newton"] = "exact",
+        preconditioner: Preconditioner | None = None,
+    ) -> pymanopt.Problem:
+        r"""Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
 
         Parameters
         ----------
         manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
             A manifold of matrices of this shape, with points (u, s, vt).
+        hessian : {"exact", "gauss-newton"}
+            The Riemannian Hessian, or its part :math:`\mathcal{A}_{W,N} P_T(D^2 f(W)[Z])`, without
+            the curvature of the manifold: positive semidefinite where f is convex, and cheaper.
+            With it trust regions end as fast where the gradient of f vanishes, and else linearly.
+        preconditioner : callable (point, tangent_vector), optional
+            For ConjugateGradient, TrustRegions and :class:`~fixedrank.optimizers.LBFGS`: that of
+            :meth:`FixedRank.preconditioner` or of :meth:`LinearRegression.preconditioner`, or one
+            of your own.
 
         Returns
         -------
@@ -289,8 +303,8 @@ class Loss(ABC):
 
         Raises
         ------
-        ValueError
-            If the manifold has matrices of another shape.
+        TypeError, ValueError
+            If the manifold has matrices of another shape, or an option is none of these.
 
         Notes
         -----
@@ -313,7 +327,7 @@ class Loss(ABC):
         >>> round(float(result.cost), 6)
         2.5
         """
-        return pymanopt_problem(self, manifold)
+        return pymanopt_problem(self, manifold, hessian, preconditioner)
 
     # Sums and multiples
 

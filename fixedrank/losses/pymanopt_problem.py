@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pymanopt
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.ambient import ambient_products
-from fixedrank.geometry.factored.points import is_triple
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector, is_triple
 from fixedrank.geometry.manifold import FixedRank
+
+# The map of a point and a tangent vector there to another tangent vector.
+Preconditioner: TypeAlias = Callable[[Any, Any], Any]
 
 
 class _Problem(pymanopt.Problem):
@@ -24,7 +28,12 @@ class _Problem(pymanopt.Problem):
         )
 
 
-def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
+def pymanopt_problem(
+    problem: Any,
+    manifold: Any,
+    hessian: str = "exact",
+    preconditioner: Preconditioner | None = None,
+) -> pymanopt.Problem:
     """Return the least loss over a manifold of rank-k matrices as a pymanopt problem.
 
     Parameters
@@ -33,6 +42,10 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         The problem.
     manifold : FixedRank or pymanopt.manifolds.FixedRankEmbedded
         A manifold of m x n matrices with points (u, s, vt).
+    hessian : {"exact", "gauss-newton"}
+        With or without the curvature of the manifold.
+    preconditioner : callable (point, tangent_vector), optional
+        The preconditioner.
 
     Returns
     -------
@@ -43,8 +56,8 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
 
     Raises
     ------
-    ValueError
-        If the manifold has points of another kind or shape.
+    TypeError, ValueError
+        If the manifold has points of another kind or shape, or an option is of the wrong kind.
     """
     if manifold.point_layout != 3:
         raise ValueError(f"{manifold} has no points (u, s, vt); use FixedRank(m, n, k, depth=N)")
@@ -54,6 +67,19 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         raise ValueError(
             f"the problem is about {tuple(shape)} matrices, but the manifold has "
             f"{(manifold.m, manifold.n)}"
+        )
+
+    if hessian not in ("exact", "gauss-newton"):
+        raise ValueError(f'hessian must be "exact" or "gauss-newton", got {hessian!r}')
+    gauss_newton = hessian == "gauss-newton"
+    if gauss_newton and not on_fixed_rank:
+        raise ValueError(
+            f'hessian="gauss-newton" needs a FixedRank(m, n, k, depth=N); {manifold} has no Hessian'
+        )
+    if preconditioner is not None and not callable(preconditioner):
+        raise TypeError(
+            "preconditioner must be a function of a point and a tangent vector, such as "
+            f"manifold.preconditioner(), got {preconditioner!r}"
         )
 
     @pymanopt.function.numpy(manifold)
@@ -79,9 +105,17 @@ def pymanopt_problem(problem: Any, manifold: Any) -> pymanopt.Problem:
         pair = np.hstack((du * s + u * ds, u * s)), np.vstack((vt, dvt)).T
         return problem.hessian_product((u, s, vt), pair)
 
+    @pymanopt.function.numpy(manifold)
+    def gauss_newton_hessian(u: Array, s: Array, vt: Array, up: Array, m: Array, vp: Array) -> Any:
+        point = FixedRankPoint(u, s, vt)
+        image = problem.hessian_product(point, FixedRankTangentVector(up, m, vp))
+        return manifold.euclidean_to_riemannian_gradient(point, image)
+
     return _Problem(
         manifold,
         cost,
         euclidean_gradient=euclidean_gradient,
-        euclidean_hessian=euclidean_hessian if on_fixed_rank else None,
+        euclidean_hessian=euclidean_hessian if on_fixed_rank and not gauss_newton else None,
+        riemannian_hessian=gauss_newton_hessian if gauss_newton else None,
+        preconditioner=preconditioner,
     )

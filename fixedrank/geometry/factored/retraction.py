@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,15 @@ from fixedrank._checks import Array, RankLostError, require_finite, round_off
 from fixedrank.geometry.factored.ambient import LowRank, as_ambient
 from fixedrank.geometry.factored.leading import leading_svd
 from fixedrank.geometry.factored.orthonormal import joint_basis, point_of, small_svd, svd_point
-from fixedrank.geometry.factored.points import FixedRankPoint, is_factor_derivative
+from fixedrank.geometry.factored.points import (
+    FixedRankPoint,
+    FixedRankTangentVector,
+    is_factor_derivative,
+)
 from fixedrank.geometry.factored.units import exponent_of, moderate, restored_values, shifted
+
+# Below one, so that I + S^(-1/2) M S^(-1/2) stays positive definite in its symmetric part.
+_BOUND = 0.9
 
 
 def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
@@ -39,6 +47,23 @@ def retract(point: FixedRankPoint, vector: Any) -> FixedRankPoint:
     return FixedRankPoint(
         columns.combine(left[:, :k]), np.array(values[:k]), rows.combine(right[:k].T).T
     )
+
+
+def bounded(point: FixedRankPoint, vector: Any) -> Any:
+    """Return Z, shortened where |S^(-1/2) M S^(-1/2)| is above its bound."""
+    _, core, _ = vector
+    largest = float(np.abs(core).max())
+    if not 0 < largest < math.inf:
+        return vector
+    roots = np.sqrt(point.s)
+    # Of M in a unit of its own, so that the quotient alone has to fit into floating point.
+    with np.errstate(over="ignore"):
+        ratio = core / largest / np.outer(roots, roots)
+        # The Frobenius norm is above the spectral one, and takes no decomposition.
+        if np.linalg.norm(ratio) * largest <= _BOUND:
+            return vector
+    share = min(_BOUND / float(np.linalg.norm(ratio, 2)) / largest, 1.0)
+    return FixedRankTangentVector(*(part * share for part in vector))
 
 
 def nearest_point(matrix: Any, m: int, n: int, k: int) -> FixedRankPoint:

@@ -35,12 +35,19 @@ def apply(
     OverflowError
         If the result is beyond the range of floating point.
     """
-    return _multiplied(name, vector, tables(point.s, metric))
+    return multiplied(name, vector, tables(point.s, metric))
 
 
-def _multiplied(
+def multiplied(
     name: str, vector: FixedRankTangentVector, of_point: Tables
 ) -> FixedRankTangentVector:
+    """Return a vector with its entries times weights, at any scale of both.
+
+    Raises
+    ------
+    OverflowError
+        If the result is beyond the range of floating point.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         image = _product(vector, of_point)
         if of_point.exponent == 0 and ordinary(image):
@@ -259,7 +266,7 @@ class DepthOperator:
         return m - k, n - k
 
     def _image(self, vector: FixedRankTangentVector) -> FixedRankTangentVector:
-        return _multiplied("A(Z)", vector, self._tables)
+        return multiplied("A(Z)", vector, self._tables)
 
     def _tangent(self, value: Any) -> FixedRankTangentVector:
         plain = isinstance(value, (tuple, list)) and len(value) == 3
