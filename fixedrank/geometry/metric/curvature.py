@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.units import power, restored_number, unit_vector
-from fixedrank.geometry.metric.connection import chain
+from fixedrank.geometry.metric.chains import Chain
 from fixedrank.geometry.metric.products import inner_product, norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import point_in_unit, weights
@@ -118,11 +118,11 @@ class _Normal(NamedTuple):
     weights: Array
     F: Array
     first: Array
-    second: Array
+    chain: Chain
 
     def second_order(self, gram: Array, x: Array) -> float:
         """Return the second-order term of <gram, F(x)>."""
-        change = self.first * x[2] + chain(self.second, x[1], x[1])
+        change = self.first * x[2] + self.chain(x[1], x[1])
         return float(
             np.diagonal(gram[2]) @ self.F
             + np.vdot(gram[1], self.first * x[1])
@@ -135,9 +135,10 @@ class _AtPoint:
 
     def __init__(self, s: Array, metric: SpectralMetric) -> None:
         w = weights(s, metric)
-        self.s, self.f_first, self.f_second = s, 1 / w.tangential, w.second
-        second = metric.normal_second(s)
-        sides = (w.left, w.first_left, second[0]), (w.right, w.first_right, second[1])
+        self.s, self.f_first, self.chain = s, 1 / w.tangential, w.chain
+        self.raised_chain = metric.raised_chain(s)
+        chains = metric.normal_chains(s)
+        sides = (w.left, w.first_left, chains[0]), (w.right, w.first_right, chains[1])
         self.left, self.right = (
             _Normal(side, 1 / side if metric.normal_directions else 0 * side, *differences)
             for side, *differences in sides
@@ -157,21 +158,13 @@ class _AtPoint:
 
         That of the embedding has the weight h_ilj s_l / f_ij. The lines of these coordinates add
         1 / s_l where l <= i, j, other than i = l = j. Together these are e_ilj / (f_ij s_l), where
-        e is the second divided difference of x f(x): x_l h_ilj + f_ij, which cancels where x_l is
-        the largest by far, and there is (x_l f_il - x_j f_ij) / (x_l - x_j) with x_i >= x_j.
+        e is the second divided difference of x f(x).
         """
         s, f = self.s, self.f_first
-        i, l, j = np.ogrid[: s.size, : s.size, : s.size]
-        second = self.f_second * s[:, None]
-        near, far = np.minimum(i, j), np.maximum(i, j)
-        ratio = (s[far] / s[l]) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quotient = (f[near, l] - ratio * f[near, far]) / ((1 - ratio) * s[l])
-        raised = np.where(ratio < 0.5, quotient, second + f[:, None, :] / s[l])
-        second = np.where((l <= near) & (l < far), raised, second) / f[:, None, :]
-        core = chain(second, a.M, b.M) + chain(second, b.M, a.M)
+        core = self._core(a.M, b.M)
+        core = 2 * core if a is b else core + self._core(b.M, a.M)
         left, right = (
-            np.where(l[0] <= j[0], f / s[:, None], side.first * s[:, None]) * side.weights
+            np.where(np.tri(s.size).T, f / s[:, None], side.first * s[:, None]) * side.weights
             for side in (self.left, self.right)
         )
         return FixedRankTangentVector(
@@ -179,6 +172,18 @@ class _AtPoint:
             core,
             a.Vp @ (right * b.M.T) + b.Vp @ (right * a.M.T),
         )
+
+    def _core(self, a: Array, b: Array) -> Array:
+        """Return the sums over l of a_il b_lj, of e where l <= i, j without i = l = j, else of h."""
+        s = self.s
+        lower, diagonal = np.tril(a, -1), np.diag(np.diagonal(a))
+        result = self.raised_chain(lower / s, np.triu(b))
+        result += self.raised_chain(diagonal / s, np.triu(b, 1))
+        result += self.chain(np.triu(a, 1) * s, b)
+        result += self.chain(lower * s, np.tril(b, -1))
+        result += self.chain(diagonal * s, np.tril(b))
+        result /= self.f_first
+        return result
 
     def second(self, v: FixedRankTangentVector, w: FixedRankTangentVector) -> float:
         """Return T(v; w), by expansion to second order in the coordinate along v."""
@@ -196,10 +201,10 @@ class _AtPoint:
         p = _product(_transposed(by_right), left.normal, by_right)
         q = _product(by_left, right.normal, _transposed(by_left))
 
-        f1, f2 = self.f_first, self.f_second
+        f1 = self.f_first
         result = 2 * np.vdot(m[2], f1 * m[0]) + np.vdot(m[1], f1 * m[1])
-        result += 2 * np.vdot(m[1], chain(f2, x[1], m[0]) + chain(f2, m[0], y[1]))
-        result += np.vdot(m[0], chain(f2, x[2], m[0]) + chain(f2, m[0], y[2]))
+        result += 2 * np.vdot(m[1], self.chain(x[1], m[0]) + self.chain(m[0], y[1]))
+        result += np.vdot(m[0], self.chain(x[2], m[0]) + self.chain(m[0], y[2]))
         result += self._third(m[0], x[1], y[1])
         result += self.left.second_order(p, y) + self.right.second_order(q, x)
         return float(2 * result)

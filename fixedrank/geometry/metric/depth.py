@@ -18,12 +18,19 @@ from fixedrank._checks import Array, real_depth
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.metric.chains import (
+    Chain,
+    integral_chain,
+    separated_chain,
+    zero_chain,
+)
 from fixedrank.geometry.metric.connection import Bend
 from fixedrank.geometry.metric.powers import (
     first_differences,
     log_ratios,
     second_differences,
     sums_of_monomials,
+    sums_of_two,
 )
 from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric, ThirdForm
 from fixedrank.geometry.metric.tables import Weights
@@ -31,6 +38,7 @@ from fixedrank.geometry.metric.tables import Weights
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
 # products of powers than logarithms of k x k x k ones.
 _TABLE_DEPTH = 32
+_TABLE_RANK = 60
 # The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
 _STEP, _DIGITS = 0.4, 40.0
 _KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
@@ -130,6 +138,21 @@ class DepthMetric(SpectralMetric):
         result /= -products
         return result
 
+    def chain(self, s: Array) -> Chain:
+        """Return the sums over l, by N - 1 matrix products for whole N.
+
+        With p_l^b h_(N-2-b)(p_i, p_j), summed over b, for the polynomial h_(N-2)(p_i, p_l, p_j):
+        all terms have one sign.
+        """
+        if self._whole is None:
+            if s.shape[-1] <= _TABLE_RANK:
+                return super().chain(s)
+            return integral_chain(s, 1 + 1 / self.depth, -self._integral_factor)
+        inverse = 1 / self.tangential(s)
+        p, degree = s ** (2 / self.depth), self._whole - 2
+        outer = sums_of_two(p, degree) * -inverse[..., None, :, :]
+        return separated_chain(inverse, outer, p[..., None, :] ** _ascending(degree))
+
     def first(self, s: Array) -> Sides:
         """Return the first divided differences of x^(1/N - 1), twice."""
         differences = first_differences(s, -complement(self.depth))
@@ -191,6 +214,10 @@ class EmbeddedMetric(DepthMetric):
     def second(self, s: Array) -> Array:
         """Return zeros."""
         return np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
+
+    def chain(self, s: Array) -> Chain:
+        """Return sums that are zero."""
+        return zero_chain
 
     def normal_second(self, s: Array) -> Sides:
         """Return zeros."""
@@ -314,6 +341,14 @@ def complement(depth: float) -> float:
 @functools.lru_cache(maxsize=64)
 def _exponents(depth: int) -> Array:
     exponents = 2.0 * np.arange(depth - 1, -1, -1) / depth
+    exponents.flags.writeable = False
+    return exponents
+
+
+@functools.lru_cache(maxsize=64)
+def _ascending(degree: int) -> Array:
+    """Return the exponents 0 to degree, as a column."""
+    exponents = np.arange(degree + 1)[:, None]
     exponents.flags.writeable = False
     return exponents
 
