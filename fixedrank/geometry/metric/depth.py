@@ -20,8 +20,12 @@ from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.chains import (
     Chain,
+    ThirdForm,
     integral_chain,
-    separated_chain,
+    inverse_third_form,
+    polynomial_chain,
+    quadrature,
+    resolvents,
     zero_chain,
 )
 from fixedrank.geometry.metric.connection import Bend
@@ -30,17 +34,19 @@ from fixedrank.geometry.metric.powers import (
     log_ratios,
     second_differences,
     sums_of_monomials,
-    sums_of_two,
 )
-from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric, ThirdForm
+from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric
 from fixedrank.geometry.metric.tables import Weights
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
 # products of powers than logarithms of k x k x k ones.
 _TABLE_DEPTH = 32
-_TABLE_RANK = 60
-# The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
-_STEP, _DIGITS = 0.4, 40.0
+# Up to this rank sums come from a table of second differences for N that are not whole: at k = 80
+# to make one takes as long as five sums by quadrature, but each sum a tenth, and optimisers ask for
+# many at one point. For whole N a table is the cheaper one up to k = 2 N, but for N = 2.
+_TABLE_RANK = 100
+# Numbers in a temporary array of the quadrature of third differences.
+_TOGETHER = 1 << 18
 _KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
 
 
@@ -144,18 +150,32 @@ class DepthMetric(SpectralMetric):
         With p_l^b h_(N-2-b)(p_i, p_j), summed over b, for the polynomial h_(N-2)(p_i, p_l, p_j):
         all terms have one sign.
         """
+        if self._by_table(s.shape[-1]):
+            return super().chain(s)
         if self._whole is None:
-            if s.shape[-1] <= _TABLE_RANK:
-                return super().chain(s)
-            return integral_chain(s, 1 + 1 / self.depth, -self._integral_factor)
-        inverse = 1 / self.tangential(s)
-        p, degree = s ** (2 / self.depth), self._whole - 2
-        outer = sums_of_two(p, degree) * -inverse[..., None, :, :]
-        return separated_chain(inverse, outer, p[..., None, :] ** _ascending(degree))
+            power = 1 + 1 / self.depth
+            return integral_chain(s, power, 3 - power, -self._integral_factor)
+        return polynomial_chain(s ** (2 / self.depth), -self.tangential(s), self._whole - 2, 0)
+
+    def raised_chain(self, s: Array) -> Chain:
+        """Return the sums over second differences of x^(1 + 1/N), by products."""
+        if self._by_table(s.size):
+            return super().raised_chain(s)
+        inverse = 1 / self.depth
+        if self._whole is None:
+            return integral_chain(s, 2 + inverse, complement(self.depth), self._integral_factor)
+        degree = self._whole - 1
+        return polynomial_chain(s ** (2 * inverse), self.tangential(s), degree, degree)
 
     def first(self, s: Array) -> Sides:
         """Return the first divided differences of x^(1/N - 1), twice."""
-        differences = first_differences(s, -complement(self.depth))
+        if self._whole is None:
+            differences = first_differences(s, -complement(self.depth))
+        else:
+            # -h_(N-2)(p_i, p_j) / ((p_i p_j)^(N-1) c_ij), a sum of terms of one sign.
+            powers: Array = s[..., None] ** (_exponents(self._whole) - 2 * complement(self.depth))
+            sums = powers[..., 1:] @ powers[..., :0:-1].swapaxes(-1, -2)
+            differences = sums / -self.tangential(s)
         return differences, differences
 
     def normal_second(self, s: Array) -> Sides:
@@ -163,28 +183,55 @@ class DepthMetric(SpectralMetric):
         differences = second_differences(s, -complement(self.depth))
         return differences, differences
 
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return the sums over second differences of x^(1/N - 1), twice."""
+        if self._by_table(s.size):
+            return super().normal_chains(s)
+        inverse, p = 1 / self.depth, s ** (2 / self.depth)
+        if self._whole is None:
+            chain = integral_chain(s, inverse, 3 - inverse, self._integral_factor)
+        else:
+            slopes, degree = self.tangential(s), self._whole - 1
+            chain = polynomial_chain(p, slopes, 2 * degree - 1, degree - 1, degree)
+        return chain, chain
+
     def radial_weights(self, s: Array) -> Array:
         """Return s_j^(2/N) / N."""
         return np.asarray(s ** (2 / self.depth) / self.depth)
 
     def third(self, s: Array) -> ThirdForm:
-        """Return the sums over third divided differences, by quadrature of their integral.
+        """Return the sums over third divided differences, as matrix products.
 
-        The differences are c times the integral of t^(1/N) over the product of the t + s^2, with
+        For whole N they are those of the inverse of p -> p^N. Else by quadrature of their
+        integral: the differences are c times that of t^(1/N) over the product of the t + s^2, with
         c = sin(pi/N)/pi, so that for each node the sums are matrix products.
         """
-        logs = 2 * np.log(s)
-        nodes = np.arange(logs.min() - _DIGITS, logs.max() + _DIGITS, _STEP)[:, None]
-        # A fourth root of the factor exp(power x) for each of the four resolvents.
-        roots = np.exp((1 + 1 / self.depth) / 8 * nodes - np.logaddexp(nodes, logs) / 2)
-        frame, scale = roots[:, :, None] * roots[:, None, :], _STEP * self._integral_factor
+        if self._whole is not None:
+            p = s ** (2 / self.depth)
+            return inverse_third_form(p, self._whole, self.tangential(s), self.chain(s))
+        logs, power = 2 * np.log(s), 1 + 1 / self.depth
+        y, weights = quadrature(logs, power, 4 - power)
+        # In each product of two matrices below stand two of the four resolvents.
+        roots = np.sqrt(resolvents(y, logs, power, 4 - power))
+        roots *= (weights * self._integral_factor)[:, None] ** 0.125
+        together = 1 + _TOGETHER // s.size**2
 
         def form(m: Array, x: Array, y: Array) -> float:
-            m, x, y = frame * m, frame * x, frame * y
-            xm, my = x @ m, m @ y
-            return scale * float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
+            total = 0.0
+            for start in range(0, len(roots), together):
+                block = roots[start : start + together]
+                frame = block[:, :, None] * block[:, None, :]
+                xm, my = (frame * x) @ (frame * m), (frame * m) @ (frame * y)
+                total += float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
+            return total
 
         return form
+
+    def _by_table(self, k: int) -> bool:
+        """Say whether sums over l come from a table."""
+        if self._whole is None:
+            return k <= _TABLE_RANK
+        return k <= 2 * self._whole and self._whole > 2
 
     @property
     def _integral_factor(self) -> float:
@@ -219,10 +266,18 @@ class EmbeddedMetric(DepthMetric):
         """Return sums that are zero."""
         return zero_chain
 
+    def raised_chain(self, s: Array) -> Chain:
+        """Return plain products."""
+        return np.matmul
+
     def normal_second(self, s: Array) -> Sides:
         """Return zeros."""
         zero = self.second(s)
         return zero, zero
+
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return sums that are zero."""
+        return zero_chain, zero_chain
 
     def third(self, s: Array) -> ThirdForm:
         """Return the form that is zero."""
@@ -299,6 +354,10 @@ class LimitMetric(DepthMetric):
         zero = np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
         return zero, zero
 
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return sums that are zero."""
+        return zero_chain, zero_chain
+
     @property
     def _integral_factor(self) -> float:
         return 1.0
@@ -341,14 +400,6 @@ def complement(depth: float) -> float:
 @functools.lru_cache(maxsize=64)
 def _exponents(depth: int) -> Array:
     exponents = 2.0 * np.arange(depth - 1, -1, -1) / depth
-    exponents.flags.writeable = False
-    return exponents
-
-
-@functools.lru_cache(maxsize=64)
-def _ascending(degree: int) -> Array:
-    """Return the exponents 0 to degree, as a column."""
-    exponents = np.arange(degree + 1)[:, None]
     exponents.flags.writeable = False
     return exponents
 

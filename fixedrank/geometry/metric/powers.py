@@ -32,7 +32,9 @@ def sums_of_two(p: Array, degree: int) -> Array:
     power: Array = np.ones_like(p)
     for d in range(1, degree + 1):
         power = power * p
-        np.multiply(result[..., degree - d + 1, :, :], p[..., None, :], out=result[..., degree - d, :, :])
+        np.multiply(
+            result[..., degree - d + 1, :, :], p[..., None, :], out=result[..., degree - d, :, :]
+        )
         result[..., degree - d, :, :] += power[..., :, None]
     return result
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable
 
 import numpy as np
 from scipy.integrate import quad
@@ -25,7 +24,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentV
 from fixedrank.geometry.factored.tall import divided_product
 from fixedrank.geometry.factored.units import moderate, ordinary, unit_vector
 from fixedrank.geometry.metric import connection
-from fixedrank.geometry.metric.chains import Chain, table_chain
+from fixedrank.geometry.metric.chains import Chain, ThirdForm, table_chain
 from fixedrank.geometry.metric.connection import Bend
 from fixedrank.geometry.metric.interpolation import next_differences
 from fixedrank.geometry.metric.tables import (
@@ -41,8 +40,6 @@ from fixedrank.geometry.metric.tables import (
 _NEAR_ZERO = 1e-60
 
 Sides = tuple[Array, Array]
-# (m, x, y) -> sum of f[i, a, b, j] m_ij (x_ia x_ab m_bj + x_ia m_ab y_bj + m_ia y_ab y_bj).
-ThirdForm = Callable[[Array, Array, Array], float]
 
 METRICS = """
 Parameters
