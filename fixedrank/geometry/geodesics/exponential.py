@@ -29,7 +29,7 @@ from fixedrank.geometry.factored.orthonormal import point_of, small_svd
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import retangentialise, transport
 from fixedrank.geometry.factored.units import restored, unit_vector
-from fixedrank.geometry.geodesics import cones, rank_one
+from fixedrank.geometry.geodesics import cones, picard, rank_one
 from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import point_in_unit
@@ -98,8 +98,23 @@ def exponential(
     frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
     chord = frame.vector(line.chord(start.s, direction))
     seen = functools.partial(line.seen, exponent=exponent)
-    end = frame.lift_point(follow(frame.point(start), [chord], metric, rtol, seen)[0])
+    end = frame.lift_point(reached(frame.point(start), chord, metric, rtol, seen))
     return end._replace(s=line.grown(end.s, exponent))
+
+
+def reached(
+    point: FixedRankPoint,
+    velocity: FixedRankTangentVector,
+    metric: SpectralMetric,
+    rtol: float,
+    seen: Callable[[float], tuple[float, float]] = lambda t: (t, 1.0),
+) -> FixedRankPoint:
+    """Return the end of the geodesic, in a small space, by the way that is faster there.
+
+    It raises what :func:`follow` does.
+    """
+    end = picard.reached(point, velocity, metric, rtol)
+    return follow(point, [velocity], metric, rtol, seen)[0] if end is None else end
 
 
 def parallel_transport(

@@ -31,12 +31,15 @@ def christoffel_term(
     """Return Gamma(a, b) from the weights at s; all arguments may be stacks."""
     row, column = s[..., None, :], s[..., :, None]
     core = w.chain(a.M * row, b.M)
-    # Along one vector, as in geodesics, the two terms are the same.
-    core += core if a is b else w.chain(b.M * row, a.M)
     left = right = w.first_left * column * w.left[..., None, :]
     if w.first_right is not w.first_left or w.right is not w.left:
         right = w.first_right * column * w.right[..., None, :]
     a_turned, b_turned = a.M.swapaxes(-1, -2), b.M.swapaxes(-1, -2)
+    if a is b:
+        # Along one vector, as in geodesics, all terms come twice.
+        up, vp = a.Up @ (left * a.M), a.Vp @ (right * a_turned)
+        return FixedRankTangentVector(2 * up, 2 * core * w.tangential, 2 * vp)
+    core += w.chain(b.M * row, a.M)
     return FixedRankTangentVector(
         sum_of_products(a.Up, left * b.M, b.Up, left * a.M),
         core * w.tangential,
