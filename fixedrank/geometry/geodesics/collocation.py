@@ -7,7 +7,6 @@ with Krylov subspaces.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,8 +33,8 @@ _ITERATIONS, _KRYLOV = 12, 30
 # Unknowns of a dense Jacobian, at the most; of its differences, the step relative to W and W'.
 _DENSE, _DIFFERENCE = 400, 1e-7
 # A Jacobian is kept as long as each step of Newton's method reduces the residual by this factor;
-# the step by a new one is halved until it reduces the residual.
-_REDUCED, _HALVINGS = 0.3, 6
+# of the step by a new one such a part is taken that reduces it at all.
+_REDUCED, _FACTORS = 0.3, (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 # Relative differences of velocities below this are those of coarse solutions of the same equation.
 _ALIKE = 1e-3
 
@@ -95,29 +94,29 @@ class Collocation:
 
     def _newton(self, guess: Array, goal: float, size: Callable[[Array], float]) -> Array | None:
         """Return the solution by Newton's method with a dense Jacobian, or None."""
-        rest = self.residual(guess)
-        error, second = size(rest), guess
+        second, rest = guess, self.residual(guess)
+        error = size(rest)
         for _ in range(_ITERATIONS):
-            if error <= goal or not math.isfinite(error):
+            if error <= goal:
                 break
-            kept = self._correction is not None
-            correction = self._correction or self._linearised(second)
-            step, previous = correction(rest), error
-            for _ in range(_HALVINGS):
-                tried = second - step
-                rest = self.residual(tried)
-                error = size(rest)
-                if error < previous:
-                    second = tried
+            kept = self._correction
+            self._correction = kept or self._linearised(second)
+            step = self._correction(rest)
+            # Along the step by a Jacobian of another point no shorter ones are tried.
+            for factor in _FACTORS[:1] if kept else _FACTORS:
+                tried = second - factor * step
+                tried_rest = self.residual(tried)
+                tried_error = size(tried_rest)
+                if tried_error < error:
                     break
-                if kept:
-                    break
-                step = step / 2
-            if not error < previous:
-                if not kept:
+            else:
+                self._correction = None
+                if kept is None:
                     return None
-                rest, error = self.residual(second), previous
-            self._correction = correction if error < _REDUCED * previous else None
+                continue
+            if not tried_error < _REDUCED * error:
+                self._correction = None
+            second, rest, error = tried, tried_rest, tried_error
         if not error <= goal:
             return None
         return second if self._correction is None else second - self._correction(rest)
@@ -134,21 +133,21 @@ class Collocation:
         w, velocity = self._curve(second)
         # At each node, along all entries of W and of W', one after the other.
         units = np.eye(size).reshape(size, 1, *self.a.shape)
-        steps = _DIFFERENCE * np.array([float(np.abs(part).max()) for part in (w, velocity)])
-        moved = np.concatenate(
-            (
-                np.stack((w + steps[0] * units, np.broadcast_to(velocity, (size, *w.shape)))),
-                np.stack((np.broadcast_to(w, (size, *w.shape)), velocity + steps[1] * units)),
-            ),
-            axis=1,
-        ).reshape(2, -1, *self.a.shape)
-        at = acceleration(w, velocity, self.k, self.metric)
-        change = acceleration(*moved, self.k, self.metric).reshape(2, size, *w.shape) - at
-        slopes = change.reshape(2, size, len(w), size) / steps[:, None, None, None]
+        steps = [_DIFFERENCE * float(np.abs(part).max()) for part in (w, velocity)]
+        at_w = np.concatenate((w + steps[0] * units, np.broadcast_to(w, (size, *w.shape))))
+        at_velocity = np.concatenate(
+            (np.broadcast_to(velocity, (size, *w.shape)), velocity + steps[1] * units)
+        )
+        change = acceleration(at_w, at_velocity, self.k, self.metric)
+        change -= acceleration(w, velocity, self.k, self.metric)
+        change = change.reshape(2, size, len(w), size)
         jacobian = np.eye(len(w) * size)
-        for slope, integral in zip(slopes, (nodes.position, nodes.velocity), strict=True):
+        for part, step, integral in zip(
+            change, steps, (nodes.position, nodes.velocity), strict=True
+        ):
             # Row (i, a), column (j, b): the slope of entry a along b at node i, times integral_ij.
-            block = slope.transpose(1, 2, 0)[:, :, None, :] * integral[:, None, :, None]
+            slope = part.transpose(1, 2, 0) / step
+            block = slope[:, :, None, :] * integral[:, None, :, None]
             jacobian -= block.reshape(jacobian.shape)
         inverse = np.linalg.inv(jacobian)
 

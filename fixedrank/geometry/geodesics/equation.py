@@ -1,9 +1,9 @@
 r"""The geodesic equation in the space of all matrices, at Chebyshev nodes in time.
 
-A geodesic obeys W'' = 2 Up S^{-1} Vp^T - Gamma(W', W') with the parts Up and Vp of W': the first term
-keeps it on M_k, the second is the Christoffel term. Of W'' by its values at the nodes W' and W follow
-by integration, which unlike differentiation amplifies no round-off. All nodes are evaluated at
-once.
+A geodesic obeys W'' = 2 Up S^{-1} Vp^T - Gamma(W', W') with the parts Up and Vp of W': the first
+term keeps it on M_k, the second is the Christoffel term. Of W'' by its values at the nodes W' and W
+follow by integration, which unlike differentiation amplifies no round-off. All nodes are evaluated
+at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 class Grid(NamedTuple):
     """Chebyshev nodes in [0, 1], and maps from values there: to coefficients, and to integrals.
 
-    From the values of W'' `once` and `twice` lead to W' and W where both start from zero, `velocity`
-    and `position` to W' and W where W is zero at both ends.
+    From the values of W'' `once` and `twice` lead to W' and W that start from zero, `velocity` and
+    `position` to W' and W where W is zero at both ends.
     """
 
     nodes: Array
