@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankTangentVector
-from fixedrank.geometry.factored.tall import sum_of_products
+from fixedrank.geometry.factored.tall import product, sum_of_products
 from fixedrank.geometry.metric.tables import Weights
 
 
@@ -37,7 +37,7 @@ def christoffel_term(
     a_turned, b_turned = a.M.swapaxes(-1, -2), b.M.swapaxes(-1, -2)
     if a is b:
         # Along one vector, as in geodesics, all terms come twice.
-        up, vp = a.Up @ (left * a.M), a.Vp @ (right * a_turned)
+        up, vp = product(a.Up, left * a.M), product(a.Vp, right * a_turned)
         return FixedRankTangentVector(2 * up, 2 * core * w.tangential, 2 * vp)
     core += w.chain(b.M * row, a.M)
     return FixedRankTangentVector(
