@@ -43,7 +43,7 @@ from fixedrank.geometry.metric.tables import Weights
 _TABLE_DEPTH = 32
 # Up to this rank sums come from a table of second differences for N that are not whole: at k = 80
 # to make one takes as long as five sums by quadrature, but each sum a tenth, and optimisers ask for
-# many at one point. For whole N a table is the cheaper one up to k = 2 N, but for N = 2.
+# many at one point. For whole N a table is the cheaper one up to k = 4 N, but for N = 2.
 _TABLE_RANK = 100
 # Numbers in a temporary array of the quadrature of third differences.
 _TOGETHER = 1 << 18
@@ -202,11 +202,11 @@ class DepthMetric(SpectralMetric):
     def third(self, s: Array) -> ThirdForm:
         """Return the sums over third divided differences, as matrix products.
 
-        For whole N they are those of the inverse of p -> p^N. Else by quadrature of their
-        integral: the differences are c times that of t^(1/N) over the product of the t + s^2, with
-        c = sin(pi/N)/pi, so that for each node the sums are matrix products.
+        For whole N, where second ones need no table, they are those of the inverse of p -> p^N.
+        Else by quadrature of their integral: the differences are c times that of t^(1/N) over the
+        product of the t + s^2, with c = sin(pi/N)/pi, so that for each node the sums are products.
         """
-        if self._whole is not None:
+        if self._whole is not None and not self._by_table(s.size):
             p = s ** (2 / self.depth)
             return inverse_third_form(p, self._whole, self.tangential(s), self.chain(s))
         logs, power = 2 * np.log(s), 1 + 1 / self.depth
@@ -231,7 +231,7 @@ class DepthMetric(SpectralMetric):
         """Say whether sums over l come from a table."""
         if self._whole is None:
             return k <= _TABLE_RANK
-        return k <= 2 * self._whole and self._whole > 2
+        return k <= min(4 * self._whole, _TABLE_RANK) and self._whole > 2
 
     @property
     def _integral_factor(self) -> float:

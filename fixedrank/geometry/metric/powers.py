@@ -27,15 +27,15 @@ def log_ratios(s: Array) -> tuple[Array, Array, Array]:
 
 def sums_of_two(p: Array, degree: int) -> Array:
     """Return h_d(p_i, p_j), the sums of monomials of degree d, for d = degree, ..., 0."""
-    result = np.empty((*p.shape[:-1], degree + 1, p.shape[-1], p.shape[-1]))
+    k = p.shape[-1]
+    result = np.empty((*p.shape[:-1], degree + 1, k, k))
     result[..., degree, :, :] = 1
-    power: Array = np.ones_like(p)
-    for d in range(1, degree + 1):
-        power = power * p
-        np.multiply(
-            result[..., degree - d + 1, :, :], p[..., None, :], out=result[..., degree - d, :, :]
-        )
-        result[..., degree - d, :, :] += power[..., :, None]
+    if degree:
+        powers, row = p[..., None] ** np.arange(degree + 1), p[..., None, :]
+        for d in range(1, degree + 1):
+            place = result[..., degree - d, :, :]
+            np.multiply(result[..., degree - d + 1, :, :], row, out=place)
+            place += powers[..., d, None]
     return result
 
 

@@ -111,16 +111,15 @@ def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
 
     chain = metric.chain(unit)
 
-    def differences_chain(a: Array, b: Array) -> Array:
-        result = chain(a, b)
-        result *= of_differences
-        return np.ldexp(result, shift_of_differences, out=result)
+    def scaled_chain(a: Array, b: Array) -> Array:
+        return chain(a, b) * unit_of_differences
 
     with np.errstate(over="ignore"):
+        unit_of_differences = np.ldexp(of_differences, shift_of_differences)
         return Weights(
             weight(metric.tangential(unit)),
             *both(weight, metric.normal(unit)),
-            differences_chain if exponent else chain,
+            scaled_chain if exponent else chain,
             *both(difference, metric.first(unit)),
         )
 

@@ -82,7 +82,10 @@ def test_sums_for_the_curvature_are_those_of_the_tables(name, by_products):
 
 
 @pytest.mark.parametrize("depth", [1.0001, 2, 2.5, 3, 4, 7, 32, 50, math.inf])
-def test_third_differences_in_many_digits(depth):
+@pytest.mark.parametrize("products", [False, True])
+def test_third_differences_in_many_digits(depth, products, monkeypatch):
+    if products:
+        monkeypatch.setattr(DepthMetric, "_by_table", lambda self, k: False)
     rng = np.random.default_rng(1)
     metric = DepthMetric(depth)
     for name in ("distinct", "tied", "spread and tied"):
