@@ -24,6 +24,8 @@ ThirdForm = Callable[[Array, Array, Array], float]
 # With these numbers the trapezoidal rule in u is off by 1e-16 at powers of all sizes, where all s
 # are tied as well, and takes 40 nodes and 3 for each factor e in s; with y = u it would be 130.
 _STEP, _CUT, _AWAY, _GROWTH = 0.36, 40.0, 2.0, 1.5
+# Numbers in a temporary array of the quadrature of third differences.
+_TOGETHER = 1 << 18
 
 
 def table_chain(table: Array) -> Chain:
@@ -163,5 +165,26 @@ def inverse_third_form(p: Array, degree: int, slopes: Array, chain: Chain) -> Th
             by_y = column * by_y + y @ (sums * y)
             by_row = column * by_row + x @ by_m + m @ by_y
         return float(total - np.vdot(m, by_row))
+
+    return form
+
+
+def integral_third_form(s: Array, power: float, factor: float) -> ThirdForm:
+    """Return the sums for factor * integral of t^(power - 1) over the product of four t + s^2."""
+    logs = 2 * np.log(s)
+    y, weights = quadrature(logs, power, 4 - power)
+    # In each product of two matrices below stand two of the four resolvents.
+    roots = np.sqrt(resolvents(y, logs, power, 4 - power))
+    roots *= (weights * factor)[:, None] ** 0.125
+    together = 1 + _TOGETHER // s.size**2
+
+    def form(m: Array, x: Array, y: Array) -> float:
+        total = 0.0
+        for start in range(0, len(roots), together):
+            block = roots[start : start + together]
+            frame = block[:, :, None] * block[:, None, :]
+            xm, my = (frame * x) @ (frame * m), (frame * m) @ (frame * y)
+            total += float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
+        return total
 
     return form

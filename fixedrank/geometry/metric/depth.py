@@ -22,10 +22,9 @@ from fixedrank.geometry.metric.chains import (
     Chain,
     ThirdForm,
     integral_chain,
+    integral_third_form,
     inverse_third_form,
     polynomial_chain,
-    quadrature,
-    resolvents,
     zero_chain,
 )
 from fixedrank.geometry.metric.connection import Bend
@@ -45,8 +44,6 @@ _TABLE_DEPTH = 32
 # to make one takes as long as five sums by quadrature, but each sum a tenth, and optimisers ask for
 # many at one point. For whole N a table is the cheaper one up to k = 4 N, but for N = 2.
 _TABLE_RANK = 100
-# Numbers in a temporary array of the quadrature of third differences.
-_TOGETHER = 1 << 18
 _KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
 
 
@@ -145,27 +142,30 @@ class DepthMetric(SpectralMetric):
         return result
 
     def chain(self, s: Array) -> Chain:
-        """Return the sums over l, by N - 1 matrix products for whole N.
-
-        With p_l^b h_(N-2-b)(p_i, p_j), summed over b, for the polynomial h_(N-2)(p_i, p_l, p_j):
-        all terms have one sign.
-        """
-        if self._by_table(s.shape[-1]):
-            return super().chain(s)
-        if self._whole is None:
-            power = 1 + 1 / self.depth
-            return integral_chain(s, power, 3 - power, -self._integral_factor)
-        return polynomial_chain(s ** (2 / self.depth), -self.tangential(s), self._whole - 2, 0)
+        """Return the sums over l, by N - 1 matrix products for whole N."""
+        return self._power_chain(s, 0) or super().chain(s)
 
     def raised_chain(self, s: Array) -> Chain:
-        """Return the sums over second differences of x^(1 + 1/N), by products."""
-        if self._by_table(s.size):
-            return super().raised_chain(s)
-        inverse = 1 / self.depth
+        """Return the sums over second differences of x^(1/N + 1), by products."""
+        return self._power_chain(s, 1) or super().raised_chain(s)
+
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return the sums over second differences of x^(1/N - 1), twice."""
+        chain = self._power_chain(s, -1)
+        return super().normal_chains(s) if chain is None else (chain, chain)
+
+    def _power_chain(self, s: Array, shift: int) -> Chain | None:
+        """Return the sums over second differences of x^(1/N + shift), None for the table."""
+        if self._by_table(s.shape[-1]):
+            return None
+        sign = -1 if shift == 0 else 1
         if self._whole is None:
-            return integral_chain(s, 2 + inverse, complement(self.depth), self._integral_factor)
-        degree = self._whole - 1
-        return polynomial_chain(s ** (2 * inverse), self.tangential(s), degree, degree)
+            power, gap = 1 / self.depth + (1 + shift), complement(self.depth) + (1 - shift)
+            return integral_chain(s, power, gap, sign * self._integral_factor)
+        n = self._whole - 1
+        polynomials = {0: (n - 1, 0, 0), 1: (n, n, 0), -1: (2 * n - 1, n - 1, n)}
+        slopes = sign * self.tangential(s)
+        return polynomial_chain(s ** (2 / self.depth), slopes, *polynomials[shift])
 
     def first(self, s: Array) -> Sides:
         """Return the first divided differences of x^(1/N - 1), twice."""
@@ -183,18 +183,6 @@ class DepthMetric(SpectralMetric):
         differences = second_differences(s, -complement(self.depth))
         return differences, differences
 
-    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
-        """Return the sums over second differences of x^(1/N - 1), twice."""
-        if self._by_table(s.size):
-            return super().normal_chains(s)
-        inverse, p = 1 / self.depth, s ** (2 / self.depth)
-        if self._whole is None:
-            chain = integral_chain(s, inverse, 3 - inverse, self._integral_factor)
-        else:
-            slopes, degree = self.tangential(s), self._whole - 1
-            chain = polynomial_chain(p, slopes, 2 * degree - 1, degree - 1, degree)
-        return chain, chain
-
     def radial_weights(self, s: Array) -> Array:
         """Return s_j^(2/N) / N."""
         return np.asarray(s ** (2 / self.depth) / self.depth)
@@ -209,23 +197,7 @@ class DepthMetric(SpectralMetric):
         if self._whole is not None and not self._by_table(s.size):
             p = s ** (2 / self.depth)
             return inverse_third_form(p, self._whole, self.tangential(s), self.chain(s))
-        logs, power = 2 * np.log(s), 1 + 1 / self.depth
-        y, weights = quadrature(logs, power, 4 - power)
-        # In each product of two matrices below stand two of the four resolvents.
-        roots = np.sqrt(resolvents(y, logs, power, 4 - power))
-        roots *= (weights * self._integral_factor)[:, None] ** 0.125
-        together = 1 + _TOGETHER // s.size**2
-
-        def form(m: Array, x: Array, y: Array) -> float:
-            total = 0.0
-            for start in range(0, len(roots), together):
-                block = roots[start : start + together]
-                frame = block[:, :, None] * block[:, None, :]
-                xm, my = (frame * x) @ (frame * m), (frame * m) @ (frame * y)
-                total += float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
-            return total
-
-        return form
+        return integral_third_form(s, 1 + 1 / self.depth, self._integral_factor)
 
     def _by_table(self, k: int) -> bool:
         """Say whether sums over l come from a table."""
