@@ -94,9 +94,12 @@ def curvature_form(
 
 
 def _sorted(vector: FixedRankTangentVector, order: NDArray[np.intp]) -> FixedRankTangentVector:
-    """Return the vector in the order of the singular values, without round-off in Up and Vp."""
+    """Return the vector in the order of the singular values.
+
+    Up and Vp of square sides are round-off, and have no rows here.
+    """
     up, vp = (
-        part[:, order] if len(part) > len(order) else np.zeros(part.shape)
+        part[:, order] if len(part) > len(order) else np.zeros((0, len(order)))
         for part in (vector.Up, vector.Vp)
     )
     return FixedRankTangentVector(up, vector.M[np.ix_(order, order)], vp)
