@@ -251,7 +251,7 @@ def _first_step(rate: Callable[[float, Array], Array], start: Array, scales: Arr
     SciPy's own choice is such that a short geodesic takes three steps where one is enough.
     """
     velocity = rate(0.0, start)
-    change = (rate(0.0, start + _TRIAL * velocity) - velocity) / scales
+    change = (rate(_TRIAL, start + _TRIAL * velocity) - velocity) / scales
     turning = float(np.linalg.norm(change) / np.linalg.norm(velocity / scales)) / _TRIAL
     return min(1.0, _TURNED / turning) if turning > 0 else None
 

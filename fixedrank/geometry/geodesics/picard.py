@@ -30,6 +30,8 @@ def reached(
     k, rows, columns = s.size, u.shape[0], vt.shape[1]
     if max(rows, columns) > _SMALL or s.min() < _GRADED * s.max():
         return None
+    if not any(part.any() for part in velocity):
+        return point
     start = (u * s) @ vt
     direction = (u @ velocity.M + velocity.Up) @ vt + u @ velocity.Vp.T
     with np.errstate(all="ignore"):
