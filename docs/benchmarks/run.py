@@ -68,6 +68,11 @@ BENCHMARKS = (
         "The Riemannian part beside the Euclidean part and the retraction.",
     ),
     Benchmark(
+        "geodesics",
+        "Connection, curvature and geodesics",
+        "At a large rank beside bare products; for small matrices beside integration in steps.",
+    ),
+    Benchmark(
         "gradients",
         "One gradient of the layers beside automatic differentiation",
         "Time over that of `network_gradient`.",

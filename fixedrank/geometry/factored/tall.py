@@ -30,6 +30,11 @@ def dot_at(u: Array, vt: Array) -> Callable[[Array, Array], Array]:
     return np.ndarray.dot if u.shape[0] < TALL > vt.shape[1] else _linear_algebra.dot
 
 
+def product(a: Array, b: Array) -> Array:
+    """Return a @ b; both may be stacks."""
+    return np.asarray(a @ b) if a.ndim > 2 or b.ndim > 2 else dot(a, b)
+
+
 def sum_of_products(a: Array, b: Array, c: Array, d: Array) -> Array:
     """Return a @ b + c @ d; all may be stacks."""
     if a.ndim > 2 or b.ndim > 2:

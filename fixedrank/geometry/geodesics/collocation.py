@@ -1,23 +1,26 @@
 r"""Geodesics between two points by collocation.
 
-In the space of all matrices a geodesic obeys W'' = 2 Up S^{-1} Vp^T - Gamma(W', W') with the parts
-Up and Vp of W': the first term keeps it on M_k, the second is the Christoffel term. The unknown is
-W'' as a polynomial, by its values at Chebyshev nodes; W' and W follow by integration, which unlike
-differentiation amplifies no round-off. Newton's method with Krylov subspaces solves the equation
-at the nodes, all of which are evaluated at once.
+The unknown is W'' as a polynomial, by its values at the nodes of equation.py. Where they are few,
+Newton's method with a dense Jacobian solves the equation there; elsewhere, or where that fails,
+with Krylov subspaces.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.optimize import NoConvergence, newton_krylov
 
 from fixedrank._checks import Array
-from fixedrank.geometry.factored.points import FixedRankTangentVector
+from fixedrank.geometry.geodesics.equation import (
+    acceleration,
+    applied,
+    grid,
+    interpolation,
+    vandermonde,
+)
 from fixedrank.geometry.geodesics.paths import BalancedPath
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
@@ -27,66 +30,17 @@ _NODES, _MORE_NODES, _MOST_NODES = 16, 48, 600
 _SHORTEST = 1 / 64
 _COARSE = 1e-4
 _ITERATIONS, _KRYLOV = 12, 30
+# Unknowns of a dense Jacobian, at the most; of its differences, the step relative to W and W'.
+_DENSE, _DIFFERENCE = 400, 1e-7
+# A Jacobian is kept as long as each step of Newton's method reduces the residual by this factor;
+# of the step by a new one such a part is taken that reduces it at all.
+_REDUCED, _FACTORS = 0.3, (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
+# Relative differences of velocities below this are those of coarse solutions of the same equation.
+_ALIKE = 1e-3
 
 
 class NotJoinedError(ArithmeticError):
     """No solution of the collocation equations was found."""
-
-
-class _Grid(NamedTuple):
-    """Chebyshev nodes in [0, 1], and maps between values there and Chebyshev coefficients.
-
-    From the values of W'' they lead to the deviations of W' from B - A and of W from the straight
-    line, which is zero at both ends.
-    """
-
-    nodes: Array
-    coefficients: Array
-    velocity: Array
-    position: Array
-
-
-def _vandermonde(t: Array, degree: int) -> Array:
-    """Return the Chebyshev polynomials of [0, 1] at t."""
-    return np.asarray(chebyshev.chebvander(2 * t - 1, degree), dtype=np.float64)
-
-
-@functools.lru_cache(maxsize=32)
-def _grid(n: int) -> _Grid:
-    t = (1 - np.cos(np.pi * np.arange(n + 1) / n)) / 2
-    coefficients = np.linalg.inv(_vandermonde(t, n))
-    # The half is that of the interval [-1, 1] against [0, 1].
-    once = np.asarray(chebyshev.chebint(coefficients, scl=0.5, lbnd=-1))
-    twice = np.asarray(chebyshev.chebint(once, scl=0.5, lbnd=-1))
-    end = chebyshev.chebval(1.0, twice)
-    position = _vandermonde(t, n + 2) @ twice - t[:, None] * end
-    position[[0, -1]] = 0
-    return _Grid(t, coefficients, _vandermonde(t, n + 1) @ once - end, position)
-
-
-def _applied(matrix: Array, values: Array) -> Array:
-    """Return the matrix times a stack of values."""
-    return np.asarray(np.tensordot(matrix, values, 1))
-
-
-def _interpolated(values: Array, n: int) -> Array:
-    """Return the values at n + 1 nodes of the polynomial with these values at fewer."""
-    m = len(values) - 1
-    return _applied(_vandermonde(_grid(n).nodes, m) @ _grid(m).coefficients, values)
-
-
-def acceleration(w: Array, velocity: Array, k: int, metric: SpectralMetric) -> Array:
-    """Return W'' of the geodesics through a stack of matrices with a stack of velocities."""
-    u, s, vt = np.linalg.svd(w, full_matrices=False)
-    u, s, vt = u[..., :k], s[..., :k], vt[..., :k, :]
-    ut, v = u.swapaxes(-1, -2), vt.swapaxes(-1, -2)
-    zv, ztu = velocity @ v, velocity.swapaxes(-1, -2) @ u
-    core = ut @ zv
-    z = FixedRankTangentVector(zv - u @ core, core, ztu - v @ core.swapaxes(-1, -2))
-    result = 2 * (z.Up / s[..., None, :]) @ z.Vp.swapaxes(-1, -2)
-    bent = metric.stacked_christoffel(s, z)
-    result -= (u @ bent.M + bent.Up) @ vt + u @ bent.Vp.swapaxes(-1, -2)
-    return np.asarray(result)
 
 
 class Collocation:
@@ -94,28 +48,40 @@ class Collocation:
 
     def __init__(self, a: Array, b: Array, k: int, metric: SpectralMetric) -> None:
         self.a, self.straight, self.k, self.metric = a, b - a, k, metric
+        self._correction: Callable[[Array], Array] | None = None
 
     def residual(self, second: Array) -> Array:
         """Return by how much the values of W'' miss the equation."""
-        grid = _grid(len(second) - 1)
-        w = self.a + grid.nodes[:, None, None] * self.straight + _applied(grid.position, second)
-        velocity = self.straight + _applied(grid.velocity, second)
-        return second - acceleration(w, velocity, self.k, self.metric)
+        return second - acceleration(*self._curve(second), self.k, self.metric)
+
+    def _curve(self, second: Array) -> tuple[Array, Array]:
+        """Return the values of W and W'."""
+        nodes = grid(len(second) - 1)
+        line = self.a + nodes.nodes[:, None, None] * self.straight
+        return (
+            line + applied(nodes.position, second),
+            self.straight + applied(nodes.velocity, second),
+        )
 
     def solve(self, guess: Array, tolerance: float) -> Array:
         """Return the values of W''; the tolerance is that of W', relative to B - A."""
-        integral = _grid(len(guess) - 1).velocity
+        integral = grid(len(guess) - 1).velocity
+        goal = tolerance * float(np.abs(self.straight).max())
 
         def size(rest: Array) -> float:
             return float(np.abs(integral @ rest.reshape(len(integral), -1)).max())
 
         try:
             with np.errstate(all="ignore"):
+                if (_NODES + 1) * self.a.size <= _DENSE:
+                    second = self._newton(guess, goal, size)
+                    if second is not None:
+                        return second
                 return np.asarray(
                     newton_krylov(
                         self.residual,
                         guess,
-                        f_tol=tolerance * float(np.abs(self.straight).max()),
+                        f_tol=goal,
                         tol_norm=size,
                         maxiter=_ITERATIONS,
                         method="lgmres",
@@ -126,24 +92,99 @@ class Collocation:
         except (NoConvergence, ValueError, np.linalg.LinAlgError) as error:
             raise NotJoinedError("Newton's method did not converge") from error
 
+    def _newton(self, guess: Array, goal: float, size: Callable[[Array], float]) -> Array | None:
+        """Return the solution by Newton's method with a dense Jacobian, or None."""
+        second, rest = guess, self.residual(guess)
+        error = size(rest)
+        for _ in range(_ITERATIONS):
+            if error <= goal:
+                break
+            kept = self._correction
+            self._correction = kept or self._linearised(second)
+            step = self._correction(rest)
+            # Along the step by a Jacobian of another point no shorter ones are tried.
+            for factor in _FACTORS[:1] if kept else _FACTORS:
+                tried = second - factor * step
+                tried_rest = self.residual(tried)
+                tried_error = size(tried_rest)
+                if tried_error < error:
+                    break
+            else:
+                self._correction = None
+                if kept is None:
+                    return None
+                continue
+            if not tried_error < _REDUCED * error:
+                self._correction = None
+            second, rest, error = tried, tried_rest, tried_error
+        if not error <= goal:
+            return None
+        return second if self._correction is None else second - self._correction(rest)
+
+    def _linearised(self, second: Array) -> Callable[[Array], Array]:
+        """Return the map from residuals to corrections, by the Jacobian at W''.
+
+        It is that at few nodes. What is finer than they can hold is its own correction, since two
+        integrations leave little of it.
+        """
+        few = interpolation(len(second) - 1, _NODES)
+        second = applied(few, second)
+        nodes, size = grid(_NODES), self.a.size
+        w, velocity = self._curve(second)
+        # At each node, along all entries of W and of W', one after the other.
+        units = np.eye(size).reshape(size, 1, *self.a.shape)
+        steps = [_DIFFERENCE * float(np.abs(part).max()) for part in (w, velocity)]
+        at_w = np.concatenate((w + steps[0] * units, np.broadcast_to(w, (size, *w.shape))))
+        at_velocity = np.concatenate(
+            (np.broadcast_to(velocity, (size, *w.shape)), velocity + steps[1] * units)
+        )
+        change = acceleration(at_w, at_velocity, self.k, self.metric)
+        change -= acceleration(w, velocity, self.k, self.metric)
+        change = change.reshape(2, size, len(w), size)
+        jacobian = np.eye(len(w) * size)
+        for part, step, integral in zip(
+            change, steps, (nodes.position, nodes.velocity), strict=True
+        ):
+            # Row (i, a), column (j, b): the slope of entry a along b at node i, times integral_ij.
+            slope = part.transpose(1, 2, 0) / step
+            block = slope[:, :, None, :] * integral[:, None, :, None]
+            jacobian -= block.reshape(jacobian.shape)
+        inverse = np.linalg.inv(jacobian)
+
+        def correction(rest: Array) -> Array:
+            n = len(rest) - 1
+            coarse = applied(interpolation(n, _NODES), rest)
+            solved = (inverse @ coarse.ravel()).reshape(coarse.shape)
+            return rest + applied(interpolation(_NODES, n), solved - coarse)
+
+        return correction
+
     def start(self, second: Array) -> Array:
         """Return W'(0)."""
-        return self.straight + _applied(_grid(len(second) - 1).velocity[:1], second)[0]
+        return self.straight + applied(grid(len(second) - 1).velocity[:1], second)[0]
 
 
 def _guess(path: BalancedPath, reach: float, n: int) -> Array:
     """Return the second derivative of the path as far as `reach`."""
-    grid = _grid(n)
-    coefficients = _applied(grid.coefficients, path(reach * grid.nodes))
-    return _applied(
-        _vandermonde(grid.nodes, n - 2), np.asarray(chebyshev.chebder(coefficients, 2, scl=2))
+    nodes = grid(n)
+    coefficients = applied(nodes.coefficients, path(reach * nodes.nodes))
+    return applied(
+        vandermonde(nodes.nodes, n - 2), np.asarray(chebyshev.chebder(coefficients, 2, scl=2))
     )
 
 
-def joined(path: BalancedPath, k: int, metric: SpectralMetric, rtol: float, direct: bool) -> Array:
+def joined(
+    path: BalancedPath,
+    k: int,
+    metric: SpectralMetric,
+    rtol: float,
+    direct: bool,
+    known: Sequence[Array] = (),
+) -> Array | None:
     """Return W'(0) of a geodesic between the ends of a path, to relative accuracy.
 
-    Newton's method starts from the path itself, or else from geodesics to points on it.
+    Newton's method starts from the path itself, or else from geodesics to points on it. Where it
+    comes to a geodesic whose W'(0) is known, None is returned.
 
     Raises
     ------
@@ -156,6 +197,9 @@ def joined(path: BalancedPath, k: int, metric: SpectralMetric, rtol: float, dire
         second = equations.solve(_guess(path, 1.0, _NODES), _COARSE)
     else:
         second = _continued(path, a, k, metric)
+    velocity = equations.start(second)
+    if any(np.abs(velocity - other).max() <= _ALIKE * np.abs(other).max() for other in known):
+        return None
     return _refined(equations, second, rtol)
 
 
@@ -187,7 +231,7 @@ def _refined(equations: Collocation, second: Array, rtol: float) -> Array:
         n = 3 * (len(second) - 1) // 2
         if n > _MOST_NODES:
             raise NotJoinedError(f"more than {_MOST_NODES} nodes are needed")
-        second = equations.solve(_interpolated(second, n), rtol / 10)
+        second = equations.solve(applied(interpolation(len(second) - 1, n), second), rtol / 10)
         previous, velocity = velocity, equations.start(second)
         if np.abs(velocity - previous).max() <= rtol * np.abs(velocity).max():
             return velocity

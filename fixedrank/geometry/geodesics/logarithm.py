@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import RankLostError
+from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.factored.binary import Binary
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import project
@@ -27,7 +27,7 @@ from fixedrank.geometry.geodesics.exponential import (
     Frame,
     TooManyStepsError,
     checked_tolerance,
-    follow,
+    reached,
 )
 from fixedrank.geometry.geodesics.paths import balanced_paths
 from fixedrank.geometry.metric.products import length
@@ -171,20 +171,25 @@ def _velocity(
     if np.abs(straight).max() <= _SAME * size:
         return project(a, straight)
     found: list[tuple[float, FixedRankTangentVector]] = []
+    known: list[Array] = []
     failures: list[str] = []
     for path in balanced_paths(a, b, metric):
         if found and found[0][0] <= path.detour():
             break
         for direct in (True, False):
             try:
-                velocity = project(a, joined(path, a.s.size, metric, rtol, direct))
-                end = follow(a, [velocity], metric, rtol)[0]
+                derivative = joined(path, a.s.size, metric, rtol, direct, known)
+                if derivative is None:
+                    break
+                velocity = project(a, derivative)
+                end = reached(a, velocity, metric, rtol)
             except (NotJoinedError, RankLostError, TooManyStepsError) as error:
                 failures.append(str(error))
                 continue
             miss = float(np.abs((end.u * end.s) @ end.vt - target).max())
             if miss <= _MISS * rtol * size:
                 found.append((length(a.s, velocity, metric), velocity))
+                known.append(derivative)
                 break
             failures.append(f"one that was found misses the second point by {miss:.1e}")
     if not found:

@@ -19,11 +19,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankTangentVector
-from fixedrank.geometry.factored.tall import sum_of_products
+from fixedrank.geometry.factored.tall import product, sum_of_products
 from fixedrank.geometry.metric.tables import Weights
 
 
@@ -32,12 +30,16 @@ def christoffel_term(
 ) -> FixedRankTangentVector:
     """Return Gamma(a, b) from the weights at s; all arguments may be stacks."""
     row, column = s[..., None, :], s[..., :, None]
-    core = chain(w.second, a.M * row, b.M)
-    core += chain(w.second, b.M * row, a.M)
+    core = w.chain(a.M * row, b.M)
     left = right = w.first_left * column * w.left[..., None, :]
     if w.first_right is not w.first_left or w.right is not w.left:
         right = w.first_right * column * w.right[..., None, :]
     a_turned, b_turned = a.M.swapaxes(-1, -2), b.M.swapaxes(-1, -2)
+    if a is b:
+        # Along one vector, as in geodesics, all terms come twice.
+        up, vp = product(a.Up, left * a.M), product(a.Vp, right * a_turned)
+        return FixedRankTangentVector(2 * up, 2 * core * w.tangential, 2 * vp)
+    core += w.chain(b.M * row, a.M)
     return FixedRankTangentVector(
         sum_of_products(a.Up, left * b.M, b.Up, left * a.M),
         core * w.tangential,
@@ -59,12 +61,7 @@ def bend(s: Array, w: Weights, xm: Array, zm: Array, up_gram: Array, vp_gram: Ar
     With x = grad f it is what G Hess f[z] has beyond the Hessian of the embedded metric. Of the
     tall parts only up_gram = z.Up^T x.Up and vp_gram = x.Vp^T z.Vp enter.
     """
-    left = chain(w.second, zm.T, xm) + w.first_left * up_gram
-    right = chain(w.second, xm, zm.T) + w.first_right * vp_gram
+    left = w.chain(zm.T, xm) + w.first_left * up_gram
+    right = w.chain(xm, zm.T) + w.first_right * vp_gram
     up, vp = -w.first_left * zm.T * s, -w.first_right * zm * s
     return Bend(-s[:, None] * left - right * s, up, vp)
-
-
-def chain(second: Array, a: Array, b: Array) -> Array:
-    """Return sum_l h_ilj a_il b_lj."""
-    return np.asarray(np.einsum("...ilj,...il,...lj->...ij", second, a, b))

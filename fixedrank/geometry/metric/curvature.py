@@ -20,18 +20,17 @@ not hold; here they do not, as in Gaussian elimination with the large pivots fir
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.factored.tall import sum_of_products
 from fixedrank.geometry.factored.units import power, restored_number, unit_vector
-from fixedrank.geometry.metric.connection import chain
+from fixedrank.geometry.metric.expansion import AtPoint, Line, Plane
 from fixedrank.geometry.metric.products import inner_product, norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.metric.tables import point_in_unit, weights
+from fixedrank.geometry.metric.tables import point_in_unit
 
 # Tangent vectors of length 1 that differ by less span no plane.
 _DEPENDENT = 1e-12
@@ -82,157 +81,60 @@ def curvature_form(
     """Return g(R(x, y) y, x): the sectional curvature where x and y are orthonormal."""
     order = np.argsort(-point.s)
     x, y = (_sorted(vector, order) for vector in (x, y))
-    at = _AtPoint(point.s[order], metric)
-    plus, minus = x + y, x - y
-    value = at.second(plus, plus) - at.second(plus, minus)
-    value += at.second(minus, minus) - at.second(minus, plus)
-    value = value / 16 - (at.second(y, x) + at.second(x, y)) / 2
-    xy, xx, yy = (at.christoffel(a, b) for a, b in ((x, y), (x, x), (y, y)))
+    at = AtPoint(point.s[order], metric)
+    plane = Plane(at.s, x, y)
+    to_x, to_y, plus, minus = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0)
+    value = 0.0
+    for one, other in ((plus, minus), (minus, plus)):
+        line = Line(at, plane, one)
+        value += (line.second(one) - line.second(other)) / 16
+    value -= (Line(at, plane, to_y).second(to_x) + Line(at, plane, to_x).second(to_y)) / 2
+    xy, xx, yy = (_christoffel(at, a, b) for a, b in ((x, y), (x, x), (y, y)))
     return value + at.inner_product(xy, xy) - at.inner_product(xx, yy)
 
 
 def _sorted(vector: FixedRankTangentVector, order: NDArray[np.intp]) -> FixedRankTangentVector:
-    """Return the vector in the order of the singular values, without round-off in Up and Vp."""
+    """Return the vector in the order of the singular values.
+
+    Up and Vp of square sides are round-off, and have no rows here.
+    """
     up, vp = (
-        part[:, order] if len(part) > len(order) else np.zeros(part.shape)
+        part[:, order] if len(part) > len(order) else np.zeros((0, len(order)))
         for part in (vector.Up, vector.Vp)
     )
     return FixedRankTangentVector(up, vector.M[np.ix_(order, order)], vp)
 
 
-class _Side(NamedTuple):
-    """One of the factors [I + A; P] along a line, in power series.
+def _christoffel(
+    at: AtPoint, a: FixedRankTangentVector, b: FixedRankTangentVector
+) -> FixedRankTangentVector:
+    """Return Gamma(a, b) in these coordinates, from sums over l of a_il b_lj and b_il a_lj.
 
-    Its `triangle` T with L^T L = T^T T, T upper triangular; the derivative of L along another
-    vector, in the range of L as `moved` and outside of it by its Gram matrix `normal`.
+    That of the embedding has the weight h_ilj s_l / f_ij. The lines of these coordinates add
+    1 / s_l where l <= i, j, other than i = l = j. Together these are e_ilj / (f_ij s_l), where
+    e is the second divided difference of x f(x).
     """
-
-    triangle: Array
-    moved: Array
-    normal: Array
-
-
-class _Normal(NamedTuple):
-    """The weights of the normal directions of one side, F and its differences."""
-
-    weights: Array
-    F: Array
-    first: Array
-    second: Array
-
-    def second_order(self, gram: Array, x: Array) -> float:
-        """Return the second-order term of <gram, F(x)>."""
-        change = self.first * x[2] + chain(self.second, x[1], x[1])
-        return float(
-            np.diagonal(gram[2]) @ self.F
-            + np.vdot(gram[1], self.first * x[1])
-            + np.vdot(gram[0], change)
-        )
-
-
-class _AtPoint:
-    """The metric at one point and its derivatives in the coordinates (A, P, B, Q, D)."""
-
-    def __init__(self, s: Array, metric: SpectralMetric) -> None:
-        w = weights(s, metric)
-        self.s, self.f_first, self.f_second = s, 1 / w.tangential, w.second
-        second = metric.normal_second(s)
-        sides = (w.left, w.first_left, second[0]), (w.right, w.first_right, second[1])
-        self.left, self.right = (
-            _Normal(side, 1 / side if metric.normal_directions else 0 * side, *differences)
-            for side, *differences in sides
-        )
-        self._third = metric.third(s)
-
-    def inner_product(self, a: FixedRankTangentVector, b: FixedRankTangentVector) -> float:
-        """Return g(a, b)."""
-        normal = np.einsum("ij,ij->j", a.Up, b.Up) @ self.left.F
-        normal += np.einsum("ij,ij->j", a.Vp, b.Vp) @ self.right.F
-        return float(np.vdot(a.M * self.f_first, b.M) + normal)
-
-    def christoffel(
-        self, a: FixedRankTangentVector, b: FixedRankTangentVector
-    ) -> FixedRankTangentVector:
-        """Return Gamma(a, b) in these coordinates, from sums over l of a_il b_lj and b_il a_lj.
-
-        That of the embedding has the weight h_ilj s_l / f_ij. The lines of these coordinates add
-        1 / s_l where l <= i, j, other than i = l = j. Together these are e_ilj / (f_ij s_l), where
-        e is the second divided difference of x f(x): x_l h_ilj + f_ij, which cancels where x_l is
-        the largest by far, and there is (x_l f_il - x_j f_ij) / (x_l - x_j) with x_i >= x_j.
-        """
-        s, f = self.s, self.f_first
-        i, l, j = np.ogrid[: s.size, : s.size, : s.size]
-        second = self.f_second * s[:, None]
-        near, far = np.minimum(i, j), np.maximum(i, j)
-        ratio = (s[far] / s[l]) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quotient = (f[near, l] - ratio * f[near, far]) / ((1 - ratio) * s[l])
-        raised = np.where(ratio < 0.5, quotient, second + f[:, None, :] / s[l])
-        second = np.where((l <= near) & (l < far), raised, second) / f[:, None, :]
-        core = chain(second, a.M, b.M) + chain(second, b.M, a.M)
-        left, right = (
-            np.where(l[0] <= j[0], f / s[:, None], side.first * s[:, None]) * side.weights
-            for side in (self.left, self.right)
-        )
-        return FixedRankTangentVector(
-            a.Up @ (left * b.M) + b.Up @ (left * a.M),
-            core,
-            a.Vp @ (right * b.M.T) + b.Vp @ (right * a.M.T),
-        )
-
-    def second(self, v: FixedRankTangentVector, w: FixedRankTangentVector) -> float:
-        """Return T(v; w), by expansion to second order in the coordinate along v."""
-        s = self.s
-        left = _side(v.M / s, v.Up / s, w.M / s, w.Up / s)
-        right = _side(v.M.T / s, v.Vp / s, w.M.T / s, w.Vp / s)
-        zero = np.zeros((s.size, s.size))
-        d = np.stack((np.diag(s), np.diag(np.diagonal(v.M)), zero))
-        w_d = np.stack((np.diag(np.diagonal(w.M)), zero, zero))
-        by_left, by_right = _product(left.triangle, d), _product(d, _transposed(right.triangle))
-        core = _product(left.triangle, by_right)
-        m = _product(left.moved, by_right) + _product(by_left, _transposed(right.moved))
-        m += _product(left.triangle, w_d, _transposed(right.triangle))
-        x, y = _product(core, _transposed(core)), _product(_transposed(core), core)
-        p = _product(_transposed(by_right), left.normal, by_right)
-        q = _product(by_left, right.normal, _transposed(by_left))
-
-        f1, f2 = self.f_first, self.f_second
-        result = 2 * np.vdot(m[2], f1 * m[0]) + np.vdot(m[1], f1 * m[1])
-        result += 2 * np.vdot(m[1], chain(f2, x[1], m[0]) + chain(f2, m[0], y[1]))
-        result += np.vdot(m[0], chain(f2, x[2], m[0]) + chain(f2, m[0], y[2]))
-        result += self._third(m[0], x[1], y[1])
-        result += self.left.second_order(p, y) + self.right.second_order(q, x)
-        return float(2 * result)
-
-
-def _side(a: Array, p: Array, w_a: Array, w_p: Array) -> _Side:
-    """Return the side of [I + t A; t P], moved by [A_w; P_w]; A are the strictly lower parts."""
-    a, w_a = np.tril(a, -1), np.tril(w_a, -1)
-    one, zero = np.eye(len(a)), np.zeros(a.shape)
-    gram, mixed = p.T @ p, p.T @ w_p
-    # T^T T = I + t (A + A^T) + t^2 (A^T A + P^T P).
-    rest = a.T @ a + gram - a @ a.T
-    corner = np.triu(rest, 1) + np.diag(np.diagonal(rest) / 2)
-    inverse = np.stack((one, -a, a @ a - corner.T))
-    # Outside of the range of L is P_w - P (I + A)^{-1} A_w, up to the cosines of the angles.
-    first, second = mixed.T @ w_a, mixed.T @ a @ w_a
-    square = w_a.T @ gram @ w_a - mixed.T @ mixed
-    return _Side(
-        np.stack((one, a.T, corner)),
-        _product(inverse, np.stack((w_a, a.T @ w_a + mixed, zero))),
-        np.stack((w_p.T @ w_p, -first - first.T, second + second.T + square)),
+    s, f = at.s, at.f_first
+    core = _core(at, a.M, b.M)
+    core = 2 * core if a is b else core + _core(at, b.M, a.M)
+    left, right = (
+        np.where(np.tri(s.size).T, f / s[:, None], side.first * s[:, None]) * side.weights
+        for side in (at.left, at.right)
+    )
+    return FixedRankTangentVector(
+        sum_of_products(a.Up, left * b.M, b.Up, left * a.M),
+        core / f,
+        sum_of_products(a.Vp, right * b.M.T, b.Vp, right * a.M.T),
     )
 
 
-def _product(*factors: Array) -> Array:
-    """Return the product of power series, each of which is an array of three terms."""
-    result, *rest = factors
-    for b in rest:
-        a = result
-        result = np.stack((a[0] @ b[0], a[0] @ b[1] + a[1] @ b[0], a[0] @ b[2] + a[1] @ b[1]))
-        result[2] += a[2] @ b[0]
+def _core(at: AtPoint, a: Array, b: Array) -> Array:
+    """Return the sums over l of a_il b_lj, of e where l <= i, j without i = l = j, else of h."""
+    s = at.s
+    lower, diagonal = np.tril(a, -1), np.diag(np.diagonal(a))
+    result = at.raised_chain(lower / s, np.triu(b))
+    result += at.raised_chain(diagonal / s, np.triu(b, 1))
+    result += at.chain(np.triu(a, 1) * s, b)
+    result += at.chain(lower * s, np.tril(b, -1))
+    result += at.chain(diagonal * s, np.tril(b))
     return result
-
-
-def _transposed(series: Array) -> Array:
-    return series.swapaxes(1, 2)

@@ -18,6 +18,15 @@ from fixedrank._checks import Array, real_depth
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored import tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.metric.chains import (
+    Chain,
+    ThirdForm,
+    integral_chain,
+    integral_third_form,
+    inverse_third_form,
+    polynomial_chain,
+    zero_chain,
+)
 from fixedrank.geometry.metric.connection import Bend
 from fixedrank.geometry.metric.powers import (
     first_differences,
@@ -25,14 +34,16 @@ from fixedrank.geometry.metric.powers import (
     second_differences,
     sums_of_monomials,
 )
-from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric, ThirdForm
+from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric
 from fixedrank.geometry.metric.tables import Weights
 
 # Up to this depth a k x N table of powers is cheaper than logarithms of k x k ratios, and a sum of
 # products of powers than logarithms of k x k x k ones.
 _TABLE_DEPTH = 32
-# The trapezoidal rule in ln t is off by exp(-2 pi^2 / step) = 1e-21 here, and each tail by e^-40.
-_STEP, _DIGITS = 0.4, 40.0
+# Up to this rank sums come from a table of second differences for N that are not whole: at k = 80
+# to make one takes as long as five sums by quadrature, but each sum a tenth, and optimisers ask for
+# many at one point. For whole N a table is the cheaper one up to k = 4 N, but for N = 2.
+_TABLE_RANK = 100
 _KNOWN: WeakValueDictionary[float, DepthMetric] = WeakValueDictionary()
 
 
@@ -130,9 +141,41 @@ class DepthMetric(SpectralMetric):
         result /= -products
         return result
 
+    def chain(self, s: Array) -> Chain:
+        """Return the sums over l, by N - 1 matrix products for whole N."""
+        return self._power_chain(s, 0) or super().chain(s)
+
+    def raised_chain(self, s: Array) -> Chain:
+        """Return the sums over second differences of x^(1/N + 1), by products."""
+        return self._power_chain(s, 1) or super().raised_chain(s)
+
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return the sums over second differences of x^(1/N - 1), twice."""
+        chain = self._power_chain(s, -1)
+        return super().normal_chains(s) if chain is None else (chain, chain)
+
+    def _power_chain(self, s: Array, shift: int) -> Chain | None:
+        """Return the sums over second differences of x^(1/N + shift), None for the table."""
+        if self._by_table(s.shape[-1]):
+            return None
+        sign = -1 if shift == 0 else 1
+        if self._whole is None:
+            power, gap = 1 / self.depth + (1 + shift), complement(self.depth) + (1 - shift)
+            return integral_chain(s, power, gap, sign * self._integral_factor)
+        n = self._whole - 1
+        polynomials = {0: (n - 1, 0, 0), 1: (n, n, 0), -1: (2 * n - 1, n - 1, n)}
+        slopes = sign * self.tangential(s)
+        return polynomial_chain(s ** (2 / self.depth), slopes, *polynomials[shift])
+
     def first(self, s: Array) -> Sides:
         """Return the first divided differences of x^(1/N - 1), twice."""
-        differences = first_differences(s, -complement(self.depth))
+        if self._whole is None:
+            differences = first_differences(s, -complement(self.depth))
+        else:
+            # -h_(N-2)(p_i, p_j) / ((p_i p_j)^(N-1) c_ij), a sum of terms of one sign.
+            powers: Array = s[..., None] ** (_exponents(self._whole) - 2 * complement(self.depth))
+            sums = powers[..., 1:] @ powers[..., :0:-1].swapaxes(-1, -2)
+            differences = sums / -self.tangential(s)
         return differences, differences
 
     def normal_second(self, s: Array) -> Sides:
@@ -145,23 +188,22 @@ class DepthMetric(SpectralMetric):
         return np.asarray(s ** (2 / self.depth) / self.depth)
 
     def third(self, s: Array) -> ThirdForm:
-        """Return the sums over third divided differences, by quadrature of their integral.
+        """Return the sums over third divided differences, as matrix products.
 
-        The differences are c times the integral of t^(1/N) over the product of the t + s^2, with
-        c = sin(pi/N)/pi, so that for each node the sums are matrix products.
+        For whole N, where second ones need no table, they are those of the inverse of p -> p^N.
+        Else by quadrature of their integral: the differences are c times that of t^(1/N) over the
+        product of the t + s^2, with c = sin(pi/N)/pi, so that for each node the sums are products.
         """
-        logs = 2 * np.log(s)
-        nodes = np.arange(logs.min() - _DIGITS, logs.max() + _DIGITS, _STEP)[:, None]
-        # A fourth root of the factor exp(power x) for each of the four resolvents.
-        roots = np.exp((1 + 1 / self.depth) / 8 * nodes - np.logaddexp(nodes, logs) / 2)
-        frame, scale = roots[:, :, None] * roots[:, None, :], _STEP * self._integral_factor
+        if self._whole is not None and not self._by_table(s.size):
+            p = s ** (2 / self.depth)
+            return inverse_third_form(p, self._whole, self.tangential(s), self.chain(s))
+        return integral_third_form(s, 1 + 1 / self.depth, self._integral_factor)
 
-        def form(m: Array, x: Array, y: Array) -> float:
-            m, x, y = frame * m, frame * x, frame * y
-            xm, my = x @ m, m @ y
-            return scale * float(np.vdot(xm, xm) + np.vdot(xm, my) + np.vdot(my, my))
-
-        return form
+    def _by_table(self, k: int) -> bool:
+        """Say whether sums over l come from a table."""
+        if self._whole is None:
+            return k <= _TABLE_RANK
+        return k <= min(4 * self._whole, _TABLE_RANK) and self._whole > 2
 
     @property
     def _integral_factor(self) -> float:
@@ -192,10 +234,22 @@ class EmbeddedMetric(DepthMetric):
         """Return zeros."""
         return np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
 
+    def chain(self, s: Array) -> Chain:
+        """Return sums that are zero."""
+        return zero_chain
+
+    def raised_chain(self, s: Array) -> Chain:
+        """Return plain products."""
+        return np.matmul
+
     def normal_second(self, s: Array) -> Sides:
         """Return zeros."""
         zero = self.second(s)
         return zero, zero
+
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return sums that are zero."""
+        return zero_chain, zero_chain
 
     def third(self, s: Array) -> ThirdForm:
         """Return the form that is zero."""
@@ -271,6 +325,10 @@ class LimitMetric(DepthMetric):
         """Return zeros."""
         zero = np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
         return zero, zero
+
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return sums that are zero."""
+        return zero_chain, zero_chain
 
     @property
     def _integral_factor(self) -> float:

@@ -25,16 +25,25 @@ def log_ratios(s: Array) -> tuple[Array, Array, Array]:
     return 2 * np.log1p((larger - smaller) / smaller), larger, smaller
 
 
+def sums_of_two(p: Array, degree: int) -> Array:
+    """Return h_d(p_i, p_j), the sums of monomials of degree d, for d = degree, ..., 0."""
+    k = p.shape[-1]
+    result = np.empty((*p.shape[:-1], degree + 1, k, k))
+    result[..., degree, :, :] = 1
+    if degree:
+        powers, row = p[..., None] ** np.arange(degree + 1), p[..., None, :]
+        for d in range(1, degree + 1):
+            place = result[..., degree - d, :, :]
+            np.multiply(result[..., degree - d + 1, :, :], row, out=place)
+            place += powers[..., d, None]
+    return result
+
+
 def sums_of_monomials(p: Array, degree: int) -> Array:
     """Return the sums of all monomials of one degree in p_i, p_l, p_j, for all i, l, j."""
     k = p.shape[-1]
-    powers = p[..., None] ** np.arange(degree, -1, -1)
-    of_two = np.empty((*p.shape[:-1], degree + 1, k, k))
-    of_two[..., 0, :, :] = 1
-    for d in range(1, degree + 1):
-        np.multiply(of_two[..., d - 1, :, :], p[..., None, :], out=of_two[..., d, :, :])
-        of_two[..., d, :, :] += powers[..., degree - d, None]
-    result: Array = powers @ of_two.reshape(*p.shape[:-1], degree + 1, k * k)
+    of_two = sums_of_two(p, degree).reshape(*p.shape[:-1], degree + 1, k * k)
+    result: Array = p[..., None] ** np.arange(degree + 1) @ of_two
     return result.reshape(*p.shape, k, k)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable
 
 import numpy as np
 from scipy.integrate import quad
@@ -25,6 +24,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentV
 from fixedrank.geometry.factored.tall import divided_product
 from fixedrank.geometry.factored.units import moderate, ordinary, unit_vector
 from fixedrank.geometry.metric import connection
+from fixedrank.geometry.metric.chains import Chain, ThirdForm, table_chain
 from fixedrank.geometry.metric.connection import Bend
 from fixedrank.geometry.metric.interpolation import next_differences
 from fixedrank.geometry.metric.tables import (
@@ -40,8 +40,6 @@ from fixedrank.geometry.metric.tables import (
 _NEAR_ZERO = 1e-60
 
 Sides = tuple[Array, Array]
-# (m, x, y) -> sum of f[i, a, b, j] m_ij (x_ia x_ab m_bj + x_ia m_ab y_bj + m_ia y_ab y_bj).
-ThirdForm = Callable[[Array, Array, Array], float]
 
 METRICS = """
 Parameters
@@ -196,6 +194,48 @@ class SpectralMetric(abc.ABC):
         """Return s_j^2 / c_jj, of which the squared length of W is the sum."""
         tangential = np.diagonal(self.tangential(s), axis1=-2, axis2=-1)
         return np.asarray(s / tangential * s)
+
+    def chain(self, s: Array) -> Chain:
+        """Return the sums over l of second differences, which is all that is asked of them.
+
+        By default they come from `second`, with its k^3 numbers. A metric whose second differences
+        are sums of products of something of i and j and something of l needs no such table: its
+        sums are matrix products.
+
+        Returns
+        -------
+        callable
+            The function of arrays (a, b), of shape (..., k, k) each, with the value
+            sum over l of f[x_i, x_l, x_j] a_il b_lj.
+        """
+        return table_chain(self.second(s))
+
+    def normal_chains(self, s: Array) -> tuple[Chain, Chain]:
+        """Return such sums over second differences of F, for both sides; s has one axis.
+
+        By default they come from `normal_second`.
+        """
+        left, right = self.normal_second(s)
+        of_left = table_chain(left)
+        return of_left, of_left if right is left else table_chain(right)
+
+    def raised_chain(self, s: Array) -> Chain:
+        """Return such sums over the second differences of x f(x) with x_l >= x_i and x_j.
+
+        No others are asked for; s has one axis. By default they come from a table that has
+        x_l f[x_i, x_l, x_j] + f[x_i, x_j], which cancels where x_l is the largest by far, and there
+        (x_l f[x_i, x_l] - x_j f[x_i, x_j]) / (x_l - x_j) with x_i >= x_j.
+        """
+        f = 1 / self.tangential(s)
+        i, l, j = np.ogrid[: s.size, : s.size, : s.size]
+        near, far = np.where(s[i] < s[j], j, i), np.where(s[i] < s[j], i, j)
+        ratio = (s[far] / s[l]) ** 2
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            quotient = (f[near, l] - ratio * f[near, far]) / (1 - ratio)
+        close = self.second(s) * (s * s)[:, None] + f[:, None, :]
+        close[ratio < 0.5] = quotient[ratio < 0.5]
+        close[np.broadcast_to(ratio > 1, close.shape)] = 0
+        return table_chain(close)
 
     def third(self, s: Array) -> ThirdForm:
         """Return the sums over third divided differences that the curvature needs.

@@ -15,6 +15,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.units import moderate, power, unit_values
+from fixedrank.geometry.metric.chains import Chain
 
 if TYPE_CHECKING:
     from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -35,15 +36,15 @@ class Tables(NamedTuple):
 class Weights(NamedTuple):
     """What the metric and its derivative need at one point: the weights and divided differences.
 
-    `second` holds f[x_i, x_l, x_j] (k x k x k), `first_left` and `first_right` the first ones with
-    a normal index on that side (k x k); for a stack of singular values each has the axes of the
-    stack in front.
+    `chain` forms sums over l with the second differences f[x_i, x_l, x_j], `first_left` and
+    `first_right` hold the first ones with a normal index on that side (k x k); for a stack of
+    singular values each has the axes of the stack in front.
     """
 
     tangential: Array
     left: Array
     right: Array
-    second: Array
+    chain: Chain
     first_left: Array
     first_right: Array
 
@@ -77,7 +78,7 @@ def weights(s: Array, metric: SpectralMetric) -> Weights:
 
 def stacked_weights(s: Array, metric: SpectralMetric) -> Weights:
     """Return the weights for singular values on the last axis of s."""
-    return Weights(metric.tangential(s), *metric.normal(s), metric.second(s), *metric.first(s))
+    return Weights(metric.tangential(s), *metric.normal(s), metric.chain(s), *metric.first(s))
 
 
 # An optimiser asks for several inner products and a gradient at each point.
@@ -95,7 +96,7 @@ def _kept_tables(values: bytes, metric: SpectralMetric) -> Tables:
     return Tables(scaled(metric.tangential(unit)), *both(scaled, metric.normal(unit)), exponent)
 
 
-# The optimisers ask for many products at one point; k^3 numbers are kept for each.
+# The optimisers ask for many products at one point.
 @functools.lru_cache(maxsize=2)
 def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
     unit, exponent = in_unit(np.frombuffer(values), metric)
@@ -108,11 +109,17 @@ def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
     def difference(part: Array) -> Array:
         return _kept(np.ldexp(part * of_differences, shift_of_differences))
 
+    chain = metric.chain(unit)
+
+    def scaled_chain(a: Array, b: Array) -> Array:
+        return chain(a, b) * unit_of_differences
+
     with np.errstate(over="ignore"):
+        unit_of_differences = np.ldexp(of_differences, shift_of_differences)
         return Weights(
             weight(metric.tangential(unit)),
             *both(weight, metric.normal(unit)),
-            difference(metric.second(unit)),
+            scaled_chain if exponent else chain,
             *both(difference, metric.first(unit)),
         )
 

@@ -7,6 +7,7 @@ import pytest
 from fixedrank import DepthMetric, FixedRank
 from fixedrank.geometry.metric.powers import second_differences
 from fixedrank.geometry.metric.tables import weights
+from tests.geometry.metric.chain_tables import table_of
 
 EPS = np.finfo(float).eps
 DEPTHS = [1 + 2**-50, 1 + 1e-12, 1.0000001, 1.001, 1.2, 1.5, 1.999]
@@ -32,7 +33,7 @@ def exact(s, exponent):
 def test_second_differences(depth, s):
     with mpmath.workdps(120):
         expected = float(exact(s, 1 / mpmath.mpf(depth)))
-    found = weights(np.array(s), DepthMetric(depth)).second[0, 1, 2]
+    found = table_of(weights(np.array(s), DepthMetric(depth)).chain, 3)[0, 1, 2]
     assert found == pytest.approx(expected, rel=200 * EPS)
 
 
