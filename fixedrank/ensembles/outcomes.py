@@ -26,7 +26,7 @@ from fixedrank.ensembles.records import (
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
-from fixedrank.landscape.classification import classify, nearest_critical_point
+from fixedrank.landscape.classification import classify, nearest_minimum
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.gradients import widths_of
 
@@ -90,6 +90,12 @@ class CriticalValues(Outcome):
         ends = flow.together(networks, state, finished)
         before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
         products = networks.products(ends.state)
+        # Below the minimum it can only come by errors.
+        decided = (-close <= after) & (after < certificate.gap)
+        least, apart = certificate.limit, np.empty(0)
+        if least is not None:
+            u, s, vt = least.point
+            apart = np.sqrt(np.square(products - (u * s) @ vt).sum((1, 2)))
         records = {}
         for i, seed in enumerate(starts):
             t, steps, gap = float(ends.t[i]), int(ends.steps[i]), float(after[i])
@@ -98,25 +104,29 @@ class CriticalValues(Outcome):
                 failed = failed_run(seed, f"the step size collapsed at t = {t:.6g}")
                 records[seed] = failed._replace(t=t, steps=steps, initial_loss=initial)
                 continue
-            # Below the minimum it can only come by errors.
-            decided, reached = -close <= gap < certificate.gap, abs(gap) <= close
-            nearest = classify(problem, products[i], rtol=_NEAR)
-            limit = nearest.nearest
-            if decided:
-                limit = nearest_critical_point(problem, products[i], certificate.rank)
+            reached, rank = abs(gap) <= close, certificate.rank
             status = "within the tolerance" if reached else f"at the last time t = {t:g}"
+            if decided[i] and least is not None:
+                limit, away = least, float(apart[i])
+            else:
+                if decided[i]:
+                    limit = nearest_minimum(problem, products[i], rank)
+                else:
+                    found = classify(problem, products[i], rtol=_NEAR)
+                    limit, rank, status = found.nearest, found.rank, f"{status}: {found.verdict}"
+                away = distance(svd_point(products[i]), limit.point)
             records[seed] = RunRecord(
                 seed=seed,
-                limit=MINIMUM if decided else OPEN,
-                rank=certificate.rank if decided else nearest.rank,
+                limit=MINIMUM if decided[i] else OPEN,
+                rank=rank,
                 indices=" ".join(str(j) for j in limit.indices),
                 loss_gap=gap,
-                distance=distance(svd_point(products[i]), limit.point),
+                distance=away,
                 time_to_tolerance=t if reached else math.nan,
                 t=t,
                 steps=steps,
                 initial_loss=initial,
-                status=status if decided else f"{status}: {nearest.verdict}",
+                status=status,
                 loss=gap + certificate.minimum,
                 told_by=CERTIFIED,
             )
