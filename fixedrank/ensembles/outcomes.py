@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.ensembles.batched import Mask, StackedNetworks
+from fixedrank.ensembles.batched import Mask
 from fixedrank.ensembles.certificate import Certificate
 from fixedrank.ensembles.flow import LayerFlow
 from fixedrank.ensembles.records import (
@@ -23,6 +23,7 @@ from fixedrank.ensembles.records import (
     RunRecord,
     failed_run,
 )
+from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
@@ -84,18 +85,18 @@ class CriticalValues(Outcome):
         unreached, close = certificate.unreached, self.tolerance * certificate.scale
         state = networks.state(layers)
 
-        def finished(rows: Array) -> Mask:
-            return np.asarray(networks.gaps(rows, unreached) <= close)
+        def finished(columns: Array) -> Mask:
+            return np.asarray(networks.gaps(columns, unreached) <= close)
 
         ends = flow.together(networks, state, finished)
         before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
         products = networks.products(ends.state)
         # Below the minimum it can only come by errors.
         decided = (-close <= after) & (after < certificate.gap)
-        least, apart = certificate.limit, np.empty(0)
+        least, matrix = certificate.limit, np.empty(0)
         if least is not None:
             u, s, vt = least.point
-            apart = np.sqrt(np.square(products - (u * s) @ vt).sum((1, 2)))
+            matrix = (u * s) @ vt
         records = {}
         for i, seed in enumerate(starts):
             t, steps, gap = float(ends.t[i]), int(ends.steps[i]), float(after[i])
@@ -107,7 +108,7 @@ class CriticalValues(Outcome):
             reached, rank = abs(gap) <= close, certificate.rank
             status = "within the tolerance" if reached else f"at the last time t = {t:g}"
             if decided[i] and least is not None:
-                limit, away = least, float(apart[i])
+                limit, away = least, float(np.linalg.norm(products[i] - matrix))
             else:
                 if decided[i]:
                     limit = nearest_minimum(problem, products[i], rank)

@@ -5,7 +5,7 @@ import pytest
 
 from fixedrank import Experiment, LinearRegression, classify, critical_points, run_ensemble
 from fixedrank.ensembles import outcomes
-from fixedrank.ensembles.batched import StackedNetworks
+from fixedrank.ensembles.stacked import StackedNetworks
 from tests.ensembles import experiments
 from tests.landscape.data import problem_with
 
