@@ -14,11 +14,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import BDF, RK45
+from scipy.integrate import BDF
 
 from fixedrank._checks import Array
 from fixedrank._packing import split
 from fixedrank.ensembles.stacked import StackedNetworks, two_or_more
+from fixedrank.ensembles.stepping import root_mean_square, step
 from fixedrank.losses.hessian import NetworkHessian
 
 Mask = NDArray[np.bool_]
@@ -31,18 +32,18 @@ _PART = 1e-3
 _TINIEST = 1e-200
 # After so many steps a network goes on alone.
 _STEPS = 4000
-# The weights of the velocities in the five stages and in the new state.
-_TABLEAU = (*RK45.A[1:], RK45.B)
 # Numbers in the states that go on together, whose stages are then in the cache; and how many go on
 # at least, since with fewer calls would cost more than arithmetic.
 _TOGETHER, _LEAST = 1 << 15, 16
+# Lanes are moved together when no more of them than this part are live.
+_EMPTY = 0.8
 
 
 class Velocity(Protocol):
-    """A velocity of the columns of a state, which can be written to an array."""
+    """A velocity of the columns of a state."""
 
     def __call__(self, state: Array, out: Array | None = None, /) -> Array:
-        """Return the velocity."""
+        """Return it, in an array if one is given."""
         ...
 
 
@@ -85,7 +86,7 @@ def integrate_stack(
     Parameters
     ----------
     velocity : callable
-        Writes the velocities of a state, with two columns or more, to an array.
+        Returns the velocities of a state with two columns or more, or writes them to an array.
     state : ndarray, shape (entries, count)
         The initial values.
     end : float
@@ -105,7 +106,7 @@ def integrate_stack(
             return ends
         speed = velocity(two_or_more(state))
         first = _first_steps(two_or_more(state), speed, end, rtol, atol)
-        lanes = max(2, min(1 << (waiting.size - 1).bit_length(), _lanes(entries)))
+        lanes = max(2, min(waiting.size, max(_LEAST, _TOGETHER // entries)))
         # The columns in the lanes; empty lanes repeat others, and are not looked at.
         column, live = np.resize(waiting, lanes), np.arange(lanes) < waiting.size
         waiting = waiting[lanes:]
@@ -114,7 +115,8 @@ def integrate_stack(
         h, t, steps = first[column], np.zeros(lanes), np.zeros(lanes, np.int64)
         while True:
             np.minimum(h, end - t, out=h)
-            size, new = step(velocity, stages, h, rtol, atol), stages[8]
+            absolute, new = _absolute(stages[0], rtol, atol), stages[8]
+            size = step(velocity, stages, h, rtol, absolute)
             good = size < 1
             factor = np.clip(_SAFETY * size**-0.2, _SHRINK, _GROW)
             factor[~np.isfinite(size)] = _SHRINK
@@ -141,34 +143,14 @@ def integrate_stack(
             left = np.flatnonzero(live)
             if not left.size:
                 break
-            if 2 * left.size <= live.size and live.size > 2:
-                kept = np.resize(left, live.size // 2)
+            if left.size <= _EMPTY * live.size and live.size > 2:
+                kept = np.resize(left, max(2, left.size))
                 live = np.arange(kept.size) < left.size
-                stages = np.ascontiguousarray(stages[:, :, kept])
                 column, h, t, steps = column[kept], h[kept], t[kept], steps[kept]
+                before, stages = stages, np.empty((11, entries, kept.size))
+                stages[:2] = before[:2, :, kept]
     np.logical_or(ends.failed, ~np.isfinite(ends.state).all(0), out=ends.failed)
     return ends
-
-
-def step(velocity: Velocity, stages: Array, h: Array, rtol: float, atol: float | None) -> Array:
-    """Take a step in each lane, and return the errors in parts of what is tolerated.
-
-    Of the stages the first is the state and the second the velocity there. The others are computed:
-    six more velocities, the new state, and room.
-    """
-    y, (new, error, scale) = stages[0], stages[8:]
-    for stage, weights in enumerate(_TABLEAU, start=1):
-        np.einsum("s,sen->en", weights[:stage], stages[1 : stage + 1], out=new)
-        new *= h
-        new += y
-        velocity(new, stages[stage + 1])
-    np.maximum(np.abs(y, out=error), np.abs(new, out=scale), out=scale)
-    scale *= rtol
-    scale += _absolute(y, rtol, atol)
-    np.einsum("s,sen->en", RK45.E, stages[1:8], out=error)
-    error *= h
-    error /= scale
-    return _root_mean_square(error)
 
 
 def finish_alone(
@@ -203,26 +185,17 @@ def finish_alone(
     ends.failed[column] = solver.status == "failed" or not np.isfinite(solver.y).all()
 
 
-def _lanes(entries: int) -> int:
-    """Return how many states go on together: a power of two."""
-    return 1 << (max(_LEAST, _TOGETHER // entries).bit_length() - 1)
-
-
 def _absolute(y: Array, rtol: float, atol: float | None) -> Array:
     """Return the absolute tolerance of each column, one in its own units if none is given."""
     if atol is not None:
         return np.full(y.shape[1], atol)
-    return np.asarray(np.maximum(_PART * rtol * _root_mean_square(y), np.finfo(float).tiny))
-
-
-def _root_mean_square(columns: Array) -> Array:
-    return np.asarray(np.sqrt(np.einsum("en,en->n", columns, columns) / len(columns)))
+    return np.asarray(np.maximum(_PART * rtol * root_mean_square(y), np.finfo(float).tiny))
 
 
 def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float | None) -> Array:
     """Return first step sizes: what moves each column by a hundredth of its size."""
     scale = _absolute(y, rtol, atol) + rtol * np.abs(y)
-    size = _root_mean_square(y / scale)
-    speed = _root_mean_square(velocity / scale)
+    size = root_mean_square(y / scale)
+    speed = root_mean_square(velocity / scale)
     step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, end)
     return np.minimum(np.where(np.isfinite(step), step, 1e-7 * end), end)

@@ -82,7 +82,8 @@ class CriticalValues(Outcome):
         """Return the records of runs, integrated at once."""
         certificate, layers = self.certificate, list(starts.values())
         networks = StackedNetworks(problem, widths_of(layers[0]))
-        unreached, close = certificate.unreached, self.tolerance * certificate.scale
+        minimum, unreached = certificate.minimum, certificate.unreached
+        close = self.tolerance * certificate.scale
         state = networks.state(layers)
 
         def finished(columns: Array) -> Mask:
@@ -93,19 +94,19 @@ class CriticalValues(Outcome):
         products = networks.products(ends.state)
         # Below the minimum it can only come by errors.
         decided = (-close <= after) & (after < certificate.gap)
-        least, matrix = certificate.limit, np.empty(0)
+        least, least_rank, matrix = certificate.limit, certificate.rank, np.empty(0)
         if least is not None:
             u, s, vt = least.point
             matrix = (u * s) @ vt
         records = {}
         for i, seed in enumerate(starts):
             t, steps, gap = float(ends.t[i]), int(ends.steps[i]), float(after[i])
-            initial = float(before[i] + certificate.minimum)
+            initial = float(before[i] + minimum)
             if ends.failed[i]:
                 failed = failed_run(seed, f"the step size collapsed at t = {t:.6g}")
                 records[seed] = failed._replace(t=t, steps=steps, initial_loss=initial)
                 continue
-            reached, rank = abs(gap) <= close, certificate.rank
+            reached, rank = abs(gap) <= close, least_rank
             status = "within the tolerance" if reached else f"at the last time t = {t:g}"
             if decided[i] and least is not None:
                 limit, away = least, float(np.linalg.norm(products[i] - matrix))
@@ -128,7 +129,7 @@ class CriticalValues(Outcome):
                 steps=steps,
                 initial_loss=initial,
                 status=status,
-                loss=gap + certificate.minimum,
+                loss=gap + minimum,
                 told_by=CERTIFIED,
             )
         return records
