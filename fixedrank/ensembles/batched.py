@@ -196,6 +196,9 @@ def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float
     """Return first step sizes: what moves each column by a hundredth of its size."""
     scale = _absolute(y, rtol, atol) + rtol * np.abs(y)
     size = root_mean_square(y / scale)
-    speed = root_mean_square(velocity / scale)
+    # The velocity has a unit of its own, whose square may leave the range of numbers.
+    rate = velocity / scale
+    unit = np.abs(rate).max(0)
+    speed = unit * root_mean_square(rate / np.where(unit > 0, unit, 1))
     step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, end)
     return np.minimum(np.where(np.isfinite(step), step, 1e-7 * end), end)

@@ -6,7 +6,8 @@ taken in the same order, wherever a network stands and whatever stands beside it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +41,11 @@ class StackedNetworks:
         self.bounds = bounds_of(self.shapes)
         self.cut = int(np.argmin(widths))
         self.narrow = max(widths) <= _NARROW
+        # Where the rows and columns of layers are, and the products of layers.
+        self._axes = (0, 1) if self.narrow else (1, 2)
+        self._product: Callable[..., Array] = np.matmul
+        if self.narrow:
+            self._product = partial(np.einsum, "ijn,jkn->ikn")
 
     def state(self, networks: Sequence[Sequence[Array]]) -> Array:
         """Return the state of some networks, given by their layers, shape (entries, count)."""
@@ -59,11 +65,11 @@ class StackedNetworks:
         np.subtract(self._constant(self.problem.B), misfit, out=misfit)
         outer = self._product(misfit, self._transposed(right[-1])) if right else misfit
         for j in range(len(layers) - 1, cut, -1):
-            self._product(outer, self._transposed(left[j - cut - 1]), targets[j])
+            self._product(outer, self._transposed(left[j - cut - 1]), out=targets[j])
             outer = self._product(self._transposed(layers[j]), outer)
         inner = self._product(self._transposed(left[-1]), misfit) if left else misfit
         for j in range(cut - 1):
-            self._product(self._transposed(right[cut - 2 - j]), inner, targets[j])
+            self._product(self._transposed(right[cut - 2 - j]), inner, out=targets[j])
             inner = self._product(inner, self._transposed(layers[j]))
         if left:
             targets[cut][...] = outer
@@ -116,13 +122,8 @@ class StackedNetworks:
         parts = zip(self.bounds, self.bounds[1:], self.shapes, strict=False)
         return [rows[start:end].reshape(*shape, -1) for start, end, shape in parts]
 
-    def _product(self, a: Array, b: Array, out: Array | None = None) -> Array:
-        if self.narrow:
-            return np.einsum("ijn,jkn->ikn", a, b, out=out)
-        return np.matmul(a, b, out=out)
-
     def _transposed(self, stack: Array) -> Array:
-        return stack.swapaxes(0, 1) if self.narrow else stack.swapaxes(1, 2)
+        return stack.swapaxes(*self._axes)
 
     def _constant(self, matrix: Array) -> Array:
         return matrix[:, :, None] if self.narrow else matrix
