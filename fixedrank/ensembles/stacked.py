@@ -16,9 +16,11 @@ from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank.losses.regression import LinearRegression
 
-# Up to this width an entry of all networks at a time takes less time than a call of BLAS for each
-# (2026-11, 256 networks: 0.12 against 0.24 microseconds at 5 x 5, 0.39 against 0.27 at 8 x 8).
-_NARROW = 6
+# Up to this largest width, times the depth, an entry of all networks at a time takes less time than
+# a call of BLAS for each (2026-11, 256 networks: 0.12 against 0.24 microseconds at 5 x 5, 0.39
+# against 0.27 at 8 x 8). Of deep networks a few take so much longer than the others that they go on
+# alone, where a call of BLAS is quicker.
+_NARROW = 15
 
 
 class StackedNetworks:
@@ -40,7 +42,7 @@ class StackedNetworks:
         self.shapes = [(a, b) for b, a in pairwise(widths)]
         self.bounds = bounds_of(self.shapes)
         self.cut = int(np.argmin(widths))
-        self.narrow = max(widths) <= _NARROW
+        self.narrow = max(widths) * max(2, len(self.shapes)) <= _NARROW
         # Where the rows and columns of layers are, and the products of layers.
         self._axes = (0, 1) if self.narrow else (1, 2)
         self._product: Callable[..., Array] = np.matmul
@@ -130,5 +132,5 @@ class StackedNetworks:
 
 
 def two_or_more(state: Array) -> Array:
-    """Return a state of two columns or more: of a single one NumPy takes sums in another order."""
-    return np.repeat(state, 2, axis=1) if state.shape[1] == 1 else state
+    """Return a state of two columns or more, by rows: of others sums come in another order."""
+    return np.repeat(state, 2, axis=1) if state.shape[1] == 1 else np.ascontiguousarray(state)
