@@ -2,17 +2,19 @@
 
 python docs/benchmarks/ensembles.py [--quick]
 
-The same runs, to the same tolerances: Gaussian starts of d = 5 networks, integrated until they are
-within 1e-6 of the minimum. One by one they are integrated by `factored_flow`, to the times at which
-the batch has stopped them.
+The same runs, to the same tolerances: Gaussian starts of networks, integrated until they are within
+1e-6 of the minimum. One by one they are integrated by `factored_flow`, to the times at which the
+batch has stopped them. Beside both, what a run would take if it were nothing but its steps: six
+velocities each, of as many networks together.
 """
 
 import time
 
 import numpy as np
-from timing import main
+from timing import interleaved, main
 
 import fixedrank
+from fixedrank.ensembles.stacked import StackedNetworks
 
 
 def whitened_regression(d):
@@ -25,10 +27,19 @@ def whitened_regression(d):
     return fixedrank.LinearRegression(X, (left * np.linspace(2, 1, d)) @ right.T @ whitened @ X)
 
 
-def compare(problem, depth, runs, single):
-    """Return the line of one depth: `runs` networks at once, `single` of them one by one."""
-    d = problem.shape[0]
-    experiment = fixedrank.Experiment(problem, [d] * (depth + 1))
+def velocities(problem, widths, count):
+    """Return the time of one velocity, of one network among `count` together."""
+    networks = StackedNetworks(problem, widths)
+    state = networks.state([fixedrank.gaussian_factors(widths, rng=seed) for seed in range(count)])
+    out = np.empty_like(state)
+    (least,) = interleaved(lambda: networks.velocity(state, out), seconds=0.2)
+    return least / count
+
+
+def compare(widths, runs, single):
+    """Return the line of some widths: `runs` networks at once, `single` of them one by one."""
+    problem = whitened_regression(widths[0])
+    experiment = fixedrank.Experiment(problem, widths)
     began = time.perf_counter()
     ensemble = fixedrank.run_ensemble(experiment, range(runs), workers=1)
     together = (time.perf_counter() - began) / runs
@@ -37,17 +48,22 @@ def compare(problem, depth, runs, single):
         start = experiment.start(record.seed)
         fixedrank.factored_flow(problem, start, [0, record.t], rtol=1e-6, atol=1e-9)
     alone = (time.perf_counter() - began) / single
+    steps = ensemble.column("steps").mean()
+    bare = 6 * steps * velocities(problem, widths, 64)
     return (
-        f"N = {depth}: {1e3 * together:.2f} ms a run at once, {1e3 * alone:.1f} ms one by one, "
-        f"ratio {alone / together:.0f}; {ensemble.limits}"
+        f"d = {widths[0]:2}, N = {len(widths) - 1}: {1 / together:5.0f} runs/s, "
+        f"{1e3 * together:.2f} ms a run at once, {1e3 * bare:.2f} its velocities, "
+        f"{1e3 * alone:.1f} one by one, ratio {alone / together:.0f}; {steps:.0f} steps; "
+        f"{ensemble.limits}"
     )
 
 
 def run(quick=False):
     """Return the table."""
-    problem = whitened_regression(5)
-    runs, single, depths = (100, 5, (2,)) if quick else (1000, 10, (2, 3, 4))
-    return "\n".join([*(compare(problem, depth, runs, single) for depth in depths), ""])
+    cases = [([5] * (depth + 1), 1000, 10) for depth in (2, 3, 4)] + [([20] * 3, 200, 5)]
+    if quick:
+        cases = [([5] * 3, 100, 5)]
+    return "\n".join([*(compare(*case) for case in cases), ""])
 
 
 if __name__ == "__main__":

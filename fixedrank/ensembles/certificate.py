@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fixedrank.landscape.critical_points import CriticalPoint, critical_point
 from fixedrank.losses.regression import LinearRegression
 
 
@@ -54,6 +55,14 @@ class Certificate:
         exchanges = np.subtract.outer(squares[:k], squares[k:])
         exchanges = exchanges[exchanges > 2 * self.problem.tolerance * self.problem.svd[1][0]]
         return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
+
+    @cached_property
+    def limit(self) -> CriticalPoint | None:
+        """The minimum; None where a tie at its last singular value makes a family of them."""
+        values, k = self.problem.svd[1][: self.problem.rank], self.rank
+        if 0 < k < values.size and values[k - 1] - values[k] <= self.problem.tolerance:
+            return None
+        return critical_point(self.problem, tuple(range(k)))
 
     @property
     def scale(self) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._packing import joined
-from fixedrank.ensembles.batched import Ends, Mask, StackedNetworks, finish_alone, integrate_stack
+from fixedrank.ensembles.batched import Ends, Mask, finish_alone, integrate_stack
+from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.flows.factored import followed
 from fixedrank.flows.integration import Run
 from fixedrank.flows.stationarity import RestTest

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.ensembles.batched import Mask, StackedNetworks
+from fixedrank.ensembles.batched import Mask
 from fixedrank.ensembles.certificate import Certificate
 from fixedrank.ensembles.flow import LayerFlow
 from fixedrank.ensembles.records import (
@@ -23,10 +23,11 @@ from fixedrank.ensembles.records import (
     RunRecord,
     failed_run,
 )
+from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
-from fixedrank.landscape.classification import classify, nearest_critical_point
+from fixedrank.landscape.classification import classify, nearest_minimum
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.gradients import widths_of
 
@@ -81,43 +82,54 @@ class CriticalValues(Outcome):
         """Return the records of runs, integrated at once."""
         certificate, layers = self.certificate, list(starts.values())
         networks = StackedNetworks(problem, widths_of(layers[0]))
-        unreached, close = certificate.unreached, self.tolerance * certificate.scale
+        minimum, unreached = certificate.minimum, certificate.unreached
+        close = self.tolerance * certificate.scale
         state = networks.state(layers)
 
-        def finished(rows: Array) -> Mask:
-            return np.asarray(networks.gaps(rows, unreached) <= close)
+        def finished(columns: Array) -> Mask:
+            return np.asarray(networks.gaps(columns, unreached) <= close)
 
         ends = flow.together(networks, state, finished)
         before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
         products = networks.products(ends.state)
+        # Below the minimum it can only come by errors.
+        decided = (-close <= after) & (after < certificate.gap)
+        least, least_rank, matrix = certificate.limit, certificate.rank, np.empty(0)
+        if least is not None:
+            u, s, vt = least.point
+            matrix = (u * s) @ vt
         records = {}
         for i, seed in enumerate(starts):
             t, steps, gap = float(ends.t[i]), int(ends.steps[i]), float(after[i])
-            initial = float(before[i] + certificate.minimum)
+            initial = float(before[i] + minimum)
             if ends.failed[i]:
                 failed = failed_run(seed, f"the step size collapsed at t = {t:.6g}")
                 records[seed] = failed._replace(t=t, steps=steps, initial_loss=initial)
                 continue
-            # Below the minimum it can only come by errors.
-            decided, reached = -close <= gap < certificate.gap, abs(gap) <= close
-            nearest = classify(problem, products[i], rtol=_NEAR)
-            limit = nearest.nearest
-            if decided:
-                limit = nearest_critical_point(problem, products[i], certificate.rank)
+            reached, rank = abs(gap) <= close, least_rank
             status = "within the tolerance" if reached else f"at the last time t = {t:g}"
+            if decided[i] and least is not None:
+                limit, away = least, float(np.linalg.norm(products[i] - matrix))
+            else:
+                if decided[i]:
+                    limit = nearest_minimum(problem, products[i], rank)
+                else:
+                    found = classify(problem, products[i], rtol=_NEAR)
+                    limit, rank, status = found.nearest, found.rank, f"{status}: {found.verdict}"
+                away = distance(svd_point(products[i]), limit.point)
             records[seed] = RunRecord(
                 seed=seed,
-                limit=MINIMUM if decided else OPEN,
-                rank=certificate.rank if decided else nearest.rank,
+                limit=MINIMUM if decided[i] else OPEN,
+                rank=rank,
                 indices=" ".join(str(j) for j in limit.indices),
                 loss_gap=gap,
-                distance=distance(svd_point(products[i]), limit.point),
+                distance=away,
                 time_to_tolerance=t if reached else math.nan,
                 t=t,
                 steps=steps,
                 initial_loss=initial,
-                status=status if decided else f"{status}: {nearest.verdict}",
-                loss=gap + certificate.minimum,
+                status=status,
+                loss=gap + minimum,
                 told_by=CERTIFIED,
             )
         return records

@@ -174,10 +174,13 @@ def _factored(problem: LinearRegression, point: Any) -> FixedRankPoint:
     return svd_point(dense_matrix("the matrix", point, problem.shape, "(d_y, d_x)"))
 
 
-def nearest_critical_point(problem: LinearRegression, matrix: Array, k: int) -> CriticalPoint:
-    """Return the critical point of rank k that is nearest to a matrix W in |(W - W_J) C^{1/2}|."""
+def nearest_minimum(problem: LinearRegression, matrix: Array, k: int) -> CriticalPoint:
+    """Return the minimum of rank k <= q that is nearest to a matrix W in |(W - W_J) C^{1/2}|.
+
+    There are several where the k-th and the next singular value of Q tie.
+    """
     u, s, vt = svd_point(matrix)
-    return _nearest(problem, u * s, vt, k)
+    return _turned_point(problem, tuple(range(k)), _turned(problem, u * s, vt)[1])
 
 
 def solution_norm(problem: LinearRegression) -> float:
@@ -188,11 +191,19 @@ def solution_norm(problem: LinearRegression) -> float:
 
 
 def _nearest(problem: LinearRegression, left: Array, vt: Array, k: int) -> CriticalPoint:
-    """Return the critical point of rank k that is nearest to W = left vt in |(W - W_J) C^{1/2}|.
+    """Return the critical point of rank k that is nearest to W = left vt in |(W - W_J) C^{1/2}|."""
+    gains, turn = _turned(problem, left, vt)
+    indices = sorted(np.argsort(-gains, kind="stable")[:k].tolist())
+    return _turned_point(problem, tuple(indices), turn)
 
-    With A = U^T W C^{1/2} V the square of the distance is, up to a constant, the sum over J of
-    s_j^2 - 2 s_j A_jj. Among tied singular values the singular vectors may be turned: then the
-    eigenvalues of the symmetric part of their block of A take the place of its diagonal.
+
+def _turned(problem: LinearRegression, left: Array, vt: Array) -> tuple[Array, Array]:
+    """Return what each singular value of Q gains for W = left vt, and the frame where it does.
+
+    With A = U^T W C^{1/2} V the square of the distance |(W - W_J) C^{1/2}| is, up to a constant,
+    the sum over J of s_j^2 - 2 s_j A_jj. Among tied singular values the singular vectors may be
+    turned: then the eigenvalues, descending, of the symmetric part of their block of A take the
+    place of its diagonal.
     """
     u, s, rows = problem.svd
     q = problem.rank
@@ -204,8 +215,15 @@ def _nearest(problem: LinearRegression, left: Array, vt: Array, k: int) -> Criti
         values, frame = np.linalg.eigh((block + block.T) / 2)
         turn[np.ix_(group, group)] = frame[:, ::-1]
         gains[group] = s[group] * (2 * values[::-1] - s[group])
-    indices = tuple(sorted(np.argsort(-gains, kind="stable")[:k].tolist()))
-    chosen = turn[:, list(indices)]
+    return gains, turn
+
+
+def _turned_point(
+    problem: LinearRegression, indices: tuple[int, ...], turn: Array
+) -> CriticalPoint:
+    """Return W_J for the singular vectors of Q, turned among tied singular values."""
+    u, _, rows = problem.svd
+    q, chosen = problem.rank, turn[:, list(indices)]
     return critical_point(problem, indices, (u[:, :q] @ chosen, chosen.T @ rows[:q]))
 
 

@@ -5,26 +5,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixedrank import LinearRegression, factored_flow, gaussian_factors
-from fixedrank.ensembles.batched import StackedNetworks, finish_alone, integrate_stack
+from fixedrank import Experiment, LinearRegression, factored_flow, gaussian_factors
+from fixedrank.ensembles import batched
+from fixedrank.ensembles.batched import finish_alone, integrate_stack
+from fixedrank.ensembles.runs import run_batch
+from fixedrank.ensembles.stacked import StackedNetworks
 from tests.ensembles import experiments
 from tests.networks.data import data_pairs, flat, gaussian_layers, inner_widths
 from tests.strategies import seeds
 
 
-def never(rows):
-    return np.zeros(len(rows), dtype=bool)
+def never(columns):
+    return np.zeros(columns.shape[1], dtype=bool)
 
 
 @given(data=data_pairs(), between=inner_widths(), seed=seeds, count=st.integers(1, 4))
 def test_velocities_products_and_losses(data, between, seed, count):
     X, Y = data
     widths = [len(X), *between, len(Y)]
-    problem, networks = LinearRegression(X, Y), None
+    problem = LinearRegression(X, Y)
     stack = [gaussian_layers(seed + i, widths) for i in range(count)]
     networks = StackedNetworks(problem, widths)
-    state = np.array([flat(layers) for layers in stack])
-    velocities, products = networks.velocity(state), networks.products(state)
+    state = networks.state(stack)
+    velocities, products = networks.velocity(state).T, networks.products(state)
     gaps = networks.gaps(state, 0.25 - problem.residual**2 / 2)
     for i, layers in enumerate(stack):
         gradient = -flat(problem.network_gradient(layers))
@@ -42,10 +45,10 @@ def test_each_ends_where_the_flow_of_it_alone_ends(widths):
     stack = [gaussian_factors(widths, rng=seed) for seed in range(6)]
     networks = StackedNetworks(problem, widths)
     outcome = integrate_stack(
-        networks.velocity, np.array([flat(s) for s in stack]), 3.0, never, rtol=1e-10, atol=1e-12
+        networks.velocity, networks.state(stack), 3.0, never, rtol=1e-10, atol=1e-12
     )
     assert not outcome.failed.any()
-    for row, layers in zip(outcome.state, stack, strict=True):
+    for row, layers in zip(outcome.state.T, stack, strict=True):
         alone = factored_flow(problem, layers, [0, 3.0], rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose(row, flat(alone.factors[-1]), rtol=0, atol=1e-8)
 
@@ -53,12 +56,12 @@ def test_each_ends_where_the_flow_of_it_alone_ends(widths):
 def test_what_a_row_does_does_not_depend_on_the_others():
     widths = [3, 4, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
-    state = np.array([flat(gaussian_factors(widths, rng=seed)) for seed in range(37)])
+    state = networks.state([gaussian_factors(widths, rng=seed) for seed in range(37)])
 
-    def run(rows):
+    def run(columns):
         return integrate_stack(
             networks.velocity,
-            state[rows],
+            state[:, columns],
             50.0,
             lambda y: networks.gaps(y, 0.0) < 1e-3,
             rtol=1e-6,
@@ -68,9 +71,21 @@ def test_what_a_row_does_does_not_depend_on_the_others():
     whole, order = run(np.arange(37)), np.random.default_rng(0).permutation(37)
     for part in (order[:1], order[1:6], order[6:]):
         found = run(part)
-        np.testing.assert_array_equal(found.state, whole.state[part])
+        np.testing.assert_array_equal(found.state, whole.state[:, part])
         np.testing.assert_array_equal(found.t, whole.t[part])
         np.testing.assert_array_equal(found.steps, whole.steps[part])
+
+
+@pytest.mark.parametrize("widths", [[3, 2, 3], [3, 3], [3, 1, 3], [3, 4, 5, 3], [3, 8, 3]])
+def test_lanes_are_filled_again_and_nothing_changes(widths, monkeypatch):
+    """Runs of different lengths, beside others or alone, give the same to the last bit."""
+    experiment = Experiment(experiments.problem(), widths, scale=0.3)
+    alone = [record for seed in range(7) for record in run_batch(experiment, [seed])]
+    assert len({record.steps for record in alone}) > 2
+    monkeypatch.setattr(batched, "_TOGETHER", 1)
+    for lanes in (2, 4):
+        monkeypatch.setattr(batched, "_LEAST", lanes)
+        assert run_batch(experiment, range(7)) == alone
 
 
 def test_a_stiff_network_goes_on_alone():
@@ -80,7 +95,7 @@ def test_a_stiff_network_goes_on_alone():
     layers = gaussian_factors(widths, scale=[200.0, 0.01], rng=0)
     networks = StackedNetworks(problem, widths)
     outcome = integrate_stack(
-        networks.velocity, flat(layers)[None], 5.0, never, rtol=1e-6, atol=1e-9
+        networks.velocity, flat(layers)[:, None], 5.0, never, rtol=1e-6, atol=1e-9
     )
     assert (outcome.steps[0], outcome.failed[0]) == (4000, False)
     assert outcome.t[0] < 5
@@ -88,13 +103,13 @@ def test_a_stiff_network_goes_on_alone():
     assert outcome.t[0] == 5
     assert outcome.steps[0] < 4500
     reference = factored_flow(problem, layers, [0, 5.0], method="BDF", rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(outcome.state[0], flat(reference.factors[-1]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(outcome.state[:, 0], flat(reference.factors[-1]), rtol=0, atol=1e-5)
 
 
 def test_what_overflows_fails_alone():
     widths = [3, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
-    state = np.array([np.full(18, 1e200), flat(gaussian_factors(widths, rng=0))])
+    state = np.array([np.full(18, 1e200), flat(gaussian_factors(widths, rng=0))]).T.copy()
     outcome = integrate_stack(networks.velocity, state, 1.0, never, rtol=1e-6, atol=1e-9)
     assert outcome.failed.tolist() == [True, False]
     assert outcome.t[1] == 1

@@ -10,7 +10,7 @@ from fixedrank import (
     critical_points,
     riemannian_flow,
 )
-from fixedrank.landscape.classification import nearest_critical_point
+from fixedrank.landscape.classification import nearest_minimum
 from tests.geometry.dense import matrix, orthonormal
 from tests.landscape.data import VALUES, problem_with
 
@@ -48,14 +48,21 @@ def test_the_nearest_one_is_the_nearest_of_all_in_the_data_norm():
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_the_nearest_one_of_another_rank(k):
-    problem, *_, root = problem_with(VALUES, 4, 5)
+def test_the_nearest_minimum_of_a_family(k):
+    """Of all turns of the tied singular vectors, on a fine grid, none comes nearer."""
+    tied = np.array([3.0, 2.2, 2.2, 0.5])
+    problem, U, V, root = problem_with(tied, 4, 5)
     W = 2 * np.random.default_rng(k).standard_normal((4, 5))
-    found = nearest_critical_point(problem, W, k)
-    distances = {
-        c.indices: np.linalg.norm((W - matrix(c.point)) @ root) for c in critical_points(problem, k)
-    }
-    assert found.indices == min(distances, key=distances.get)
+    found = nearest_minimum(problem, W, k)
+    assert (found.kind, found.indices) == ("global minimum", tuple(range(k)))
+    distances = []
+    for angle in np.linspace(0, np.pi, 2001):
+        turn = np.eye(4)
+        turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        best = (U @ turn)[:, :k] * tied[:k] @ (V @ turn)[:, :k].T
+        distances.append(np.linalg.norm(W @ root - best))
+    away = np.linalg.norm((W - matrix(found.point)) @ root)
+    assert away == pytest.approx(min(distances), rel=1e-5)
 
 
 def test_the_tolerance_is_relative_to_the_larger_of_matrix_and_minimiser():

@@ -1,0 +1,58 @@
+"""Runs of an ensemble: what is classified, and how many calls a step of many networks takes."""
+
+import sys
+from itertools import pairwise
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from fixedrank import Experiment, LinearRegression
+from fixedrank.ensembles import outcomes
+from fixedrank.ensembles.runs import run_batch
+from fixedrank.ensembles.stacked import StackedNetworks
+from fixedrank.ensembles.stepping import step
+from tests.guard.counting import peak_bytes, steps_of_the_library
+
+
+def regression(d):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((d, 5 * d)) / np.sqrt(5 * d)
+    return LinearRegression(X, np.diag(np.linspace(2, 1, d)) @ X)
+
+
+@pytest.mark.parametrize(("end", "decided"), [(1000.0, 5), (0.01, 0)])
+def test_only_what_is_not_decided_is_classified(end, decided, monkeypatch):
+    calls = {}
+    for name in ("classify", "nearest_minimum", "svd_point", "distance"):
+        calls[name] = Mock(wraps=getattr(outcomes, name))
+        monkeypatch.setattr(outcomes, name, calls[name])
+    records = run_batch(Experiment(regression(3), [3, 3, 3], end=end), range(5))
+    assert sum(record.limit == "global minimum" for record in records) == decided
+    left = 5 - decided
+    assert [call.call_count for call in calls.values()] == [left, 0, left, left]
+
+
+def place(widths, lanes):
+    """What a step needs."""
+    networks, rng = StackedNetworks(regression(widths[0]), widths), np.random.default_rng(0)
+    stages = np.empty((11, networks.bounds[-1], lanes))
+    stages[0] = 0.3 * rng.standard_normal(stages[0].shape)
+    networks.velocity(stages[0], stages[1])
+    h, absolute = np.full(lanes, 0.01), np.full(lanes, 1e-9)
+    return lambda: step(networks.velocity, stages, h, 1e-6, absolute)
+
+
+# As recorded 2026-11-30, and a tenth, for other versions of Python.
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12")
+@pytest.mark.parametrize(("widths", "most"), [([5] * 3, 294), ([5] * 4, 373), ([20, 2, 20], 288)])
+def test_calls_of_a_step(widths, most):
+    few, many = (steps_of_the_library(place(widths, lanes)) for lanes in (2, 100))
+    assert few == many <= most
+
+
+@pytest.mark.parametrize("widths", [[5] * 4, [20] * 3])
+def test_a_step_needs_little_beside_its_stages(widths):
+    """The eleven states of the stages are kept; the products of five more are new, at most."""
+    lanes, entries = 64, sum(a * b for a, b in pairwise(widths))
+    assert peak_bytes(place(widths, lanes)) < 5.7 * 8 * entries * lanes
