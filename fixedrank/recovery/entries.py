@@ -47,6 +47,8 @@ class Entries:
     def of_product(self, left: Array, right: Array) -> Array:
         """Return the entries of left @ right.T, with no array larger than a block beside them."""
         values = np.empty(self.count)
+        # Of rows that do not lie together np.take would copy the whole array for each block.
+        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
         if self._places is not None:
             for rows, here in self._blocks():
                 block = left[rows] @ right.T
