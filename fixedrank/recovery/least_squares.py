@@ -69,7 +69,10 @@ class LeastSquares(QuadraticLoss):
         >>> problem.root_mean_square_error(np.eye(2))
         3.0
         """
-        return math.sqrt(2 * self.loss(W) / self.values.size)
+        residuals = self._residuals(self._known(W))
+        # Divided by the largest first, as its square may be beyond floating point.
+        size = max(float(residuals.max()), -float(residuals.min()))
+        return size * math.sqrt(float(np.mean((residuals / size) ** 2))) if size > 0 else 0.0
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
