@@ -145,13 +145,26 @@ class MatrixCompletion(RecoveryProblem):
         >>> problem.occurring().problem.shape
         (2, 1)
         """
-        rows, i = np.unique(self.rows, return_inverse=True)
-        cols, j = np.unique(self.cols, return_inverse=True)
+        (rows, i), (cols, j) = (
+            _renumbered(which, size)
+            for which, size in zip((self.rows, self.cols), self.shape, strict=True)
+        )
         part = self
         if (rows.size, cols.size) != self.shape:
             part = copy.copy(self)
             part._hold(Entries(i, j, (rows.size, cols.size)), self.values)
         return OccurringPart(part, rows, cols, self.shape)
+
+
+def _renumbered(which: Indices, size: int) -> tuple[Indices, Indices]:
+    """Return the different numbers below `size`, ascending, and each by its place among them."""
+    if size > 2 * which.size:
+        different, places = np.unique(which, return_inverse=True)
+        return different, places
+    present = np.zeros(size, dtype=bool)
+    present[which] = True
+    different = np.flatnonzero(present)
+    return different, which if different.size == size else (np.cumsum(present) - 1)[which]
 
 
 def _known_entries(matrix: Any) -> tuple[Any, Any, Any, Any]:

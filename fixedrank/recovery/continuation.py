@@ -22,6 +22,8 @@ _TOGETHER, _AT_ONCE = 0.7, 4
 # A rank is done where a sweep leaves more than this share of the residual; the last one sooner,
 # since an iteration of conjugate gradients costs a third of a sweep.
 _SLOW, _LAST = 0.7, 0.2
+# Below the highest rank one sweep is enough while so much of the values is not explained yet.
+_ROUGH = 0.2
 # Iterations at a rank where there are no sweeps.
 _ITERATIONS = 6
 
@@ -63,7 +65,7 @@ class Continuation:
                 return point
             point = higher
 
-    def swept(self, point: FixedRankPoint, share: float) -> FixedRankPoint:
+    def swept(self, point: FixedRankPoint, share: float, rank: int) -> FixedRankPoint:
         """Return the point after sweeps, until one leaves more than this share of the residual."""
         record, before = self.record, np.inf
         assert self.sweeps is not None
@@ -74,12 +76,14 @@ class Continuation:
             record.note(point)
             if record.solved or record.last > share * before:
                 return point
+            if point.s.size < rank and record.last > _ROUGH:
+                return point
             before = record.last
 
     def _improved(self, point: FixedRankPoint, rank: int) -> FixedRankPoint:
         last = point.s.size == rank
         if self.sweeps is not None:
-            return self.swept(point, _LAST if last else _SLOW)
+            return self.swept(point, _LAST if last else _SLOW, rank)
         if not last:
             descend(self.record, point, 1.0, most=_ITERATIONS)
         return self.record.point

@@ -116,7 +116,12 @@ def pinned_down(entries: Entries, k: int) -> Pinned:
         if kept.all():
             break
         rows, cols = rows[kept], cols[kept]
-    graph = scipy.sparse.coo_array((np.ones(rows.size), (rows, m + cols)), shape=(m + n, m + n))
+    starts = np.zeros(m + n + 1, dtype=np.int64)
+    np.cumsum(in_row, out=starts[1 : m + 1])
+    starts[m + 1 :] = rows.size
+    graph = scipy.sparse.csr_array(
+        (np.ones(rows.size, dtype=bool), m + cols, starts), shape=(m + n, m + n)
+    )
     few_rows, few_cols = np.flatnonzero(in_row < k), np.flatnonzero(in_col < k)
     parts = int(connected_components(graph, directed=False)[0]) - few_rows.size - few_cols.size
     return Pinned(few_rows, few_cols, parts)

@@ -30,6 +30,8 @@ _METHODS = ("auto", "ranks", "direct")
 # Conjugate gradients are slow where twenty iterations leave more than this share of the residual;
 # sweeps are where one leaves more than that.
 _IMPATIENT, _WEARY = 0.1, 0.9
+# Singular values above so many times the tolerance are needed.
+_IDLE = 100.0
 # Sizes of measurement matrices whose squares need no care, as exponents of two.
 _MODERATE = 100
 
@@ -234,7 +236,7 @@ def _solve(record: Record, rank: int, depth: float, method: str, rng: np.random.
         ending = descend(record, point, depth, impatient=_IMPATIENT if sweeps else None)
     if ending == "slow":
         # Where entries are spread unevenly sweeps are ahead: each row has its own small system.
-        point = way.swept(record.point, _WEARY)
+        point = way.swept(record.point, _WEARY, rank)
         ending = "solved" if record.solved else descend(record, point, depth)
     return ending
 
@@ -242,7 +244,9 @@ def _solve(record: Record, rank: int, depth: float, method: str, rng: np.random.
 def _without_idle_values(record: Record) -> FixedRankPoint:
     """Return the point without singular values that the data are fitted without."""
     point = record.point
-    while record.solved and point.s.size > 1:
+    # Values that are far above the tolerance need no look at the entries.
+    small = _IDLE * record.rtol * float(np.linalg.norm(point.s))
+    while record.solved and point.s.size > 1 and point.s[-1] < small:
         fewer = truncate(point, point.s.size - 1)
         if math.sqrt(2 * record.problem.loss(fewer)) > record.rtol * record.norm:
             break
