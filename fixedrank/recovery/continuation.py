@@ -6,10 +6,13 @@ all of them; one that has fitted the large ones sees the next.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from fixedrank._checks import numerical_rank, round_off
+from fixedrank._checks import Array, numerical_rank, round_off
 from fixedrank.geometry.factored.ambient import as_ambient
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.recovery.alternating import AlternatingSweeps
 from fixedrank.recovery.descent import descend
@@ -24,6 +27,8 @@ _TOGETHER, _AT_ONCE = 0.7, 4
 _SLOW, _LAST = 0.7, 0.2
 # Below the highest rank one sweep is enough while so much of the values is not explained yet.
 _ROUGH = 0.2
+# The size of what is random in the first directions.
+_PERTURBATION = 1e-3
 # Iterations at a rank where there are no sweeps.
 _ITERATIONS = 6
 
@@ -52,15 +57,14 @@ class Continuation:
     ) -> None:
         self.record, self.sweeps, self.rng, self.at_once = record, sweeps, rng, at_once
 
-    def run(self, rank: int) -> FixedRankPoint:
+    def run(self, rank: int, start: FixedRankPoint | None = None) -> FixedRankPoint:
         """Return a point of this rank, or of a lower one if it fits or no other fits better."""
-        record, point = self.record, self._first(rank)
-        record.note(point)
+        point = self._first(rank) if start is None else start
         while True:
             point = self._improved(point, rank)
-            if record.solved or point.s.size >= rank:
+            if self.record.is_solved() or point.s.size >= rank:
                 return point
-            higher = self._raised(point, rank - point.s.size)
+            higher = self.raised(point, rank)
             if higher is None:
                 return point
             point = higher
@@ -70,11 +74,13 @@ class Continuation:
         record, before = self.record, np.inf
         assert self.sweeps is not None
         while True:
-            point = self.sweeps.sweep(point, record.last * record.norm)
+            # Before the first sweep nothing is explained.
+            residual = record.last if record.residuals else 1.0
+            point = self.sweeps.sweep(point, residual * record.norm)
             kept, _ = numerical_rank(point.s, point.s.size)
             point = truncate(point, kept)
             record.note(point)
-            if record.solved or record.last > share * before:
+            if record.is_solved() or record.last > share * before:
                 return point
             if point.s.size < rank and record.last > _ROUGH:
                 return point
@@ -84,7 +90,8 @@ class Continuation:
         last = point.s.size == rank
         if self.sweeps is not None:
             return self.swept(point, _LAST if last else _SLOW, rank)
-        if not last:
+        self.record.note(point)
+        if not last and not self.record.is_solved():
             descend(self.record, point, 1.0, most=_ITERATIONS)
         return self.record.point
 
@@ -94,18 +101,29 @@ class Continuation:
         known = as_ambient(problem._measurements.adjoint(problem.values), problem.shape)
         many = rank if self.at_once > 1 else 1
         u, s, v = leading_triples(known, many, self.rng, passes=2, off=None)
+        if not s[0] > self.record.ridge:
+            raise ValueError(
+                f"with this ridge the best matrix is zero: {self.record.ridge / s[0]:.3g} times "
+                "the largest singular value of the sum of y_i A_i, where less than 1 is needed"
+            )
         count = int((s > _TOGETHER * s[0]).sum())
-        u, s, v = u[:, :count], s[:count], v[:, :count]
+        u, v = (self._perturbed(block[:, :count]) for block in (u, v))
+        s = s[:count]
         measured = problem._measurements.of_product(u * s, v)
         s = s * (float(measured @ problem.values) / float(measured @ measured))
         return FixedRankPoint(u, s, v.T)
 
-    def _raised(self, point: FixedRankPoint, most: int) -> FixedRankPoint | None:
+    def _perturbed(self, basis: Array) -> Array:
+        """Return a basis that is not orthogonal to anything: what is so may never be found."""
+        size = _PERTURBATION / math.sqrt(len(basis))
+        return orthonormal_columns(basis + size * self.rng.standard_normal(basis.shape))
+
+    def raised(self, point: FixedRankPoint, rank: int, passes: int = 1) -> FixedRankPoint | None:
         """Return a point of higher rank and lower cost, or None where none is to be seen."""
         record, problem, ridge = self.record, self.record.problem, self.record.ridge
-        most = min(most, self.at_once, min(problem.shape) - point.s.size)
+        most = min(rank - point.s.size, self.at_once)
         gradient = as_ambient(problem.gradient(point), problem.shape)
-        u, s, v = leading_triples(gradient, most, self.rng, passes=1, off=point)
+        u, s, v = leading_triples(gradient, most, self.rng, passes=passes, off=point)
         if not s[0] > max(ridge, round_off(max(problem.shape), record.last * record.norm)):
             return None
         count = int((s > max(_TOGETHER * s[0], ridge)).sum())

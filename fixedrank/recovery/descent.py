@@ -56,7 +56,7 @@ class _Watched(ExactStartLineSearcher):
 
     def _end_if_due(self) -> None:
         record, cost, done = self.record, abs(self.costs[-1]), len(self.costs) - 1
-        if record.solved:
+        if record.is_solved():
             raise _Ended("solved")
         # Three in a row, since a single direction may be a bad one.
         if self._fall(3) <= 3 * max(record.rtol**2, _ROUND_OFF) * cost:
@@ -116,4 +116,7 @@ def descend(
         optimizer.run(watched.loss.to_pymanopt(manifold), initial_point=start)
     except _Ended as end:
         return str(end)
+    except ZeroDivisionError:
+        # pymanopt divides by the norm of the gradient.
+        return "stationary"
     raise AssertionError("a descent without criteria of its own came to an end")

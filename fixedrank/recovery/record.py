@@ -43,9 +43,8 @@ class Record:
         """The last point."""
         return self.points[-1]
 
-    @property
-    def solved(self) -> bool:
-        """Whether the last point fits the values. With a ridge the minimum does not, nor should."""
+    def is_solved(self) -> bool:
+        """Say whether the last point fits the values; with a ridge the minimum need not."""
         return bool(self.residuals) and self.ridge == 0 and self.last <= self.rtol
 
     def note(self, point: FixedRankPoint) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,24 +15,17 @@ from fixedrank._progress import Progress, Shown
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.units import exponent_of, restored_values, unit_array
 from fixedrank.geometry.manifold import FixedRank
-from fixedrank.recovery.alternating import AlternatingSweeps
 from fixedrank.recovery.completion import MatrixCompletion
-from fixedrank.recovery.continuation import Continuation
-from fixedrank.recovery.descent import descend
-from fixedrank.recovery.entries import Entries, Indices
+from fixedrank.recovery.entries import Entries
 from fixedrank.recovery.measurements import ScaledMeasurements
-from fixedrank.recovery.occurring import OccurringPart, pinned_down
+from fixedrank.recovery.occurring import OccurringPart
 from fixedrank.recovery.problem import RecoveryProblem
-from fixedrank.recovery.rank import truncate
 from fixedrank.recovery.record import Record
-from fixedrank.recovery.recovered import Recovery, ending_in_words, named
+from fixedrank.recovery.recovered import Recovery
+from fixedrank.recovery.solving import solve, without_idle_values
+from fixedrank.recovery.words import status_in_words
 
 _METHODS = ("auto", "ranks", "direct")
-# Conjugate gradients are slow where twenty iterations leave more than this share of the residual;
-# sweeps are where one leaves more than that.
-_IMPATIENT, _WEARY = 0.1, 0.9
-# Singular values above so many times the tolerance are needed.
-_IDLE = 100.0
 # Sizes of measurement matrices whose squares need no care, as exponents of two.
 _MODERATE = 100
 
@@ -134,16 +128,16 @@ def recover(
     with Progress(-math.log10(rtol), progress, unit="decade") as bar:
         record = Record(unit.problem, norm, rtol, unit.ridge, bar)
         try:
-            ending = _solve(record, possible, depth, method, generator)
+            ending = solve(record, possible, depth, method, generator)
         except KeyboardInterrupt:
             if not record.points:
                 raise
             ending = "interrupted"
-    point = _without_idle_values(record)
-    status, rows, cols = _in_words(record, ending, point, rank, part)
+    point = without_idle_values(record)
+    status, rows, cols = status_in_words(record, ending, point, rank, part)
     point = point._replace(s=restored_values("the matrix", point.s, unit.of_point))
     if part is not None:
-        point = part.embed(point)
+        point = _embedded(part, point)
     return Recovery(
         point=point,
         residuals=np.array(record.residuals),
@@ -153,6 +147,27 @@ def recover(
         undetermined_rows=rows,
         undetermined_cols=cols,
     )
+
+
+def _embedded(part: OccurringPart, point: FixedRankPoint) -> FixedRankPoint:
+    needed, memory = 8 * sum(part.shape) * point.s.size, _memory()
+    if needed > memory:
+        raise MemoryError(
+            f"the factors of a {part.shape} matrix of rank {point.s.size} take "
+            f"{needed / 2**30:.3g} GiB, and this machine has {memory / 2**30:.3g}: "
+            f"recover(problem.occurring().problem, ...) is about the {part.problem.shape} part "
+            "that has entries"
+        )
+    return part.embed(point)
+
+
+def _memory() -> float:
+    """Return the bytes of memory of this machine, infinity where they are not known."""
+    # Zeros are given out without looking, and fail where they are touched.
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(names):
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _checked(problem: Any, rank: Any, rtol: Any, ridge: Any, method: Any) -> int:
@@ -189,9 +204,15 @@ def _with_held_out(
                 f"what is held out is of {held_out.shape} matrices, the problem of {problem.shape}"
             )
         return problem, held_out
-    if isinstance(held_out, (int, float)) and held_out == 0:
+    if isinstance(held_out, bool) or not isinstance(held_out, (int, float, np.floating)):
+        raise TypeError(f"held_out must be a share of the values or a problem, got {held_out!r}")
+    if not 0 <= held_out < 1:
+        raise ValueError(
+            f"held_out must be a share of the values, at least 0 and below 1, got {held_out!r}"
+        )
+    if held_out == 0:
         return problem, None
-    return problem.split(held_out, rng=rng)
+    return problem.split(float(held_out), rng=rng)
 
 
 class _InUnits(NamedTuple):
@@ -215,86 +236,3 @@ def _in_units(problem: RecoveryProblem, ridge: float) -> _InUnits:
     scaled._hold(measurements, values)
     of_point = of_values - of_measurements
     return _InUnits(scaled, math.ldexp(float(ridge), of_point - 2 * of_values), of_point)
-
-
-def _solve(record: Record, rank: int, depth: float, method: str, rng: np.random.Generator) -> str:
-    """Go on until the end; return which it is."""
-    problem = record.problem
-    if method == "direct":
-        start = problem.initial_point(rank)
-        record.note(start)
-        return "solved" if record.solved else descend(record, start, depth)
-    sweeps = None
-    if isinstance(problem._measurements, Entries) and AlternatingSweeps.affordable(
-        problem.shape, rank
-    ):
-        sweeps = AlternatingSweeps(problem._measurements, problem.values, record.ridge)
-    way = Continuation(record, sweeps, rng, **({"at_once": 1} if method == "ranks" else {}))
-    point = way.run(rank)
-    ending = "solved"
-    if not record.solved:
-        ending = descend(record, point, depth, impatient=_IMPATIENT if sweeps else None)
-    if ending == "slow":
-        # Where entries are spread unevenly sweeps are ahead: each row has its own small system.
-        point = way.swept(record.point, _WEARY, rank)
-        ending = "solved" if record.solved else descend(record, point, depth)
-    return ending
-
-
-def _without_idle_values(record: Record) -> FixedRankPoint:
-    """Return the point without singular values that the data are fitted without."""
-    point = record.point
-    # Values that are far above the tolerance need no look at the entries.
-    small = _IDLE * record.rtol * float(np.linalg.norm(point.s))
-    while record.solved and point.s.size > 1 and point.s[-1] < small:
-        fewer = truncate(point, point.s.size - 1)
-        if math.sqrt(2 * record.problem.loss(fewer)) > record.rtol * record.norm:
-            break
-        point = fewer
-    return point
-
-
-def _in_words(
-    record: Record, ending: str, point: FixedRankPoint, rank: int, part: OccurringPart | None
-) -> tuple[str, Indices, Indices]:
-    """Return the status, and the rows and columns that are not determined."""
-    found, count = point.s.size, record.problem.values.size
-    status = ending_in_words(
-        ending, record.last, record.rtol, found, record.ridge, len(record.residuals)
-    )
-    m, n = record.problem.shape
-    unknowns = (m + n - rank) * rank
-    if found < rank and record.ridge > 0:
-        status += f"; at this ridge {found} of {rank} singular values are not zero"
-    elif found < rank:
-        status += (
-            f"; the rank {rank} is too high for the data: {found} singular values fit them, "
-            "and others mean nothing"
-        )
-    elif unknowns > count:
-        most = max((r for r in range(rank) if (m + n - r) * r <= count), default=0)
-        status += (
-            f"; the rank {rank} is too high for the data: it has {unknowns} unknowns, and there "
-            f"are {count} values, so that singular values after the first {most} mean nothing"
-        )
-    nothing = np.zeros(0, dtype=np.intp)
-    if part is None:
-        return status, nothing, nothing
-    pinned = pinned_down(part.problem._measurements, found)
-    rows = _others(part.rows, pinned.rows, part.shape[0])
-    cols = _others(part.cols, pinned.cols, part.shape[1])
-    if rows.size or cols.size:
-        status += f"; too few entries to determine {named(rows, cols)}"
-    if pinned.parts > 1:
-        status += (
-            f"; the entries fall into {pinned.parts} parts without a common row or column, and "
-            "say nothing of W between them"
-        )
-    return status, rows, cols
-
-
-def _others(occurring: Indices, few: Indices, size: int) -> Indices:
-    """Return the rows that do not occur, and those with too few entries, ascending."""
-    determined = np.zeros(size, dtype=bool)
-    determined[np.delete(occurring, few)] = True
-    return np.flatnonzero(~determined)

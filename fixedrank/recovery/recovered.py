@@ -1,4 +1,4 @@
-"""What a recovery found, and what it says of it in words."""
+"""What a recovery found, as an object."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.recovery.entries import Indices
-
-# How many rows or columns are named.
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,8 @@ class Recovery:
     status : str
         How it ended, and what of the result is not to be relied upon.
     undetermined_rows, undetermined_cols : ndarray of int
-        The rows and columns with too few known entries for this rank, of a completion: what the
-        point says there is one possibility of many.
+        The rows and columns of a completion that have entries, but too few for this rank: what the
+        point says there is one possibility of many. Where there is no entry it is zero.
 
     Examples
     --------
@@ -54,36 +51,3 @@ class Recovery:
     def __repr__(self) -> str:
         m, n = self.point.u.shape[0], self.point.vt.shape[1]
         return f"<Recovery of a {m}x{n} matrix of rank {self.point.s.size}: {self.status}>"
-
-
-def ending_in_words(
-    ending: str, residual: float, rtol: float, rank: int, ridge: float, iterations: int
-) -> str:
-    """Return how a recovery ended."""
-    at = f"a relative residual of {residual:.1e}"
-    if ending == "solved":
-        return f"solved: {at}, rtol {rtol:.1e}"
-    if ending == "stationary" and ridge > 0:
-        return f"solved: the least squares with the ridge, {at}"
-    if ending == "stationary":
-        return (
-            f"stationary at {at}: no matrix of rank {rank} nearby fits the values better, because "
-            "of noise, or since the rank is too low"
-        )
-    if ending == "stagnated":
-        return (
-            f"stagnated at {at}: the values may be too few for the rank {rank}; "
-            "a lower one, a ridge, or another method may get further"
-        )
-    return f"{ending} after {iterations} points at {at}"
-
-
-def named(rows: Indices, cols: Indices) -> str:
-    """Return which rows and columns are not determined."""
-    parts = [
-        f"{which.size} {kind}{'s' * (which.size > 1)} "
-        f"({', '.join(map(str, which[:_NAMED]))}{', ...' * (which.size > _NAMED)})"
-        for kind, which in (("row", rows), ("column", cols))
-        if which.size
-    ]
-    return " and ".join(parts)
