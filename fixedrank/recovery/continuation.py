@@ -21,10 +21,10 @@ from fixedrank.recovery.rank import truncate
 from fixedrank.recovery.record import Record
 
 # Singular values of the residual within this share of the largest come together, at most so many.
-_TOGETHER, _AT_ONCE = 0.7, 4
+_TOGETHER, _AT_ONCE = 0.8, 4
 # A rank is done where a sweep leaves more than this share of the residual; the last one sooner,
 # since an iteration of conjugate gradients costs a third of a sweep.
-_SLOW, _LAST = 0.7, 0.2
+_SLOW, _LAST = 0.9, 0.2
 # Below the highest rank one sweep is enough while so much of the values is not explained yet.
 _ROUGH = 0.2
 # The size of what is random in the first directions.
@@ -118,7 +118,7 @@ class Continuation:
         size = _PERTURBATION / math.sqrt(len(basis))
         return orthonormal_columns(basis + size * self.rng.standard_normal(basis.shape))
 
-    def raised(self, point: FixedRankPoint, rank: int, passes: int = 1) -> FixedRankPoint | None:
+    def raised(self, point: FixedRankPoint, rank: int, passes: int = 2) -> FixedRankPoint | None:
         """Return a point of higher rank and lower cost, or None where none is to be seen."""
         record, problem, ridge = self.record, self.record.problem, self.record.ridge
         most = min(rank - point.s.size, self.at_once)

@@ -39,12 +39,13 @@ def error(found, W):
     return np.linalg.norm(matrix(found) - W) / np.linalg.norm(W)
 
 
-@pytest.mark.parametrize("oversampling", [2.5, 3.5, 5])
+@pytest.mark.parametrize("oversampling", [3.5, 5])
 @pytest.mark.parametrize("condition", [1, 1e1, 1e3, 1e5])
 def test_any_condition(condition, oversampling):
     W = truth(300, 250, np.geomspace(1, 1 / condition, 5))
     found = recover(uniform(W, oversampling), 5, rng=0)
-    assert found.converged and found.status.startswith("solved: ")
+    assert found.converged
+    assert found.status.startswith("solved: ")
     assert found.residuals[-1] <= 1e-6 < found.residuals[:-1].min()
     # The error in all entries is a few times that in the known ones.
     assert error(found, W) < 1e-4
@@ -89,7 +90,8 @@ def test_units_of_entries(unit, ridge):
     # The unit is no power of two: both have converged, but not to the same round-off.
     np.testing.assert_allclose(found.point.s / unit, expected.point.s, rtol=1e-4)
     assert found.held_out / unit == pytest.approx(expected.held_out, rel=1e-2, abs=1e-6)
-    assert found.converged and expected.converged
+    assert found.converged
+    assert expected.converged
 
 
 @pytest.mark.parametrize("of_values", [1.0, 1e150, 1e-150])
@@ -147,7 +149,8 @@ def test_a_ridge_reaches_the_convex_minimum():
     for _ in range(3000):
         u, s, vt = np.linalg.svd(X - known * (X - W), full_matrices=False)
         X = (u * np.maximum(s - ridge, 0)) @ vt
-    assert found.converged and f"of {10} singular values" in found.status
+    assert found.converged
+    assert "of 10 singular values" in found.status
     assert found.point.s.size == np.linalg.matrix_rank(X, tol=1e-6)
     np.testing.assert_allclose(matrix(found), X, atol=1e-4)
 
@@ -155,12 +158,11 @@ def test_a_ridge_reaches_the_convex_minimum():
 def test_noise():
     W, rng = truth(80, 60, [1.0, 0.5, 0.1]), np.random.default_rng(2)
     problem = uniform(W, 5)
-    noisy = MatrixCompletion(
-        problem.rows, problem.cols, problem.values + 2e-3 * rng.standard_normal(problem.values.size),
-        W.shape,
-    )  # fmt: skip
+    values = problem.values + 2e-3 * rng.standard_normal(problem.values.size)
+    noisy = MatrixCompletion(problem.rows, problem.cols, values, W.shape)
     found = recover(noisy, 3, rng=0, held_out=0.1)
-    assert found.converged and found.status.startswith("stationary at a relative residual of")
+    assert found.converged
+    assert found.status.startswith("stationary at a relative residual of")
     assert found.held_out == pytest.approx(2e-3, rel=0.3)
     # The gradient on the manifold is what remains of round-off.
     exact = recover(noisy, 3, rng=0, rtol=1e-7)
@@ -189,8 +191,11 @@ def test_a_rank_that_is_too_high():
 
 def test_fewer_values_than_unknowns():
     W = truth(30, 20, [1.0, 0.5, 0.2])
-    found = recover(uniform(W, 0.6), 3, rng=0)
-    assert "it has 141 unknowns, and there are 85 values" in found.status
+    # Two entries in each row at least, and in each column.
+    known = np.zeros(W.shape, bool)
+    known[np.arange(30), np.arange(30) % 20] = known[np.arange(30), np.arange(3, 33) % 20] = True
+    found = recover(MatrixCompletion(*np.nonzero(known), W[known], W.shape), 3, rng=0)
+    assert "it has 141 unknowns, and there are 60 values" in found.status
     # Rank 1 has 49, rank 2 has 96.
     assert "the first one fits them, and more mean nothing" in found.status
 
@@ -205,7 +210,8 @@ def test_rows_that_nothing_pins_down_are_named():
     assert found.undetermined_cols.size == 0
     assert "too few entries to determine 1 row (7)" in found.status
     assert "1 row and 1 column without entries are zero" in found.status
-    assert not matrix(found)[9].any() and not matrix(found)[:, 4].any()
+    assert not matrix(found)[9].any()
+    assert not matrix(found)[:, 4].any()
 
 
 def test_parts_without_a_common_row_or_column():
@@ -214,7 +220,8 @@ def test_parts_without_a_common_row_or_column():
     W[:6, :5], W[6:, 5:] = truth(6, 5, [1.0], 1), truth(6, 5, [5.0], 2)
     known = W != 0
     found = recover(MatrixCompletion(*np.nonzero(known), W[known], W.shape), 1, rng=0)
-    assert found.converged and "2 parts without a common row or column" in found.status
+    assert found.converged
+    assert "2 parts without a common row or column" in found.status
     np.testing.assert_allclose(matrix(found)[known], W[known], atol=1e-4)
 
 
@@ -248,7 +255,8 @@ def test_an_interrupt_keeps_the_last_point(monkeypatch):
 
     monkeypatch.setattr(type(problem), "loss", interrupted)
     found = recover(problem, 4, rng=0)
-    assert found.status.startswith("interrupted after") and not found.converged
+    assert found.status.startswith("interrupted after")
+    assert not found.converged
     monkeypatch.undo()
     assert np.sqrt(2 * problem.loss(found.point)) == pytest.approx(
         found.residuals[-1] * np.linalg.norm(problem.values), rel=1e-6
