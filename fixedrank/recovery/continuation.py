@@ -20,13 +20,14 @@ from fixedrank.recovery.directions import leading_triples
 from fixedrank.recovery.rank import truncate
 from fixedrank.recovery.record import Record
 
-# Singular values of the residual within this share of the largest come together, at most so many.
+# Singular values of the residual within this share of the largest come together, at most so many,
+# and not more than there are: those of noise are near each other too.
 _TOGETHER, _AT_ONCE = 0.8, 4
 # A rank is done where a sweep leaves more than this share of the residual; the last one sooner,
 # since an iteration of conjugate gradients costs a third of a sweep.
 _SLOW, _LAST = 0.9, 0.2
 # Below the highest rank one sweep is enough while so much of the values is not explained yet.
-_ROUGH = 0.2
+_ROUGH = 0.4
 # The size of what is random in the first directions.
 _PERTURBATION = 1e-3
 # Iterations at a rank where there are no sweeps.
@@ -121,7 +122,7 @@ class Continuation:
     def raised(self, point: FixedRankPoint, rank: int, passes: int = 2) -> FixedRankPoint | None:
         """Return a point of higher rank and lower cost, or None where none is to be seen."""
         record, problem, ridge = self.record, self.record.problem, self.record.ridge
-        most = min(rank - point.s.size, self.at_once)
+        most = min(rank - point.s.size, self.at_once, point.s.size)
         gradient = as_ambient(problem.gradient(point), problem.shape)
         u, s, v = leading_triples(gradient, most, self.rng, passes=passes, off=point)
         if not s[0] > max(ridge, round_off(max(problem.shape), record.last * record.norm)):
