@@ -8,7 +8,8 @@ known. One adds singular values where the residual shows them, the largest first
 of them from the start, and a ridge :math:`\rho (\|L\|^2 + \|R\|^2) / 2` on the factors of
 :math:`W = L R^\top`, which keeps those at zero that it outweighs, and falls from sweep to sweep of
 alternating least squares. :func:`fixedrank.recover` does the first. Here both have the same
-sweeps, and "direct" is conjugate gradients from the spectral initialisation.
+sweeps; how far conjugate gradients get from the spectral initialisation is shown in
+:ref:`another example <sphx_glr_gallery_recovery.py>`.
 """
 
 import time
@@ -51,7 +52,6 @@ ways = {
     "rank after rank": lambda problem: fixedrank.recover(problem, k, rng=0).converged,
     "ridge falls by 0.5": lambda problem: falling_ridge(problem, 0.5),
     "ridge falls by 0.2": lambda problem: falling_ridge(problem, 0.2),
-    "direct": lambda problem: fixedrank.recover(problem, k, method="direct").converged,
 }
 
 # %%
@@ -84,7 +84,6 @@ styles = {
     "rank after rank": ("#0b3c5d", "-", "o"),
     "ridge falls by 0.5": ("#e69f00", "-", "s"),
     "ridge falls by 0.2": ("#e69f00", "--", "^"),
-    "direct": ("#b5332e", ":", "D"),
 }
 for i, oversampling in enumerate(oversamplings):
     for name, (color, line, marker) in styles.items():
@@ -96,11 +95,10 @@ for i, oversampling in enumerate(oversamplings):
 panels[0, 0].set(ylabel="share that is solved")
 panels[1, 0].set(ylabel="seconds")
 panels[1, 2].legend(frameon=False)
-figure.suptitle("Rank after rank solves ill-conditioned completions, and in less time")
+figure.suptitle("Rank after rank solves ill-conditioned completions from fewer entries")
 plt.show()
 
 # %%
 # A slow fall of the ridge does well where entries are many, at all conditions up to the inverse
-# of the tolerance; where they are few, rank after rank solves more, since a matrix of low rank, to
-# which the others are noise, has so many more entries for each of its degrees of freedom. On
-# matrices with a condition near one both are no faster than conjugate gradients.
+# of the tolerance; where they are few, rank after rank solves more: of a lower rank there are so
+# many more entries for each degree of freedom, and what it leaves out is small beside it.

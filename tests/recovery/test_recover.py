@@ -275,8 +275,10 @@ def test_the_seed_decides():
 
 
 def test_progress(capsys):
-    recover(uniform(truth(60, 50, [1.0, 0.5]), 4), 2, rng=0, progress="lines")
-    assert capsys.readouterr().out == ""
+    recover(uniform(truth(60, 50, [1.0, 0.5]), 4), 2, rng=0, progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "rank 2, residual" in shown.err
 
 
 @pytest.mark.parametrize(
