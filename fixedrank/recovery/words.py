@@ -20,21 +20,19 @@ def status_in_words(
     found, count = point.s.size, record.problem.values.size
     status = _ending(ending, record.last, record.rtol, found, record.ridge, len(record.residuals))
     m, n = record.problem.shape
-    unknowns = (m + n - rank) * rank
-    if ending == "interrupted":
-        pass
-    elif found < rank and record.ridge > 0:
+    unknowns = (m + n - found) * found
+    if unknowns > count:
+        most = max((r for r in range(found) if (m + n - r) * r <= count), default=0)
+        status += (
+            f"; the rank {rank} is too high for the data: {found} singular values have {unknowns} "
+            f"unknowns, and there are {count} values: {_meaning(most)}"
+        )
+    elif found < rank and record.ridge > 0 and ending != "interrupted":
         status += f"; the ridge leaves {found} of {rank} singular values"
     elif found < rank and ending == "solved":
         status += f"; the rank {rank} is too high for the data: {_meaning(found)}"
-    elif found < rank:
+    elif found < rank and ending != "interrupted":
         status += f"; no rank above {found} lowers it further"
-    elif unknowns > count:
-        most = max((r for r in range(rank) if (m + n - r) * r <= count), default=0)
-        status += (
-            f"; the rank {rank} is too high for the data: it has {unknowns} unknowns, and there "
-            f"are {count} values: {_meaning(most)}"
-        )
     nothing = np.zeros(0, dtype=np.intp)
     if part is None:
         return status, nothing, nothing
