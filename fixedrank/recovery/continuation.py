@@ -60,11 +60,13 @@ class Continuation:
 
     def run(self, rank: int, start: FixedRankPoint | None = None) -> FixedRankPoint:
         """Return a point of this rank, or of a lower one if it fits or no other fits better."""
-        point = self._first(rank) if start is None else start
+        point, reached = self._first(rank) if start is None else start, 0
         while True:
             point = self._improved(point, rank)
-            if self.record.is_solved() or point.s.size >= rank:
+            # What was added may be lost again, with a ridge.
+            if self.record.is_solved() or not reached < point.s.size < rank:
                 return point
+            reached = point.s.size
             higher = self.raised(point, rank)
             if higher is None:
                 return point

@@ -38,7 +38,9 @@ def solve(record: Record, rank: int, depth: float, method: str, rng: np.random.G
     way = Continuation(record, sweeps, rng, **({"at_once": 1} if method == "ranks" else {}))
     ending = _descended(record, way, way.run(rank), depth, rank)
     # With a ridge the rank is high enough where no other direction gains more than it costs.
-    while record.ridge > 0 and record.point.s.size < rank:
+    reached = 0
+    while record.ridge > 0 and reached < record.point.s.size < rank:
+        reached = record.point.s.size
         higher = way.raised(record.point, rank, passes=_THOROUGH)
         if higher is None:
             break

@@ -21,14 +21,15 @@ def status_in_words(
     status = _ending(ending, record.last, record.rtol, found, record.ridge, len(record.residuals))
     m, n = record.problem.shape
     unknowns = (m + n - found) * found
-    if unknowns > count:
+    if record.ridge > 0:
+        if found < rank and ending != "interrupted":
+            status += f"; the ridge leaves {found} of {rank} singular values"
+    elif unknowns > count:
         most = max((r for r in range(found) if (m + n - r) * r <= count), default=0)
         status += (
             f"; the rank {rank} is too high for the data: {found} singular values have {unknowns} "
             f"unknowns, and there are {count} values: {_meaning(most)}"
         )
-    elif found < rank and record.ridge > 0 and ending != "interrupted":
-        status += f"; the ridge leaves {found} of {rank} singular values"
     elif found < rank and ending == "solved":
         status += f"; the rank {rank} is too high for the data: {_meaning(found)}"
     elif found < rank and ending != "interrupted":
