@@ -143,6 +143,10 @@ def losses() -> None:
     layers: Sequence[Array] = factors
     regression = fixedrank.LinearRegression(np.eye(2), TARGET)
     entries = fixedrank.MatrixCompletion([0, 1], [0, 1], [3.0, 1.0], (2, 2))
+    recovery = fixedrank.recover(entries, 1, held_out=entries, rng=0)
+    assert_type(recovery, fixedrank.Recovery)
+    assert_type(recovery.held_out, float | None)
+    assert_type(entries.occurring().embed(recovery.point), fixedrank.FixedRankPoint)
     problems: list[LossLike] = [LogCosh(), Distance(), regression, entries, 2 * LogCosh()]
     for problem in problems:
         assert descended(problem, start, 3) < float(problem.loss(start))

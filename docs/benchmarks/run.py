@@ -83,6 +83,11 @@ BENCHMARKS = (
         "Time of `LinearRegression(X, Y)`, and how many times that the alternatives take.",
     ),
     Benchmark(
+        "completion",
+        "Completion of a matrix",
+        "Conjugate gradients beside the same in plain NumPy, and whole recoveries.",
+    ),
+    Benchmark(
         "evaluations",
         "One evaluation of the flows",
         "Flow (9) beside its products with C and B, and over depth and samples.",

@@ -154,11 +154,11 @@ class QuadraticLoss(Loss):
     # What a way to hold the data adds
 
     @abstractmethod
-    def _loss_at(self, W: LowRank | Array) -> float:
+    def _loss_at(self, W: Any) -> float:
         """Return the loss."""
 
     @abstractmethod
-    def _gradient_at(self, W: LowRank | Array) -> Any:
+    def _gradient_at(self, W: Any) -> Any:
         """Return the gradient."""
 
     @abstractmethod
@@ -177,7 +177,7 @@ class QuadraticLoss(Loss):
     def _thin_loss(self, left: Array, right: Array) -> float:
         return self._loss_at(LowRank(left, None, right))
 
-    def _known(self, W: Any) -> LowRank | Array:
+    def _known(self, W: Any) -> Any:
         """Return a point as a LowRank without a middle, and a matrix as an array."""
         if is_triple(W):
             u, s, vt = self._point(W)

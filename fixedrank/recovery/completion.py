@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fixedrank._aliases import DataLike
 from fixedrank._checks import finite_array, positive_integer, real_array, require_finite
 from fixedrank.geometry.factored.ambient import float64_matrix
 from fixedrank.recovery.entries import Entries, Indices
+from fixedrank.recovery.occurring import OccurringPart
 from fixedrank.recovery.problem import RecoveryProblem
 
 _LARGEST = np.iinfo(np.intp).max
@@ -122,6 +124,47 @@ class MatrixCompletion(RecoveryProblem):
     def cols(self) -> Indices:
         """The columns of the known entries, ascending within a row."""
         return self._measurements.cols
+
+    def occurring(self) -> OccurringPart:
+        """Return the same problem without the rows and columns in which no entry is known.
+
+        It takes time and memory of the order of the entries, however large the shape is, and
+        :meth:`OccurringPart.embed` makes a point of the smaller matrix one of the whole one. The
+        loss is the same; in a row or column without an entry anything else would be as good as
+        zero, and optimizers that start from :meth:`initial_point` leave it at zero.
+
+        Returns
+        -------
+        OccurringPart
+            With ``problem``, ``rows``, ``cols``, ``shape``, and ``embed(point)``.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> problem = fixedrank.MatrixCompletion([0, 9], [3, 3], [1.0, 2.0], (10, 5))
+        >>> problem.occurring().problem.shape
+        (2, 1)
+        """
+        (rows, i), (cols, j) = (
+            _renumbered(which, size)
+            for which, size in zip((self.rows, self.cols), self.shape, strict=True)
+        )
+        part = self
+        if (rows.size, cols.size) != self.shape:
+            part = copy.copy(self)
+            part._hold(Entries(i, j, (rows.size, cols.size)), self.values)
+        return OccurringPart(part, rows, cols, self.shape)
+
+
+def _renumbered(which: Indices, size: int) -> tuple[Indices, Indices]:
+    """Return the different numbers below `size`, ascending, and each by its place among them."""
+    if size > 2 * which.size:
+        different, places = np.unique(which, return_inverse=True)
+        return different, places
+    present = np.zeros(size, dtype=bool)
+    present[which] = True
+    different = np.flatnonzero(present)
+    return different, which if different.size == size else (np.cumsum(present) - 1)[which]
 
 
 def _known_entries(matrix: Any) -> tuple[Any, Any, Any, Any]:

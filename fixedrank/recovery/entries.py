@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,17 +37,24 @@ class Entries:
         self.rows, self.cols, self.shape = rows, cols, shape
         self.count = rows.size
         m, n = shape
-        small = scipy.sparse.get_index_dtype(maxval=max(self.count, n))
-        self._columns = cols.astype(small)
-        self._starts = np.searchsorted(rows, np.arange(m + 1)).astype(small)
+        self._small = scipy.sparse.get_index_dtype(maxval=max(self.count, n))
+        self._columns = cols.astype(self._small)
         self._height = min(m, max(1, _BLOCK // n))
         dense = self.count >= _DENSE * m * n
         # Where an entry stands in its block of rows, counted row by row.
         self._places = (rows % self._height) * n + cols if dense else None
 
+    @cached_property
+    def _starts(self) -> Indices:
+        """Where each row starts. Not made before it is needed: there may be many more rows."""
+        rows = np.arange(self.shape[0] + 1)
+        return np.searchsorted(self.rows, rows).astype(self._small)
+
     def of_product(self, left: Array, right: Array) -> Array:
         """Return the entries of left @ right.T, with no array larger than a block beside them."""
         values = np.empty(self.count)
+        # Of rows that do not lie together np.take would copy the whole array for each block.
+        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
         if self._places is not None:
             for rows, here in self._blocks():
                 block = left[rows] @ right.T

@@ -14,10 +14,15 @@ from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
+from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.geometry.factored.sums import MatrixSum
 from fixedrank.losses.loss import MATRICES, THIN
 from fixedrank.losses.quadratic import QuadraticLoss
+from fixedrank.recovery.kept import KeptResiduals
 from fixedrank.recovery.measurements import Measurements
+
+# Squares of numbers in this range, and sums of them, are far from the ends of floating point.
+_LEAST, _MOST = 1e-100, 1e100
 
 
 class LeastSquares(QuadraticLoss):
@@ -32,9 +37,22 @@ class LeastSquares(QuadraticLoss):
     """
 
     def __init__(self, measurements: Measurements, values: Array) -> None:
-        self._measurements = measurements
         # A copy, as the caller may change its array later.
-        self.shape, self.values = measurements.shape, values.copy()
+        self._hold(measurements, values.copy())
+
+    def _hold(self, measurements: Measurements, values: Array) -> None:
+        self._measurements, self.shape = measurements, measurements.shape
+        # What is kept of the last point holds for these values only.
+        values.flags.writeable = False
+        self.values = values
+        self._last: KeptResiduals | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._hold(self._measurements, self.values)
 
     def root_mean_square_error(self, W: PointLike | ArrayLike) -> float:
         """Return the root of the mean squared error of the p values.
@@ -51,7 +69,10 @@ class LeastSquares(QuadraticLoss):
         >>> problem.root_mean_square_error(np.eye(2))
         3.0
         """
-        return math.sqrt(2 * self.loss(W) / self.values.size)
+        residuals = self._residuals(self._known(W))
+        # Divided by the largest first, as its square may be beyond floating point.
+        size = max(float(residuals.max()), -float(residuals.min()))
+        return size * math.sqrt(float(np.mean((residuals / size) ** 2))) if size > 0 else 0.0
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
@@ -76,12 +97,17 @@ class LeastSquares(QuadraticLoss):
         measured -= self.values
         return self._measurements.adjoint_products(measured, left, right)
 
-    def _loss_at(self, W: LowRank | Array) -> float:
+    def _known(self, W: Any) -> FixedRankPoint | Array:
+        return self._point(W) if is_triple(W) else self._matrix(W)
+
+    def _loss_at(self, W: FixedRankPoint | LowRank | Array) -> float:
         residuals = self._residuals(W)
         return _linear_algebra.inner(residuals, residuals) / 2
 
-    def _gradient_at(self, W: LowRank | Array) -> Any:
-        return self._measurements.adjoint(self._residuals(W))
+    def _gradient_at(self, W: FixedRankPoint | Array) -> Any:
+        residuals = self._residuals(W)
+        # Of entries the gradient holds the array, which is its caller's to change.
+        return self._measurements.adjoint(residuals.copy())
 
     def _image(self, Z: Any) -> Any:
         return self._measurements.adjoint(self._measured(Z))
@@ -89,14 +115,31 @@ class LeastSquares(QuadraticLoss):
     def _along(self, W: Any, Z: Any) -> tuple[float, float, tuple[float, ...]]:
         residuals = self._residuals(self._known(W))
         along = self._measured(as_direction(W, Z, self.shape))
-        size = float(np.abs(along).max())
+        size = max(float(along.max()), -float(along.min()))
         if size == 0:
             return 0.0, 0.0, ()
-        along /= size
+        units: tuple[float, ...] = ()
+        if not _LEAST < size < _MOST:
+            along /= size
+            units = (size,)
         inner = _linear_algebra.inner
-        return inner(residuals, along), inner(along, along), (size,)
+        return inner(residuals, along), inner(along, along), units
 
-    def _residuals(self, W: LowRank | Array) -> Array:
+    def _residuals(self, W: FixedRankPoint | LowRank | Array) -> Array:
+        """Return what is measured of W less the values, an array that is not to be changed.
+
+        Optimizers ask for the loss at a point, twice, for its gradient there, and for the minimum
+        along a line from there: of a point it is kept until the next one comes.
+        """
+        if not isinstance(W, FixedRankPoint):
+            return self._sampled(W)
+        last = self._last
+        if last is None or not last.are_of(W):
+            u, s, vt = W
+            last = self._last = KeptResiduals(W, self._sampled(LowRank(u * s, None, vt.T)))
+        return last.residuals
+
+    def _sampled(self, W: LowRank | Array) -> Array:
         if isinstance(W, LowRank):
             measured = self._measurements.of_product(*W.pair())
         else:

@@ -145,6 +145,34 @@ class DenseMeasurements:
         return DenseMeasurements(self._matrix[which], self.shape)
 
 
+class ScaledMeasurements:
+    """The measurements of W / 2^e, whose matrices are A_i / 2^e."""
+
+    def __init__(self, measurements: Measurements, exponent: int) -> None:
+        self._whole, self._exponent = measurements, exponent
+        self.shape, self.count = measurements.shape, measurements.count
+
+    def of_product(self, left: Array, right: Array) -> Array:
+        """Return the measurements of left @ right.T, divided."""
+        return self._whole.of_product(np.ldexp(left, -self._exponent), right)
+
+    def of_matrix(self, matrix: Any) -> Array:
+        """Return the measurements of a matrix, divided."""
+        return np.ldexp(self._whole.of_matrix(matrix), -self._exponent)
+
+    def adjoint(self, values: Array) -> Any:
+        """Return sum r_i A_i, divided."""
+        return self._whole.adjoint(np.ldexp(values, -self._exponent))
+
+    def adjoint_products(self, values: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        """Return the products of sum r_i A_i with thin blocks, divided."""
+        return self._whole.adjoint_products(np.ldexp(values, -self._exponent), left, right)
+
+    def subset(self, which: Indices) -> ScaledMeasurements:
+        """Return the map to some of the measurements."""
+        return ScaledMeasurements(self._whole.subset(which), self._exponent)
+
+
 class _SelectedRows(LinearOperator):
     """Some rows of a LinearOperator."""
 

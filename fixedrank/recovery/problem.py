@@ -121,5 +121,5 @@ class RecoveryProblem(LeastSquares):
 
     def _subset(self, which: Indices) -> Self:
         part = copy.copy(self)
-        part._measurements, part.values = self._measurements.subset(which), self.values[which]
+        part._hold(self._measurements.subset(which), self.values[which])
         return part
