@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         SpectralMetric,
         integral_inner_product,
     )
-    from fixedrank.landscape import (  # type: ignore[no-redef]
+    from fixedrank.landscape import (
         Classification,
         CriticalPoint,
         FactorsClassification,
@@ -65,9 +65,9 @@ if TYPE_CHECKING:
         check_hypotheses,
         classify,
         classify_factors,
-        critical_points,
         global_minimizer,
     )
+    from fixedrank.landscape.critical_points import critical_points
     from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
     from fixedrank.networks import (
         balanced_factors,
@@ -85,9 +85,9 @@ if TYPE_CHECKING:
         OccurringPart,
         Recovery,
         rank_increase,
-        recover,
         truncate,
     )
+    from fixedrank.recovery.recover import recover
 
 __all__ = [
     "RK4",

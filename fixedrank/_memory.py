@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> float:
-    """Return how many bytes may still be taken; infinity where the system does not say."""
+    """Return how many bytes may still be taken, at most; infinity where the system is silent."""
     return min(_of_the_system(), _of_the_group())
 
 
@@ -35,7 +36,15 @@ def _of_the_system() -> float:
         lines = _SYSTEM.read_text().splitlines()
         return next(1024.0 * int(line.split()[1]) for line in lines if "MemAvailable" in line)
     except (OSError, ValueError, StopIteration):
+        return _built_in()
+
+
+def _built_in() -> float:
+    """Return the memory of the machine, whoever has it."""
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(names):
         return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _of_the_group() -> float:

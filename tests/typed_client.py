@@ -183,6 +183,7 @@ def landscape() -> None:
     """Critical points, the classification of points, arrays and layers, an ensemble."""
     problem = fixedrank.LinearRegression(np.eye(2), TARGET, sample_weight=[1.0, 2.0])
     best = fixedrank.global_minimizer(problem, 1)
+    assert_type([*fixedrank.critical_points(problem, 1)], list[fixedrank.CriticalPoint])
     assert_type(fixedrank.classify(problem, best.point), fixedrank.Classification)
     assert_type(fixedrank.classify(problem, TARGET, depth=2), fixedrank.Classification)
     assert_type(best.hessian_spectrum(Doubled()), Array)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fixedrank._checks import Seed, positive_integer, real_depth
 from fixedrank._linear_algebra import inner
+from fixedrank._memory import free_memory
 from fixedrank._progress import Progress, Shown
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.units import exponent_of, restored_values, unit_array
@@ -150,24 +150,15 @@ def recover(
 
 
 def _embedded(part: OccurringPart, point: FixedRankPoint) -> FixedRankPoint:
-    needed, memory = 8 * sum(part.shape) * point.s.size, _memory()
+    needed, memory = 8 * sum(part.shape) * point.s.size, free_memory()
     if needed > memory:
         raise MemoryError(
             f"the factors of a {part.shape} matrix of rank {point.s.size} take "
-            f"{needed / 2**30:.3g} GiB, and this machine has {memory / 2**30:.3g}: "
+            f"{needed / 2**30:.3g} GiB, and {memory / 2**30:.3g} are free: "
             f"recover(problem.occurring().problem, ...) is about the {part.problem.shape} part "
             "that has entries"
         )
     return part.embed(point)
-
-
-def _memory() -> float:
-    """Return the bytes of memory of this machine, infinity where they are not known."""
-    # Zeros are given out without looking, and fail where they are touched.
-    names = getattr(os, "sysconf_names", {})
-    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(names):
-        return math.inf
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _checked(problem: Any, rank: Any, rtol: Any, ridge: Any, method: Any) -> int:

@@ -1,6 +1,7 @@
 """What flows keep at their output times, and what memory they ask for."""
 
 import math
+import os
 import tracemalloc
 
 import numpy as np
@@ -156,4 +157,6 @@ def test_free_memory(tmp_path, monkeypatch):
     (tmp_path / "memory.max").write_text("max\n")
     assert _memory.free_memory() == 5 * 1024
     system.unlink()
+    assert 1e8 < _memory.free_memory() < math.inf
+    monkeypatch.setattr(os, "sysconf_names", {})
     assert _memory.free_memory() == math.inf

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.optimize import NoConvergence, newton_krylov
 
 from fixedrank._checks import Array
 from fixedrank.geometry.geodesics.equation import (
@@ -65,6 +64,8 @@ class Collocation:
 
     def solve(self, guess: Array, tolerance: float) -> Array:
         """Return the values of W''; the tolerance is that of W', relative to B - A."""
+        from scipy.optimize import NoConvergence, newton_krylov
+
         integral = grid(len(guess) - 1).velocity
         goal = tolerance * float(np.abs(self.straight).max())
 

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from fixedrank._checks import Array
 from fixedrank._linear_algebra import tall_qr
@@ -215,6 +214,8 @@ def follow(
         state = parts_of(y)
         left, right = small_svd(state[1])[::2]
         return float(left[:, -1] @ state[4] @ right[-1])
+
+    from scipy.integrate import solve_ivp
 
     margin.terminal = True  # type: ignore[attr-defined]
     turn.direction = 1  # type: ignore[attr-defined]

@@ -106,6 +106,8 @@ class DepthMetric(SpectralMetric):
 
     def tangential(self, s: Array) -> Array:
         """Return the weights c_ij, exact to a few ulp at ties and for every depth."""
+        if self._whole == 2:
+            return np.asarray(s[..., :, None] + s[..., None, :])
         if self._whole is not None:
             powers: Array = s[..., None] ** _exponents(self._whole)
             return np.asarray(powers @ powers[..., ::-1].swapaxes(-1, -2))

@@ -15,7 +15,6 @@ import abc
 import math
 
 import numpy as np
-from scipy.integrate import quad
 
 from fixedrank._checks import Array
 from fixedrank._shared_docs import describe
@@ -284,6 +283,9 @@ class SpectralMetric(abc.ABC):
 
     def typical_dist(self, k: int) -> float:
         """Return the length of the geodesic from zero to k singular values of one."""
+        # SciPy's integrators are imported where they are used: they take as long as pymanopt.
+        from scipy.integrate import quad
+
         length = quad(lambda s: self.tangential(np.array([s]))[0, 0] ** -0.5, 0, 1)[0]
         return math.sqrt(k) * float(length)
 
