@@ -60,10 +60,12 @@ def _text(value: Any, name: str) -> str:
     if dataclasses.is_dataclass(value):
         state = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     elif hasattr(value, "__dict__"):
-        # What was computed of the rest, as it was first asked for, tells nothing new.
+        # What was computed of the rest tells nothing new: as it was first asked for, or as what
+        # does not travel with a pickle.
+        state = value.__getstate__()
         state = {
             key: part
-            for key, part in vars(value).items()
+            for key, part in (state if isinstance(state, dict) else vars(value)).items()
             if not isinstance(getattr(kind, key, None), functools.cached_property)
         }
     else:

@@ -72,6 +72,8 @@ def test_it_travels_and_is_known_by_a_store(experiment, tmp_path):
     first = run_ensemble(experiment, [2], workers=1, store=tmp_path / "runs.sqlite")
     kept = run_ensemble(travelled, [2], workers=1, store=tmp_path / "runs.sqlite")
     assert repr(kept.records) == repr(first.records)
+    # What a loss keeps of the last point that it was asked about is no part of it.
+    assert experiment.fingerprint() == travelled.fingerprint()
 
 
 def test_experiments_differ():

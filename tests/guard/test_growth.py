@@ -115,5 +115,6 @@ def test_samples_need_no_memory():
         state = system.state(point.u, np.diag(point.s), point.vt.T)
         sizes.append(len(pickle.dumps(problem)))
         peaks.append(peak_bytes(functools.partial(system.right_hand_side, 0.0, state)))
-    assert sizes[0] == sizes[1]
+    # Their number has more digits.
+    assert abs(sizes[1] - sizes[0]) < 16
     assert abs(peaks[1] - peaks[0]) < 1000
