@@ -27,8 +27,9 @@ from fixedrank.losses.data import (
     times_roots,
 )
 
-# How many numbers a block of samples has, and how many columns LAPACK eliminates at once.
-_BLOCK, _PANEL = 1 << 20, 64
+# Numbers in samples that are many, and in a block of them, and how many columns LAPACK eliminates
+# at once. 2026-11: with two threads blocks of a fourth took 1.8 times as long, with one as long.
+_MANY, _BLOCK, _PANEL = 1 << 20, 1 << 22, 64
 
 
 class Samples(NamedTuple):
@@ -87,7 +88,7 @@ def samples_of(X: Any, Y: Any, sample_weight: Any = None) -> Samples:
     sparse = scipy.sparse.issparse(X) or scipy.sparse.issparse(Y)
     data, labels = sparse_pair(X, Y) if sparse else dense_pair(X, Y)
     count, roots = data.shape[1], roots_of(sample_weight, data.shape[1])
-    if not sparse and count > max(2 * len(data), _columns(data, labels)):
+    if not sparse and count > 2 * len(data) and data.size + labels.size > _MANY:
         triangle = _Triangle(len(data), len(labels))
         triangle.add(data, labels, roots)
         digest = digest_of(data, labels, *(() if roots is None else (roots,)))

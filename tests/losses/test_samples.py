@@ -80,6 +80,7 @@ def agree(problem, other):
 def test_many_samples_are_gathered_by_themselves(monkeypatch, weights, order):
     X, Y = plain(np.random.default_rng(0))
     whole = LinearRegression(X, Y, sample_weight=weights)
+    monkeypatch.setattr(samples, "_MANY", 70)
     monkeypatch.setattr(samples, "_BLOCK", 70)
     monkeypatch.setattr(samples, "_PANEL", 2)
     X, Y = np.array(X, order=order), np.array(Y, order=order)
