@@ -61,6 +61,7 @@ for ridge, found in errors.items():
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 colors = {1: "#0b3c5d", 100: "#e69f00", 10_000: "#b5332e"}
+markers = {1: "o", 100: "s", 10_000: "^"}
 for (condition, method), residuals in histories.items():
     line = "-" if method == "auto" else ":"
     left.loglog(
@@ -68,12 +69,17 @@ for (condition, method), residuals in histories.items():
         residuals,
         line,
         color=colors[condition],
+        marker=markers[condition],
+        markevery=0.07,
+        ms=5,
         label=f"condition {condition}" + ("" if method == "auto" else ", direct"),
     )
 left.set(xlabel="points", ylabel="relative residual", title="Without noise")
 left.legend(frameon=False, fontsize="small")
-for (ridge, found), color in zip(errors.items(), ("#b5332e", "#0b3c5d"), strict=True):
-    right.semilogy(ranks, found, "o-", color=color, label=f"ridge {ridge}")
+for (ridge, found), color, style in zip(
+    errors.items(), ("#b5332e", "#0b3c5d"), ("o-", "s--"), strict=True
+):
+    right.semilogy(ranks, found, style, color=color, label=f"ridge {ridge}")
 right.axhline(0.02, color="0.5", lw=1, ls=":", label="noise")
 right.set(xlabel="rank", ylabel="error on entries held out", title="With noise", xticks=list(ranks))
 right.legend(frameon=False)

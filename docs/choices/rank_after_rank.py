@@ -87,7 +87,9 @@ styles = {
 }
 for i, oversampling in enumerate(oversamplings):
     for name, (color, line, marker) in styles.items():
-        style = {"color": color, "ls": line, "marker": marker, "label": name}
+        style = {"color": color, "ls": line, "marker": marker, "label": name, "mfc": "none"}
+        # Rings around what they coincide with.
+        style["ms"] = 11 if marker == "o" else 6
         panels[0, i].semilogx(conditions, solved[name][i] / seeds, **style)
         panels[1, i].loglog(conditions, seconds[name][i], **style)
     panels[0, i].set(title=f"{oversampling} entries for each degree of freedom", ylim=(-0.05, 1.05))
