@@ -48,8 +48,12 @@ def _built_in() -> float:
 
 
 def _of_the_group() -> float:
+    """Return what is left of the limit of a container; files in its cache give way."""
     try:
-        limit, taken = ((_GROUP / name).read_text() for name in ("memory.max", "memory.current"))
-        return float(int(limit) - int(taken))
+        limit, taken, known = (
+            (_GROUP / name).read_text() for name in ("memory.max", "memory.current", "memory.stat")
+        )
+        cached = (int(line.split()[1]) for line in known.splitlines() if "inactive_file" in line)
+        return float(int(limit) - int(taken) + sum(cached))
     except (OSError, ValueError):
         return math.inf

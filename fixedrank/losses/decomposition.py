@@ -50,7 +50,7 @@ class Decomposition(NamedTuple):
             block = left[start : start + rows] @ images
             block -= self.labels[start : start + rows]
             squares += float(np.vdot(block, block))
-        return (squares + self.residual**2) / 2
+        return (squares + self.residual * self.residual) / 2
 
 
 def decomposed(samples: Samples) -> Decomposition:

@@ -68,7 +68,7 @@ class Samples(NamedTuple):
     @property
     def squared_norm(self) -> float:
         """The squared Frobenius norm of Y."""
-        return squared_norm_of(self.labels) + self.residual**2
+        return squared_norm_of(self.labels) + self.residual * self.residual
 
     def on_range(self, basis: Array) -> Samples:
         """Return the samples E^T x, y for an orthonormal basis E of the range of X."""

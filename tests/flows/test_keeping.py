@@ -153,7 +153,8 @@ def test_free_memory(tmp_path, monkeypatch):
     assert _memory.free_memory() == 5 * 1024
     (tmp_path / "memory.max").write_text("4000\n")
     (tmp_path / "memory.current").write_text("1000\n")
-    assert _memory.free_memory() == 3000
+    (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 200\nactive_file 100\n")
+    assert _memory.free_memory() == 3200
     (tmp_path / "memory.max").write_text("max\n")
     assert _memory.free_memory() == 5 * 1024
     system.unlink()
