@@ -123,6 +123,20 @@ def test_more_calls_are_noticed(monkeypatch):
         test_steps.check_steps(operation, most)
 
 
+@needs_monitoring
+def test_more_calls_in_a_flow_are_noticed(monkeypatch):
+    """A velocity that looks at its point as the record of an output does."""
+    good = RiemannianSystem.right_hand_side
+
+    def looked_at(self, t, state):
+        self.point(state)
+        return good(self, t, state)
+
+    monkeypatch.setattr(RiemannianSystem, "right_hand_side", looked_at)
+    with pytest.raises(AssertionError):
+        test_steps.check_small_flow("product", *test_steps.FLOWS["product"])
+
+
 @pytest.mark.parametrize(("kind", "setting", "most"), test_evaluations.CASES[::3])
 def test_more_evaluations_are_noticed(kind, setting, most):
     """What is limited by stability takes more by an explicit method."""
