@@ -98,6 +98,11 @@ BENCHMARKS = (
         "Time over that of `riemannian_flow` with its default method.",
     ),
     Benchmark(
+        "small",
+        "Flows of small networks, and many output times",
+        "The cheapest run of each way within an error, and its time over that of flow (9).",
+    ),
+    Benchmark(
         "stiff",
         "Integrators on stiff flows",
         "The cheapest run of each method within an error.",
