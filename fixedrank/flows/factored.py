@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.stacks import rows_times, stacked_points, transposed
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
-from fixedrank.networks.gradients import network_gradient, norm_of
-from fixedrank.networks.layers import balancedness, product
+from fixedrank.networks.gradients import StackedProducts, network_gradient
+from fixedrank.networks.layers import imbalances, product
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -105,8 +107,15 @@ class _Layers:
     def corrected(self, state: Array, displacement: Array) -> Array:
         return state - displacement
 
-    def record(self, state: Array) -> list[Array]:
-        return [layer.copy() for layer in self.layers(state)]
+    def records(self, states: Array) -> Iterator[list[Array]]:
+        for state in states:
+            yield [layer.copy() for layer in self.layers(state)]
+
+    def stacked(self, states: Array) -> list[Array]:
+        parts = (states[:, start:end] for start, end in pairwise(self.bounds))
+        return [
+            part.copy().reshape(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)
+        ]
 
     def loss(self, state: Array) -> float:
         return float(self.problem.loss(product_factors(self.layers(state))))
@@ -117,7 +126,7 @@ def followed(
 ) -> tuple[Run, _Layers]:
     """Return the run of layers, with the layers as its records, and the system that moved."""
     system = _Layers(problem, layers)
-    return integrate(system, joined(layers), times, **how), system
+    return integrate(system, joined(layers), times, record=system.records, **how), system
 
 
 def factored_flow(
@@ -191,19 +200,29 @@ def factored_flow(
     last: list[Array] = []
     signs: list[float] = []
 
-    def outcome(state: Array) -> Outcome:
+    def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        found = system.record(state)
-        length = norm_of(network_gradient(system.products, found))
-        # The first layers are those that were handed in, to the last digit.
-        back = layers[0].copy() if not last else found[0] if axes is None else found[0] @ axes.T
-        last = [back, *found[1:]]
-        point = product_factors(last)
-        if point.s.size == shape[0] == shape[1]:
-            signs.append(_sign(point))
-        kept = point if name == "points" else kept_of(last)
-        imbalance = None if name == "layers" else balancedness(last)
-        return Outcome(problem.loss(point), length, point.s, imbalance, kept)
+        found = system.stacked(states)
+        products = StackedProducts(found)
+        left, right = products.left, transposed(products.right)
+        norms = products.gradient_norms(*moving._stacked_products(left, None, right)).tolist()
+        points = stacked_points(left, None, right)
+        losses = moving._losses(points).tolist()
+        if axes is not None:
+            found[0] = rows_times(found[0], axes.T)
+            points = points._replace(vt=rows_times(points.vt, axes.T))
+        if not last:
+            # The first layers are those that were handed in, to the last digit.
+            found[0] = layers[0][None].copy()
+        unbalanced = [None] * len(states) if name == "layers" else imbalances(found).tolist()
+        for index, parts in enumerate(zip(*points, strict=True)):
+            point = FixedRankPoint(*parts)
+            # What a function keeps of one shall not hold the others.
+            last = [part[index].copy() if callable(keep) else part[index] for part in found]
+            if point.s.size == shape[0] == shape[1]:
+                signs.append(_sign(point))
+            kept = point if name == "points" else kept_of(last)
+            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
 
     run = integrate(
         system,
@@ -214,7 +233,7 @@ def factored_flow(
         atol=atol,
         progress=progress,
         options=options,
-        record=outcome,
+        record=outcomes,
     )
     found = columns(run.records)
     fate = _fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
