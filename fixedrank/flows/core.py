@@ -325,14 +325,11 @@ class RiemannianSystem:
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
         """Return the lengths of the Riemannian gradient at stacked points."""
-        norms = np.zeros(len(points.s))
-        moving = points.s[:, 0] > 0
-        if moving.any():
-            some = FixedRankPoint(*(part[moving] for part in points))
-            cores = some.s[:, :, None] * np.eye(self.k)
-            products = self.problem._stacked_products(some.u, cores, transposed(some.vt))
-            norms[moving] = gradient_norms(some, *products, self.metric)
-        return norms
+        if not points.s.any():
+            return np.zeros(len(points.s))
+        cores = points.s[:, :, None] * np.eye(self.k)
+        products = self.problem._stacked_products(points.u, cores, transposed(points.vt))
+        return gradient_norms(points, *products, self.metric)
 
 
 def _agreement(left: Array, right: Array) -> float:

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import LayersLike, LossLike
-from fixedrank._checks import Array, round_off
+from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.fate import fate, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
@@ -220,7 +221,7 @@ def factored_flow(
             # What a function keeps of one shall not hold the others.
             last = [part[index].copy() if callable(keep) else part[index] for part in found]
             if point.s.size == shape[0] == shape[1]:
-                signs.append(_sign(point))
+                signs.append(sign_of(point))
             kept = point if name == "points" else kept_of(last)
             yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
 
@@ -236,11 +237,11 @@ def factored_flow(
         record=outcomes,
     )
     found = columns(run.records)
-    fate = _fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
+    ending = fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
     return FactoredTrajectory(
         t=times[: len(run.records)],
         **found,
-        status=run.status + fate,
+        status=run.status + ending,
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
@@ -251,31 +252,3 @@ def factored_flow(
 
 
 describe(factored_flow, FLOWS)
-
-
-def _fate(times: Array, values: Array, shape: tuple[int, int], signs: Sequence[float]) -> str:
-    """Say where errors decided the fate of a singular value of the product, if they did.
-
-    The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
-    so by two numbers that tend to zero together and whose difference errors make grow.
-    """
-    small = values <= round_off(max(shape), 1.0) * values[:, :1]
-    lost = (small & ~small[0]).any(axis=1)
-    if lost.any():
-        return (
-            f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
-            "round-off of the largest: from there on errors, not the flow, decide where it goes"
-        )
-    crossed = np.array([sign != signs[0] for sign in signs])
-    if crossed.any() and not small[0].any():
-        return (
-            f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
-            "changed its sign, which it never does in the exact flow: a singular value had "
-            "decayed so far that errors carried it across zero"
-        )
-    return ""
-
-
-def _sign(point: FixedRankPoint) -> float:
-    """Return the sign of the determinant of a square matrix."""
-    return float(np.linalg.slogdet(point.u)[0] * np.linalg.slogdet(point.vt)[0])

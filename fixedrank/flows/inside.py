@@ -34,7 +34,7 @@ _LOOKS, _DEFECT = (0.3, 0.7), 2.0
 _HALVINGS = 4
 # A polynomial of this degree replaces the shorter steps of stabilised methods, if it is off by
 # less than this, in tolerances; so may be one through the ends of so many steps at least.
-_DEGREE, _MISS, _ENDS = 6, 0.5, 4
+_DEGREE, _MISS, _LEAST_ENDS = 6, 0.5, 4
 
 
 def by_interpolation(solver: Any, times: Array, rtol: float) -> list[Array]:
@@ -155,7 +155,7 @@ def _through_ends(step: Any, times: Array, rtol: float) -> Array | None:
 
     In the middle of the last step it is to be what the one without the oldest end is.
     """
-    if len(step.ends) < _ENDS:
+    if len(step.ends) < _LEAST_ENDS:
         return None
     nodes, values = (np.array(part) for part in zip(*step.ends, strict=True))
     polynomial = BarycentricInterpolator(nodes, values)

@@ -18,8 +18,8 @@ from fixedrank.flows.system import Restart, Stop, System
 
 __all__ = ["Restart", "Run", "Stop", "System", "integrate", "output_times"]
 
-# So many numbers in states are made records of at once.
-_TOGETHER = 1 << 17
+# So many numbers in states, and so many states, are made records of at once.
+_TOGETHER, _MOST = 1 << 17, 100
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Run:
 
     def keep(self, states: Sequence[Array]) -> None:
         """Keep records of states, which are made of some at once, and one after another."""
-        together = max(1, _TOGETHER // max(1, states[0].size)) if states else 1
+        together = max(1, min(_MOST, _TOGETHER // max(1, states[0].size))) if states else 1
         for start in range(0, len(states), together):
             self.records.extend(self.record(np.array(states[start : start + together])))
 
