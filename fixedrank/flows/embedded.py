@@ -120,8 +120,7 @@ class EmbeddedSystem:
 
     def loss(self, state: Array) -> float:
         """Return the loss."""
-        u, s, vt = svd_point(state.reshape(self.shape))
-        return float(self.problem.loss(FixedRankPoint(u, s * self.unit, vt)))
+        return float(self.problem._losses(self.points(state[None]))[0])
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
         """Return the lengths of the gradient at stacked points."""

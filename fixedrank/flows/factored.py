@@ -25,7 +25,7 @@ from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.geometry.factored.points import FixedRankPoint
-from fixedrank.geometry.factored.stacks import rows_times, stacked_points, transposed
+from fixedrank.geometry.factored.stacks import stacked_points, times_matrix, transposed
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 from fixedrank.networks.gradients import StackedProducts, network_gradient
@@ -210,8 +210,8 @@ def factored_flow(
         points = stacked_points(left, None, right)
         losses = moving._losses(points).tolist()
         if axes is not None:
-            found[0] = rows_times(found[0], axes.T)
-            points = points._replace(vt=rows_times(points.vt, axes.T))
+            found[0] = times_matrix(found[0], axes.T)
+            points = points._replace(vt=times_matrix(points.vt, axes.T))
         if not last:
             # The first layers are those that were handed in, to the last digit.
             found[0] = layers[0][None].copy()

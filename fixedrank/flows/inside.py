@@ -25,8 +25,7 @@ from scipy.interpolate import BarycentricInterpolator
 
 from fixedrank._checks import Array
 
-# Up to so many times are reached by a step each, and as many by shorter ones before steps that hold
-# more become crowded.
+# Up to so many times are reached by a step each; where a step holds more it is crowded.
 _FEW = 2
 # Where the defect is looked at, in parts of the step, and how large it may be, in tolerances.
 _LOOKS, _DEFECT = (0.3, 0.7), 2.0

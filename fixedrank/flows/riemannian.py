@@ -21,7 +21,7 @@ from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory, dense
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
-from fixedrank.geometry.factored.stacks import rows_times
+from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
@@ -136,7 +136,7 @@ def riemannian_flow(
         points = system.points(states)
         losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
         if axes is not None:
-            points = points._replace(vt=rows_times(points.vt, axes.T))
+            points = points._replace(vt=times_matrix(points.vt, axes.T))
         for loss, norm, *parts in zip(losses, norms, *points, strict=True):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(part.copy() if callable(keep) else part for part in parts))

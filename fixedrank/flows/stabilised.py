@@ -27,9 +27,10 @@ from fixedrank.flows.scales import length
 
 # The estimate of the largest rate is enlarged by this, and renewed after so many steps.
 _MARGIN, _RENEW = 1.1, 20
-# Where many times in a step are asked for the next one is held to so many times less, so that what
-# it leaves in the fast directions is little in a polynomial through the ends of so many steps.
-_CARE, _ENDS = 10.0, 6
+# Where many times in a step are asked for the next one is held to so many times less, but not below
+# round-off, so that what it leaves in the fast directions is little in a polynomial through the
+# ends of so many steps.
+_CARE, _FINEST, _ENDS = 10.0, 1e-13, 6
 # Errors are in units of the tolerances: far below the 1e-4 from which on a step grows tenfold.
 _NO_ERROR = 1e-12
 
@@ -140,6 +141,7 @@ class Stabilised(OdeSolver):
         if self.age >= _RENEW:
             self.rate = self._largest_rate()
         crowded = self.crowded_at == self.t
+        care = min(_CARE, max(1.0, float(np.min(self.rtol)) / _FINEST)) if crowded else 1.0
         smallest = 10 * abs(np.nextafter(self.t, self.direction * math.inf) - self.t)
         left = abs(self.t_bound - self.t)
         while True:
@@ -150,7 +152,7 @@ class Stabilised(OdeSolver):
             if target == self.t:
                 return False, self.TOO_SMALL_STEP
             y, f, difference = self._attempt(self.direction * h_abs)
-            error = self._error(difference, y) * (_CARE if crowded else 1.0)
+            error = self._error(difference, y) * care
             if error <= 1:
                 f = self.fun(target, y).copy() if f is None else f
                 if np.isfinite(f).all():

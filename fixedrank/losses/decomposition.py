@@ -58,10 +58,7 @@ class Decomposition(NamedTuple):
         for first in range(0, count, together):
             some = slice(first, first + together)
             for start in range(0, len(self.labels), rows):
-                labels, factors = (
-                    self.labels[start : start + rows],
-                    left[some, start : start + rows],
-                )
+                labels, factors = self.labels[start:][:rows], left[some, start:][:, :rows]
                 misfit = blocks[: len(factors), : len(labels)]
                 np.matmul(factors, images[some], out=misfit)
                 misfit -= labels

@@ -18,7 +18,7 @@ from fixedrank.geometry.factored.ambient import (
     to_array,
     transposed_times,
 )
-from fixedrank.geometry.factored.stacks import apply, transposed
+from fixedrank.geometry.factored.stacks import matrix_times, transposed
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.losses.layer_products import LayerProducts
 from fixedrank.losses.loss import THIN
@@ -135,11 +135,11 @@ class MomentLoss(QuadraticLoss):
         # A class of its own may replace what is asked of one.
         if type(self).gradient_products is not MomentLoss.gradient_products:
             return super()._stacked_products(left, core, right)
-        cv, (B, B_transposed) = apply(self.C, right), self._thin_B
+        cv, (B, B_transposed) = matrix_times(self.C, right), self._thin_B
         along, across = transposed(right) @ cv, transposed(left) @ left
         if core is not None:
             along, across = core @ along, transposed(core) @ across
-        return left @ along - apply(B, right), cv @ across - apply(B_transposed, left)
+        return left @ along - matrix_times(B, right), cv @ across - matrix_times(B_transposed, left)
 
     def _loss_at(self, W: LowRank | Array) -> float:
         left, right = as_pair(W)

@@ -15,7 +15,7 @@ from fixedrank._aliases import AmbientLike, DataLike, LayersLike, PointLike
 from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.factored.ambient import LowRank
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
-from fixedrank.geometry.factored.stacks import rows_times
+from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.losses.decomposition import Decomposition, decomposed, range_of
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_loss import MomentLoss, as_pair
@@ -445,7 +445,7 @@ class LinearRegression(MomentLoss):
         # A class of its own may replace what is asked of one.
         if self._decomposed is None or type(self).loss is not LinearRegression.loss:
             return super()._losses(points)
-        images = rows_times(points.vt, self._decomposed.half)
+        images = times_matrix(points.vt, self._decomposed.half)
         return self._decomposed.losses(points.u * points.s[:, None], images)
 
     def _in_principal_axes(self) -> tuple[Loss, Array | None]:

@@ -20,7 +20,7 @@ def transposed(stack: Array) -> Array:
     return stack.swapaxes(-1, -2)
 
 
-def apply(matrix: Any, stack: Array) -> Array:
+def matrix_times(matrix: Any, stack: Array) -> Array:
     """Return the products of one matrix of any kind with each of a stack, by a single product."""
     count, rows, columns = stack.shape
     beside = matrix.dot(stack.transpose(1, 0, 2).reshape(rows, count * columns))
@@ -34,7 +34,7 @@ def squared_norms(stack: Array) -> Array:
         return np.asarray(stack.reshape(count, 1, -1) @ stack.reshape(count, -1, 1))[:, 0, 0]
 
 
-def rows_times(stack: Array, matrix: Array) -> Array:
+def times_matrix(stack: Array, matrix: Array) -> Array:
     """Return the products of each of a stack with one matrix, by a single product."""
     product = stack.reshape(-1, stack.shape[-1]) @ matrix
     return np.asarray(product.reshape(*stack.shape[:-1], -1))

@@ -44,7 +44,7 @@ def gradient_norms(point: FixedRankPoint, gv: Array, gtu: Array, metric: Spectra
     if not 0 < largest < math.inf:
         return np.maximum(np.abs(gv).max((-1, -2)), np.abs(gtu).max((-1, -2)))
     of_gradient = 0
-    if not _TINY < largest**2 < 1 / _TINY:
+    if not _TINY**0.5 < largest < _TINY**-0.5:
         of_gradient = math.frexp(largest)[1]
         gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
     middle = product(transposed(u), gv)

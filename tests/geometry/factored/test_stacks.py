@@ -79,9 +79,9 @@ def test_single_products_with_all():
     rng = np.random.default_rng(0)
     stack, matrix = rng.standard_normal((3, 4, 2)), rng.standard_normal((5, 4))
     expected = np.array([matrix @ one for one in stack])
-    np.testing.assert_allclose(stacks.apply(matrix, stack), expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(stacks.matrix_times(matrix, stack), expected, rtol=0, atol=1e-14)
     rows = stack.swapaxes(1, 2)
-    found = stacks.rows_times(rows, matrix.T)
+    found = stacks.times_matrix(rows, matrix.T)
     np.testing.assert_allclose(found, expected.swapaxes(1, 2), rtol=0, atol=1e-14)
     np.testing.assert_allclose(
         stacks.squared_norms(stack), [np.linalg.norm(one) ** 2 for one in stack], rtol=1e-14
