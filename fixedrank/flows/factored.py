@@ -215,11 +215,12 @@ def factored_flow(
         if not last:
             # The first layers are those that were handed in, to the last digit.
             found[0] = layers[0][None].copy()
+        each, layered = (zip(*parts, strict=True) for parts in (points, found))
         unbalanced = [None] * len(states) if name == "layers" else imbalances(found).tolist()
-        for index, parts in enumerate(zip(*points, strict=True)):
+        for index, (parts, several) in enumerate(zip(each, layered, strict=True)):
             point = FixedRankPoint(*parts)
             # What a function keeps of one shall not hold the others.
-            last = [part[index].copy() if callable(keep) else part[index] for part in found]
+            last = list(map(np.copy, several) if callable(keep) else several)
             if point.s.size == shape[0] == shape[1]:
                 signs.append(sign_of(point))
             kept = point if name == "points" else kept_of(last)

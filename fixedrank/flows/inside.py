@@ -21,7 +21,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BarycentricInterpolator
 
 from fixedrank._checks import Array
 
@@ -157,11 +156,12 @@ def _through_ends(step: Any, times: Array, rtol: float) -> Array | None:
     if len(step.ends) < _LEAST_ENDS:
         return None
     nodes, values = (np.array(part) for part in zip(*step.ends, strict=True))
-    polynomial = BarycentricInterpolator(nodes, values)
-    middle = (step.t_old + step.t) / 2
-    other = BarycentricInterpolator(nodes[1:], values[1:])(middle)
-    good = _distance(step, polynomial(middle), other, rtol) < _MISS
-    return np.asarray(polynomial(times)) if good else None
+    wanted = np.append(times, (step.t_old + step.t) / 2)
+    states, other = (
+        _polynomial(nodes, values, wanted),
+        _polynomial(nodes[1:], values[1:], wanted[-1:]),
+    )
+    return states[:-1] if _distance(step, states[-1], other[0], rtol) < _MISS else None
 
 
 def _through_nodes(step: Any, times: Array, rtol: float) -> Array | None:
@@ -174,9 +174,17 @@ def _through_nodes(step: Any, times: Array, rtol: float) -> Array | None:
     order = np.argsort([*nodes, judge], kind="stable")
     exact = np.empty((nodes.size + 1, step.y.size))
     exact[order] = step.reach(np.append(nodes, judge)[order]).T
-    polynomial = BarycentricInterpolator(nodes, exact[:-1])
-    good = _distance(step, polynomial(judge), exact[-1], rtol) < _MISS
-    return np.asarray(polynomial(times)) if good else None
+    states = _polynomial(nodes, exact[:-1], np.append(times, judge))
+    return states[:-1] if _distance(step, states[-1], exact[-1], rtol) < _MISS else None
+
+
+def _polynomial(nodes: Array, values: Array, times: Array) -> Array:
+    """Return the polynomial through values at nodes at all times, a row each."""
+    weights = np.empty((times.size, nodes.size))
+    for index, node in enumerate(nodes):
+        others = nodes[nodes != node]
+        weights[:, index] = ((times[:, None] - others) / (node - others)).prod(1)
+    return np.asarray(weights @ values)
 
 
 def _distance(step: Any, state: Array, other: Array, rtol: float) -> float:

@@ -139,7 +139,7 @@ def riemannian_flow(
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         for loss, norm, *parts in zip(losses, norms, *points, strict=True):
             # What a function keeps of one shall not hold the others.
-            last = FixedRankPoint(*(part.copy() if callable(keep) else part for part in parts))
+            last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
             yield Outcome(loss, norm, last.s, None, kept_of(last))
 
     run = integrate(

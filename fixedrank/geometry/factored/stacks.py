@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fixedrank import _linear_algebra
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.orthonormal import GRADED, NEAR, graded_svd, point_of, svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -36,8 +37,8 @@ def squared_norms(stack: Array) -> Array:
 
 def times_matrix(stack: Array, matrix: Array) -> Array:
     """Return the products of each of a stack with one matrix, by a single product."""
-    product = stack.reshape(-1, stack.shape[-1]) @ matrix
-    return np.asarray(product.reshape(*stack.shape[:-1], -1))
+    rows = _linear_algebra.dot(stack.reshape(-1, stack.shape[-1]), matrix)
+    return rows.reshape(*stack.shape[:-1], -1)
 
 
 def stacked_points(
