@@ -211,6 +211,7 @@ def factored_flow(
         losses = moving._losses(points).tolist()
         if axes is not None:
             found[0] = times_matrix(found[0], axes.T)
+        if axes is not None and name == "points":
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         if not last:
             # The first layers are those that were handed in, to the last digit.
@@ -222,7 +223,7 @@ def factored_flow(
             # What a function keeps of one shall not hold the others.
             last = list(map(np.copy, several) if callable(keep) else several)
             if point.s.size == shape[0] == shape[1]:
-                signs.append(sign_of(point))
+                signs.append(sign_of(point))  # in axes that are the same for all
             kept = point if name == "points" else kept_of(last)
             yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
 
