@@ -16,7 +16,7 @@ from fixedrank import (
     random_balanced_factors,
     riemannian_flow,
 )
-from fixedrank.flows import keeping, stepping
+from fixedrank.flows import integration, keeping, stepping
 from fixedrank.networks.initial import product_point
 
 TIMES = np.linspace(0, 1, 7)
@@ -128,6 +128,7 @@ def test_memory_is_asked_for_before_it_is_taken(problem, layers, monkeypatch):
 def test_little_is_taken_where_little_is_kept(problem, monkeypatch):
     """Layers of 87 kB in all, at 200 times that are all in one step or two."""
     monkeypatch.setattr(stepping, "_PORTION", 1 << 14)
+    monkeypatch.setattr(integration, "_TOGETHER", 1 << 14)
     wide = random_balanced_factors([5, 100, 100, 4], rng=0)
     peaks = {}
     for keep in ("layers", "last"):
