@@ -34,7 +34,8 @@ from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract
-from fixedrank.geometry.metric.gradients import gradient_norm
+from fixedrank.geometry.factored.stacks import stacked_points, transposed
+from fixedrank.geometry.metric.gradients import gradient_norms
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
 
@@ -310,20 +311,25 @@ class RiemannianSystem:
         u, s, vt = retract(point, FixedRankTangentVector(*parts))
         return joined((u, vt.T, np.diag(s / self.unit)))
 
-    def record(self, state: Array) -> FixedRankPoint:
-        """Return the point that is kept at an output time."""
-        return self.point(state)
+    def points(self, states: Array) -> FixedRankPoint:
+        """Return stacked states as stacked points."""
+        (m, n), k = self.shape, self.k
+        frames, cores = states[:, : (m + n) * k].reshape(-1, m + n, k), states[:, (m + n) * k :]
+        u, v = frames[:, :m], frames[:, m:]
+        points = stacked_points(u, cores.reshape(-1, k, k), v, graded_svd)
+        return points._replace(s=points.s * (0.0 if self.zero else self.unit))
 
     def loss(self, state: Array) -> float:
         """Return the loss."""
         return float(self.problem.loss(self.point(state)))
 
-    def gradient_norm(self, point: FixedRankPoint) -> float:
-        """Return the length of the Riemannian gradient."""
-        if not point.s[0] > 0:
-            return 0.0
-        gv, gtu = self.products(point.u, np.diag(point.s), point.vt.T)
-        return gradient_norm(point, gv, gtu, self.metric)
+    def gradient_norms(self, points: FixedRankPoint) -> Array:
+        """Return the lengths of the Riemannian gradient at stacked points."""
+        if not points.s.any():
+            return np.zeros(len(points.s))
+        cores = points.s[:, :, None] * np.eye(self.k)
+        products = self.problem._stacked_products(points.u, cores, transposed(points.vt))
+        return gradient_norms(points, *products, self.metric)
 
 
 def _agreement(left: Array, right: Array) -> float:

@@ -113,15 +113,16 @@ class EmbeddedSystem:
         """Return the state less a small displacement of W."""
         return state - displacement / self.unit
 
-    def record(self, state: Array) -> FixedRankPoint:
-        """Return W in factors, with as many singular values as it has; they may be zero."""
-        u, s, vt = svd_point(state.reshape(self.shape))
+    def points(self, states: Array) -> FixedRankPoint:
+        """Return stacked W in factors, each with as many singular values as it has, also zero."""
+        u, s, vt = svd_point(states.reshape(-1, *self.shape))
         return FixedRankPoint(u, s * self.unit, vt)
 
     def loss(self, state: Array) -> float:
         """Return the loss."""
-        return float(self.problem.loss(self.record(state)))
+        return float(self.problem._losses(self.points(state[None]))[0])
 
-    def gradient_norm(self, point: FixedRankPoint) -> float:
-        """Return the length of the gradient."""
-        return length(self.gradient((point.u * point.s) @ point.vt))
+    def gradient_norms(self, points: FixedRankPoint) -> Array:
+        """Return the lengths of the gradient at stacked points."""
+        matrices = (points.u * points.s[:, None]) @ points.vt
+        return np.array([length(self.gradient(matrix)) for matrix in matrices])

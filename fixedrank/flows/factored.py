@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import LayersLike, LossLike
-from fixedrank._checks import Array, round_off
+from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.fate import fate, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
@@ -23,10 +25,11 @@ from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.stacks import stacked_points, times_matrix, transposed
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
-from fixedrank.networks.gradients import network_gradient, norm_of
-from fixedrank.networks.layers import balancedness, product
+from fixedrank.networks.gradients import StackedProducts, network_gradient
+from fixedrank.networks.layers import imbalances, product
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -105,8 +108,15 @@ class _Layers:
     def corrected(self, state: Array, displacement: Array) -> Array:
         return state - displacement
 
-    def record(self, state: Array) -> list[Array]:
-        return [layer.copy() for layer in self.layers(state)]
+    def records(self, states: Array) -> Iterator[list[Array]]:
+        for state in states:
+            yield [layer.copy() for layer in self.layers(state)]
+
+    def stacked(self, states: Array) -> list[Array]:
+        parts = (states[:, start:end] for start, end in pairwise(self.bounds))
+        return [
+            part.copy().reshape(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)
+        ]
 
     def loss(self, state: Array) -> float:
         return float(self.problem.loss(product_factors(self.layers(state))))
@@ -117,7 +127,7 @@ def followed(
 ) -> tuple[Run, _Layers]:
     """Return the run of layers, with the layers as its records, and the system that moved."""
     system = _Layers(problem, layers)
-    return integrate(system, joined(layers), times, **how), system
+    return integrate(system, joined(layers), times, record=system.records, **how), system
 
 
 def factored_flow(
@@ -191,19 +201,31 @@ def factored_flow(
     last: list[Array] = []
     signs: list[float] = []
 
-    def outcome(state: Array) -> Outcome:
+    def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        found = system.record(state)
-        length = norm_of(network_gradient(system.products, found))
-        # The first layers are those that were handed in, to the last digit.
-        back = layers[0].copy() if not last else found[0] if axes is None else found[0] @ axes.T
-        last = [back, *found[1:]]
-        point = product_factors(last)
-        if point.s.size == shape[0] == shape[1]:
-            signs.append(_sign(point))
-        kept = point if name == "points" else kept_of(last)
-        imbalance = None if name == "layers" else balancedness(last)
-        return Outcome(problem.loss(point), length, point.s, imbalance, kept)
+        found = system.stacked(states)
+        products = StackedProducts(found)
+        left, right = products.left, transposed(products.right)
+        norms = products.gradient_norms(*moving._stacked_products(left, None, right)).tolist()
+        points = stacked_points(left, None, right)
+        losses = moving._losses(points).tolist()
+        if axes is not None:
+            found[0] = times_matrix(found[0], axes.T)
+        if axes is not None and name == "points":
+            points = points._replace(vt=times_matrix(points.vt, axes.T))
+        if not last:
+            # The first layers are those that were handed in, to the last digit.
+            found[0] = layers[0][None].copy()
+        each, layered = (zip(*parts, strict=True) for parts in (points, found))
+        unbalanced = [None] * len(states) if name == "layers" else imbalances(found).tolist()
+        for index, (parts, several) in enumerate(zip(each, layered, strict=True)):
+            point = FixedRankPoint(*parts)
+            # What a function keeps of one shall not hold the others.
+            last = list(map(np.copy, several) if callable(keep) else several)
+            if point.s.size == shape[0] == shape[1]:
+                signs.append(sign_of(point))  # in axes that are the same for all
+            kept = point if name == "points" else kept_of(last)
+            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
 
     run = integrate(
         system,
@@ -214,14 +236,14 @@ def factored_flow(
         atol=atol,
         progress=progress,
         options=options,
-        record=outcome,
+        record=outcomes,
     )
     found = columns(run.records)
-    fate = _fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
+    ending = fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
     return FactoredTrajectory(
         t=times[: len(run.records)],
         **found,
-        status=run.status + fate,
+        status=run.status + ending,
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
@@ -232,31 +254,3 @@ def factored_flow(
 
 
 describe(factored_flow, FLOWS)
-
-
-def _fate(times: Array, values: Array, shape: tuple[int, int], signs: Sequence[float]) -> str:
-    """Say where errors decided the fate of a singular value of the product, if they did.
-
-    The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
-    so by two numbers that tend to zero together and whose difference errors make grow.
-    """
-    small = values <= round_off(max(shape), 1.0) * values[:, :1]
-    lost = (small & ~small[0]).any(axis=1)
-    if lost.any():
-        return (
-            f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
-            "round-off of the largest: from there on errors, not the flow, decide where it goes"
-        )
-    crossed = np.array([sign != signs[0] for sign in signs])
-    if crossed.any() and not small[0].any():
-        return (
-            f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
-            "changed its sign, which it never does in the exact flow: a singular value had "
-            "decayed so far that errors carried it across zero"
-        )
-    return ""
-
-
-def _sign(point: FixedRankPoint) -> float:
-    """Return the sign of the determinant of a square matrix."""
-    return float(np.linalg.slogdet(point.u)[0] * np.linalg.slogdet(point.vt)[0])

@@ -6,8 +6,10 @@ them all, if its defect :math:`h\, |P' - f(P)|` is small; if not, the step is ta
 halves. 2026-11: at steps limited by stability the interpolant of DOP853 was off by 30 times the
 error of the step, at rtol 1e-10 by 5e-7, and the defect was 5 to 10 times the error of P.
 
-Stabilised methods reach times inside a step by shorter steps; where these would be many, a
-polynomial through a few of them takes over, if it meets another one.
+Stabilised methods reach times inside a step by shorter steps, each for a step's evaluations or
+nearly so. Where there are more times in a step the next one is held to a smaller tolerance, so that
+a polynomial through the ends of the last steps serves them all; where that one is not good, one
+through a few states inside the step, if it meets another one.
 """
 
 from __future__ import annotations
@@ -19,19 +21,18 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BarycentricInterpolator
 
 from fixedrank._checks import Array
 
-# Up to so many times are reached by a step each.
+# Up to so many times are reached by a step each; where a step holds more it is crowded.
 _FEW = 2
 # Where the defect is looked at, in parts of the step, and how large it may be, in tolerances.
 _LOOKS, _DEFECT = (0.3, 0.7), 2.0
 # How often a step is halved before all its times are reached by a step each.
 _HALVINGS = 4
 # A polynomial of this degree replaces the shorter steps of stabilised methods, if it is off by
-# less than this, in tolerances.
-_DEGREE, _MISS = 6, 0.5
+# less than this, in tolerances; so may be one through the ends of so many steps at least.
+_DEGREE, _MISS, _LEAST_ENDS = 6, 0.5, 4
 
 
 def by_interpolation(solver: Any, times: Array, rtol: float) -> list[Array]:
@@ -55,7 +56,12 @@ def by_shorter_steps(solver: Any, times: Array, rtol: float) -> list[Array]:
     """Return the states within a step of a method that reaches times itself, few or many."""
     if times.size == 1 and times[0] == solver.t:
         return [np.asarray(solver.y)]
-    through = _through_nodes(solver, times, rtol) if times.size > 2 * _DEGREE else None
+    through = None
+    if times.size > _FEW:
+        solver.crowded_at = solver.t
+        through = _through_ends(solver, times, rtol)
+    if through is None and times.size > 2 * _DEGREE:
+        through = _through_nodes(solver, times, rtol)
     return list(solver.reach(times).T if through is None else through)
 
 
@@ -142,6 +148,22 @@ def _derivative() -> tuple[Array, Array, Array]:
     return nodes, powers.T @ slopes, powers.T @ values
 
 
+def _through_ends(step: Any, times: Array, rtol: float) -> Array | None:
+    """Return the states on a polynomial through the ends of the last steps, if it is good.
+
+    In the middle of the last step it is to be what the one without the oldest end is.
+    """
+    if len(step.ends) < _LEAST_ENDS:
+        return None
+    nodes, values = (np.array(part) for part in zip(*step.ends, strict=True))
+    wanted = np.append(times, (step.t_old + step.t) / 2)
+    states, other = (
+        _polynomial(nodes, values, wanted),
+        _polynomial(nodes[1:], values[1:], wanted[-1:]),
+    )
+    return states[:-1] if _distance(step, states[-1], other[0], rtol) < _MISS else None
+
+
 def _through_nodes(step: Any, times: Array, rtol: float) -> Array | None:
     """Return the states on a polynomial through a few states in the step, if it is good."""
     first, last = float(times[0]), float(times[-1])
@@ -152,7 +174,20 @@ def _through_nodes(step: Any, times: Array, rtol: float) -> Array | None:
     order = np.argsort([*nodes, judge], kind="stable")
     exact = np.empty((nodes.size + 1, step.y.size))
     exact[order] = step.reach(np.append(nodes, judge)[order]).T
-    polynomial = BarycentricInterpolator(nodes, exact[:-1])
-    scale = _scale(step, rtol)
-    miss = np.linalg.norm((polynomial(judge) - exact[-1]) / scale) / math.sqrt(scale.size)
-    return np.asarray(polynomial(times)) if miss < _MISS else None
+    states = _polynomial(nodes, exact[:-1], np.append(times, judge))
+    return states[:-1] if _distance(step, states[-1], exact[-1], rtol) < _MISS else None
+
+
+def _polynomial(nodes: Array, values: Array, times: Array) -> Array:
+    """Return the polynomial through values at nodes at all times, a row each."""
+    weights = np.empty((times.size, nodes.size))
+    for index, node in enumerate(nodes):
+        others = nodes[nodes != node]
+        weights[:, index] = ((times[:, None] - others) / (node - others)).prod(1)
+    return np.asarray(weights @ values)
+
+
+def _distance(step: Any, state: Array, other: Array, rtol: float) -> float:
+    """Return how far two states are from each other, in tolerances."""
+    distance = float(np.linalg.norm((state - other) / _scale(step, rtol)))
+    return distance / math.sqrt(state.size)

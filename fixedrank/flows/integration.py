@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,12 +18,15 @@ from fixedrank.flows.system import Restart, Stop, System
 
 __all__ = ["Restart", "Run", "Stop", "System", "integrate", "output_times"]
 
+# So many numbers in states, and so many states, are made records of at once.
+_TOGETHER, _MOST = 1 << 17, 100
+
 
 @dataclass
 class Run:
     """What came out: the records at the times that were reached, and why it ended where."""
 
-    record: Callable[[Array], Any]
+    record: Callable[[Array], Iterator[Any]]
     records: list[Any]
     reached: float
     status: str = ""
@@ -31,6 +34,12 @@ class Run:
     at_rest: bool = False
     evaluations: int = 0
     steps: int = 0
+
+    def keep(self, states: Sequence[Array]) -> None:
+        """Keep records of states, which are made of some at once, and one after another."""
+        together = max(1, min(_MOST, _TOGETHER // max(1, states[0].size))) if states else 1
+        for start in range(0, len(states), together):
+            self.records.extend(self.record(np.array(states[start : start + together])))
 
 
 def output_times(t: Any) -> Array:
@@ -62,13 +71,12 @@ def integrate(
     atol: float | None,
     progress: Shown,
     options: dict[str, Any],
-    record: Callable[[Array], Any] | None = None,
+    record: Callable[[Array], Iterator[Any]],
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else.
 
-    That is `record` of the states at the output times, by default the system's own.
+    That is what `record` yields of the states at the output times, which come in stacks.
     """
-    record = record or system.record
     start, end = float(times[0]), float(times[-1])
     stepper = Stepper(system, method, rtol, atol, options, start, end)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -76,7 +84,8 @@ def integrate(
     if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.properties.damps else CLOSE)
-    run = Run(record, [record(state)], start)
+    run = Run(record, [], start)
+    run.keep([state])
     require_memory(run.records[0], times.size)
     bar_format = "{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]"
     try:
@@ -105,7 +114,8 @@ def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Prog
         return
     system, solver = stepper.system, stepper.solver
     run.steps += 1
-    run.records.extend(run.record(y) for y in stepper.due(times[len(run.records) :]))
+    for states in stepper.due(times[len(run.records) :]):
+        run.keep(states)
     run.reached = stepper.reached
     bar.reach(run.reached - times[0], partial(_loss, system, solver.y))
     if solver.status == "finished":
@@ -153,4 +163,4 @@ def _finish(run: Run, verdict: Stop, state: Array, count: int) -> None:
     """End a run, with the same state at all times to come if it is at rest."""
     run.status, run.at_rest = verdict.reason, verdict.rest
     if verdict.rest:
-        run.records.extend([run.record(state)] * (count - len(run.records)))
+        run.records.extend([*run.record(state[None])] * (count - len(run.records)))

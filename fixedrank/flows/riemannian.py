@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory, dense
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
+from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
@@ -129,11 +131,16 @@ def riemannian_flow(
 
     last = start
 
-    def outcome(state: Array) -> Outcome:
+    def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        found = system.record(state)
-        last = found if axes is None else found._replace(vt=found.vt @ axes.T)
-        return Outcome(problem.loss(last), system.gradient_norm(found), last.s, None, kept_of(last))
+        points = system.points(states)
+        losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
+        if axes is not None:
+            points = points._replace(vt=times_matrix(points.vt, axes.T))
+        for loss, norm, *parts in zip(losses, norms, *points, strict=True):
+            # What a function keeps of one shall not hold the others.
+            last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
+            yield Outcome(loss, norm, last.s, None, kept_of(last))
 
     run = integrate(
         system,
@@ -144,7 +151,7 @@ def riemannian_flow(
         atol=atol,
         progress=progress,
         options=options,
-        record=outcome,
+        record=outcomes,
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(

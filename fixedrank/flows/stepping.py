@@ -200,8 +200,8 @@ class Stepper:
             return None
         return "; ".join(str(part) for part in (message, self.undefined and _NOT_FINITE) if part)
 
-    def due(self, times: Array) -> Iterator[Array]:
-        """Yield the states at those of the times that the last step has reached.
+    def due(self, times: Array) -> Iterator[list[Array]]:
+        """Yield lists of the states at those of the times that the last step has reached.
 
         They are made in portions, so that what nobody keeps takes little memory.
         """
@@ -212,7 +212,7 @@ class Stepper:
         portion = max(_LEAST_PORTION, _PORTION // solver.y.size)
         for start in range(0, reached.size, portion):
             some = reached[start : start + portion]
-            yield from self.properties.states_inside(solver, some, self.rtol)
+            yield self.properties.states_inside(solver, some, self.rtol)
 
     def next_step(self) -> float:
         """Return the length of the next step, as far as the method tells."""

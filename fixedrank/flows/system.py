@@ -45,10 +45,6 @@ class System(Protocol):
         """Look at the state after an accepted step."""
         ...
 
-    def record(self, state: Array) -> Any:
-        """Return what is kept of a state at an output time."""
-        ...
-
     def loss(self, state: Array) -> float:
         """Return the loss, for the progress bar."""
         ...

@@ -9,9 +9,11 @@ import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, numerical_rank, round_off
+from fixedrank.geometry.factored.stacks import squared_norms
 from fixedrank.losses.samples import Samples
 
-_BLOCK = 1 << 22
+# Numbers in a block of rows, and in all blocks of several matrices that are multiplied together.
+_BLOCK, _TOGETHER = 1 << 22, 1 << 15
 # Rows of length one that a decomposition made are orthogonal up to some ten ulps.
 _ORTHOGONAL = 64 * float(np.finfo(float).eps)
 
@@ -44,12 +46,23 @@ class Decomposition(NamedTuple):
         return Samples(self.half, self.labels, self.total, self.residual, self.digest)
 
     def loss(self, left: Array, right: Array) -> float:
-        """Return the loss of W = left @ right.T, in blocks of rows."""
-        images, rows, squares = right.T @ self.half, max(1, _BLOCK // len(self.half)), 0.0
-        for start in range(0, left.shape[0], rows):
-            block = left[start : start + rows] @ images
-            block -= self.labels[start : start + rows]
-            squares += float(np.vdot(block, block))
+        """Return the loss of W = left @ right.T."""
+        return float(self.losses(left[None], (right.T @ self.half)[None])[0])
+
+    def losses(self, left: Array, images: Array) -> Array:
+        """Return the losses of stacked W with W half = left @ images, in blocks of rows."""
+        count, (rows, columns) = len(left), self.labels.shape
+        together = max(1, min(count, _TOGETHER // max(1, self.labels.size)))
+        rows = min(rows, max(1, _BLOCK // max(1, columns)))
+        squares, blocks = np.zeros(count), np.empty((together, rows, columns))
+        for first in range(0, count, together):
+            some = slice(first, first + together)
+            for start in range(0, len(self.labels), rows):
+                labels, factors = self.labels[start:][:rows], left[some, start:][:, :rows]
+                misfit = blocks[: len(factors), : len(labels)]
+                np.matmul(factors, images[some], out=misfit)
+                misfit -= labels
+                squares[some] += squared_norms(misfit)
         return (squares + self.residual * self.residual) / 2
 
 

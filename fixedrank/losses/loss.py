@@ -16,6 +16,7 @@ from fixedrank._checks import Array
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.factored.orthonormal import point_of
+from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
 from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
@@ -355,6 +356,20 @@ class Loss(ABC):
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
 
+    # Of many matrices at once, along a first axis, as flows ask at their output times.
+
+    def _losses(self, points: FixedRankPoint) -> Array:
+        """Return the losses at points."""
+        return np.array([float(self.loss(FixedRankPoint(*W))) for W in zip(*points, strict=True)])
+
+    def _stacked_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        """Return what `gradient_products` does."""
+        cores = [None] * len(left) if core is None else core
+        pairs = list(map(self.gradient_products, left, cores, right))
+        return np.array([gv for gv, _ in pairs]), np.array([gtu for _, gtu in pairs])
+
     def _layer_products(self, left: Array, right: Array) -> LayerProducts:
         """Return what the Hessian in the layers needs at W = left @ right."""
         return ProductsOfGradients(self, left, right)
@@ -420,6 +435,19 @@ class LossSum(Loss):
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
+
+    def _losses(self, points: FixedRankPoint) -> Array:
+        losses = (factor * loss._losses(points) for factor, loss in self.terms)
+        return np.asarray(sum(losses))
+
+    def _stacked_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        gv = gtu = np.zeros(())
+        for factor, loss in self.terms:
+            more = loss._stacked_products(left, core, right)
+            gv, gtu = gv + factor * more[0], gtu + factor * more[1]
+        return gv, gtu
 
 
 def _terms(loss: Loss) -> tuple[tuple[float, Loss], ...]:

@@ -18,6 +18,7 @@ from fixedrank.geometry.factored.ambient import (
     to_array,
     transposed_times,
 )
+from fixedrank.geometry.factored.stacks import matrix_times, transposed
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.losses.layer_products import LayerProducts
 from fixedrank.losses.loss import THIN
@@ -127,6 +128,18 @@ class MomentLoss(QuadraticLoss):
         """B and its transpose in the form of which thin products are cheapest."""
         B = in_factors(self.B)
         return B, B.T
+
+    def _stacked_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        # A class of its own may replace what is asked of one.
+        if type(self).gradient_products is not MomentLoss.gradient_products:
+            return super()._stacked_products(left, core, right)
+        cv, (B, B_transposed) = matrix_times(self.C, right), self._thin_B
+        along, across = transposed(right) @ cv, transposed(left) @ left
+        if core is not None:
+            along, across = core @ along, transposed(core) @ across
+        return left @ along - matrix_times(B, right), cv @ across - matrix_times(B_transposed, left)
 
     def _loss_at(self, W: LowRank | Array) -> float:
         left, right = as_pair(W)

@@ -7,6 +7,8 @@ from typing import Any
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.ambient import BlockOperator, LowRank
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.losses.decomposition import Decomposition
 from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.losses.moments import MatrixProduct
 
@@ -25,20 +27,20 @@ class _Diagonal(BlockOperator):
 
 
 class PrincipalRegression(MomentLoss):
-    """The loss of W E as a function of it, for a problem with C = E diag(values) E^T.
+    """The loss of W E as a function of it, for a problem with C = E diag(scales^2) E^T.
 
     An orthogonal change of coordinates: gradient flows, of the product and of the layers, and their
     errors are the same in both. Of C it leaves the diagonal.
     """
 
-    def __init__(self, problem: MomentLoss, axes: Array, values: Array) -> None:
-        self.problem, self.axes = problem, axes
+    def __init__(self, problem: MomentLoss, dense: Decomposition) -> None:
+        self.problem, self.dense, self.axes = problem, dense, dense.axes
         B, _ = problem._thin_B
         if isinstance(B, MatrixProduct):
-            turned: Any = MatrixProduct(B.left, axes.T @ B.right)
+            turned: Any = MatrixProduct(B.left, self.axes.T @ B.right)
         else:
-            turned = B @ axes
-        super().__init__(_Diagonal(values), turned, problem.squared_norm)
+            turned = B @ self.axes
+        super().__init__(_Diagonal(dense.scales**2), turned, problem.squared_norm)
 
     @cached_property
     def _thin_B(self) -> tuple[Any, Any]:
@@ -49,3 +51,6 @@ class PrincipalRegression(MomentLoss):
         if isinstance(W, LowRank):
             return self.problem._thin_loss(W.left, self.axes @ W.right)
         return self.problem._loss_at(W @ self.axes.T)
+
+    def _losses(self, points: FixedRankPoint) -> Array:
+        return self.dense.losses(points.u * points.s[:, None], points.vt * self.dense.scales)

@@ -15,6 +15,7 @@ from fixedrank._aliases import AmbientLike, DataLike, LayersLike, PointLike
 from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.factored.ambient import LowRank
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
+from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.losses.decomposition import Decomposition, decomposed, range_of
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_loss import MomentLoss, as_pair
@@ -440,12 +441,19 @@ class LinearRegression(MomentLoss):
             return super()._loss_at(W)
         return self._decomposed.loss(*as_pair(W))
 
+    def _losses(self, points: FixedRankPoint) -> Array:
+        # A class of its own may replace what is asked of one.
+        if self._decomposed is None or type(self).loss is not LinearRegression.loss:
+            return super()._losses(points)
+        images = times_matrix(points.vt, self._decomposed.half)
+        return self._decomposed.losses(points.u * points.s[:, None], images)
+
     def _in_principal_axes(self) -> tuple[Loss, Array | None]:
         dense = self._decomposed
         # A class of its own may replace what flows ask for, in the given coordinates.
         if type(self) is not LinearRegression or dense is None or not dense.regular:
             return self, None
-        return PrincipalRegression(self, dense.axes, dense.scales**2), dense.axes
+        return PrincipalRegression(self, dense), dense.axes
 
 
 def _read(index: int, chunk: Any) -> Samples:

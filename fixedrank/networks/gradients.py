@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.factored.stacks import squared_norms, transposed
 
 # (left, core, right) -> (G right, G^T left), at W = left core right^T.
 ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
@@ -15,10 +16,12 @@ ThinGradient = Callable[[Array, Array | None, Array], tuple[Array, Array]]
 
 def widths_of(layers: Sequence[Array]) -> list[int]:
     """Return the widths [d_0, ..., d_N]."""
-    return [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+    return [layers[0].shape[-1], *(layer.shape[-2] for layer in layers)]
 
 
-def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], list[Array]]:
+def narrow_partial_products(
+    layers: Sequence[Array], multiply: Callable[[Array, Array], Array] = np.ndarray.dot
+) -> tuple[int, list[Array], list[Array]]:
     """Split W = W_N ... W_1 at its narrowest width d_c.
 
     Returns c, the products P_j = W_j ... W_{c+1} for j = c, ..., N (P_c is the identity) and
@@ -29,9 +32,9 @@ def narrow_partial_products(layers: Sequence[Array]) -> tuple[int, list[Array], 
     identity = np.identity(widths[cut])
     left, right = [identity, *layers[cut : cut + 1]], [identity, *reversed(layers[:cut][-1:])]
     for layer in layers[cut + 1 :]:
-        left.append(layer.dot(left[-1]))
+        left.append(multiply(layer, left[-1]))
     for layer in reversed(layers[: max(cut - 1, 0)]):
-        right.append(right[-1].dot(layer))
+        right.append(multiply(right[-1], layer))
     return cut, left, right
 
 
@@ -62,3 +65,32 @@ def network_gradient(products: ThinGradient, layers: Sequence[Array]) -> list[Ar
         if j < cut - 1:
             inner = inner.dot(layers[j].T)
     return gradients
+
+
+class StackedProducts:
+    """Products of stacked layers through their narrowest width, P R, and lengths of gradients."""
+
+    def __init__(self, layers: Sequence[Array]) -> None:
+        self.layers = layers
+        self.cut, self._left, self._right = narrow_partial_products(layers, np.matmul)
+        # One identity stands for all.
+        self.left, self.right = (
+            np.broadcast_to(parts[-1], (len(layers[0]), *parts[-1].shape[-2:]))
+            for parts in (self._left, self._right)
+        )
+
+    def gradient_norms(self, outer: Array, inner: Array) -> Array:
+        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P."""
+        layers, cut, left, right = self.layers, self.cut, self._left, self._right
+        inner, squares = transposed(inner), np.zeros(len(layers[0]))
+        for j in range(len(layers) - 1, cut - 1, -1):
+            part = outer @ transposed(left[j - cut]) if j > cut else outer
+            squares += squared_norms(part)
+            if j > cut:
+                outer = transposed(layers[j]) @ outer
+        for j in range(cut):
+            part = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
+            squares += squared_norms(part)
+            if j < cut - 1:
+                inner = inner @ transposed(layers[j])
+        return np.asarray(np.sqrt(squares))

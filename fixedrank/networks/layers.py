@@ -12,6 +12,7 @@ from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array, finite_array, positive_integer
 from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.geometry.factored.points import is_triple
+from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.networks.gradients import narrow_partial_products
 
 # Layers count as balanced up to this, relative to the square of the largest of their norms.
@@ -97,15 +98,19 @@ def balancedness(factors: LayersLike) -> float:
     >>> fixedrank.balancedness([[[1.0]], [[2.0]]])
     3.0
     """
-    layers = checked_factors(factors)
-    pairs = pairwise(layers)
-    return max(
-        (float(np.linalg.norm(outer.T @ outer - inner @ inner.T)) for inner, outer in pairs),
-        default=0.0,
-    )
+    return float(imbalances(checked_factors(factors)))
 
 
 describe(balancedness, LAYERS)
+
+
+def imbalances(layers: Sequence[Array]) -> Array:
+    """Return the balancedness of layers, along axes in front."""
+    largest = np.zeros(layers[0].shape[:-2])
+    for inner, outer in pairwise(layers):
+        difference = transposed(outer) @ outer - inner @ transposed(inner)
+        largest = np.maximum(largest, np.linalg.norm(difference, axis=(-2, -1)))
+    return largest
 
 
 def largest_norm(layers: Sequence[Array]) -> float:

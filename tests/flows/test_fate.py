@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fixedrank import LinearRegression, balanced_factors, factored_flow
-from fixedrank.flows.factored import _fate, _sign
+from fixedrank.flows.fate import fate, sign_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from tests.geometry.dense import matrix, orthonormal
 
@@ -63,7 +63,7 @@ def test_signs_of_singular_vectors_do_not_matter(seed):
         points.append(FixedRankPoint(u * flips, np.array([2.0, 1.0, 0.1]), flips[:, None] * v.T))
     when = crossing(TIMES, [matrix(point) for point in points])
     values = np.array([point.s for point in points])
-    said = _fate(TIMES, values, (3, 3), [_sign(point) for point in points])
+    said = fate(TIMES, values, (3, 3), [sign_of(point) for point in points])
     assert said.startswith(f"; before t = {when:g} the determinant") if when else said == ""
 
 
@@ -77,7 +77,7 @@ def test_a_value_that_is_round_off():
             for t, small in zip(TIMES, smallest, strict=True)
         ]
         values = np.array([point.s for point in points])
-        return _fate(TIMES, values, (3, 3), [_sign(point) for point in points])
+        return fate(TIMES, values, (3, 3), [sign_of(point) for point in points])
 
     assert said([1e-1, 1e-5, 1e-14, 1e-5, 1e-1]) == ""
     lost = said([1e-1, 1e-14, 1e-17, 1e-18, 1e-1], side=-1)

@@ -68,7 +68,7 @@ def test_points_are_singular_value_decompositions(trajectory):
         for gram in (point.u.T @ point.u, point.vt @ point.vt.T):
             np.testing.assert_allclose(gram, np.eye(3), rtol=0, atol=1e-13)
         assert (np.diff(point.s) <= 0).all()
-        np.testing.assert_array_equal(point.s, s)
+        np.testing.assert_allclose(point.s, s, rtol=1e-13)
         np.testing.assert_allclose(np.linalg.svd(matrix(point))[1][:3], s, rtol=1e-13)
 
 

@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from fixedrank import LinearRegression, factored_flow, random_balanced_factors
+from fixedrank import (
+    LinearRegression,
+    factored_flow,
+    gaussian_factors,
+    product,
+    random_balanced_factors,
+    riemannian_flow,
+)
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import METHODS
+from fixedrank.networks.initial import product_point
+from tests.geometry.dense import matrix
 
 
 def autoencoder(d=20, rank=2):
@@ -55,6 +64,45 @@ def test_inside_steps_limited_by_stability(method, count):
             # What a step is held to is an estimate of its error.
             assert (np.linalg.norm((found - expected) / scale, axis=1) < 10).all()
     assert looked > 3
+
+
+@pytest.mark.parametrize("count", [3, 40])
+@pytest.mark.parametrize("rtol", [1e-4, 1e-7])
+def test_step_after_step_they_cost_nothing(count, rtol):
+    """But for the first ones, and are as good as the ends of the steps."""
+    start, end, atol = np.array([1.0, 0.5, 0.2]), 0.2, 1e-2 * rtol
+    exact = solve_ivp(
+        relaxing, (0.0, end), start, "Radau", dense_output=True, rtol=1e-12, atol=1e-15
+    ).sol
+    solver = METHODS["ROCK4"](relaxing, 0.0, start, end, rtol=rtol, atol=atol)
+    spent, steps = 0, 0
+    while solver.status == "running":
+        solver.step()
+        steps += 1
+        times = np.linspace(solver.t_old, solver.t, count + 2)[1:-1]
+        before = solver.nfev
+        found = np.array(properties_of(type(solver)).states_inside(solver, times, rtol))
+        spent += solver.nfev > before
+        scale = atol + rtol * np.abs(exact(times).T)
+        # Less than a half, measured.
+        assert (np.linalg.norm((found - exact(times).T) / scale, axis=1) < 5).all()
+    assert spent <= 0.25 * steps
+
+
+def test_they_are_accurate_where_stability_limits_the_steps():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 15)) / np.sqrt(5)
+    problem = LinearRegression(X, product(gaussian_factors([5, 2, 4, 5], rng=rng)) @ X)
+    start = product_point(random_balanced_factors([5, 2, 4, 5], rng=1), balanced=True)
+    few, many = (
+        riemannian_flow(problem, start, 3, np.linspace(0, 20, n), rtol=1e-6) for n in (2, 2001)
+    )
+    # 2.4 times, and 5.1 times by states inside each step.
+    assert many.evaluations <= 3.5 * few.evaluations
+    fine = riemannian_flow(problem, start, 3, many.t[::100], method="DOP853", rtol=1e-11)
+    for found, expected in zip(many.points[::100], fine.points, strict=True):
+        distance = np.linalg.norm(matrix(found) - matrix(expected))
+        assert distance <= 1e-5 * np.linalg.norm(matrix(expected))
 
 
 def local_solution(solver, times):

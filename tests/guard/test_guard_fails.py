@@ -8,11 +8,19 @@ import scipy.linalg
 
 import fixedrank
 from fixedrank import _linear_algebra
+from fixedrank.flows import integration
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.geometry.factored import retraction, tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.losses.moment_loss import MomentLoss
-from tests.guard import test_columns, test_evaluations, test_growth, test_steps, test_threads
+from tests.guard import (
+    test_columns,
+    test_evaluations,
+    test_growth,
+    test_outputs,
+    test_steps,
+    test_threads,
+)
 
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"
@@ -142,6 +150,14 @@ def test_more_evaluations_are_noticed(kind, setting, most):
     """What is limited by stability takes more by an explicit method."""
     with pytest.raises(AssertionError):
         test_evaluations.check_flow(kind, setting, "DOP853", most)
+
+
+@needs_monitoring
+@pytest.mark.parametrize(("kind", "most"), test_outputs.CASES)
+def test_records_of_single_states_are_noticed(monkeypatch, kind, most):
+    monkeypatch.setattr(integration, "_MOST", 1)
+    with pytest.raises(AssertionError):
+        test_outputs.check_steps(kind, most)
 
 
 def whole_product(sign, result, tall, thin):

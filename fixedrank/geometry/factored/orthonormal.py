@@ -19,7 +19,7 @@ _FIRST_PIVOT, _SECOND_PIVOT = 1e-7, 0.5
 # Squares of larger numbers overflow.
 _LARGEST = 1e140
 # Columns whose Gram matrix is within this of the identity have a condition below 2.
-_NEAR = 0.5
+NEAR = 0.5
 # Below this ratio of singular values the small ones are computed to relative accuracy.
 GRADED = 1e-3
 # Up to this size QR iteration beats divide and conquer on nearly diagonal matrices, as those of
@@ -191,7 +191,7 @@ def _nearly_orthonormal_qr(block: Array) -> tuple[Array, Array]:
     gram = dot(block.T, block)
     # The squared distance from the identity, whose round-off is far below.
     distance = float(np.vdot(gram, gram)) - 2 * float(gram.trace()) + len(gram)
-    triangle = _linear_algebra.cholesky(gram) if distance < _NEAR**2 else None
+    triangle = _linear_algebra.cholesky(gram) if distance < NEAR**2 else None
     if triangle is None:
         return _linear_algebra.tall_qr(block)
     return dot(block, _linear_algebra.triangular_inverse(triangle)), triangle

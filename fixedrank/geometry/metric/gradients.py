@@ -17,7 +17,8 @@ import numpy as np
 
 from fixedrank._checks import Array, real_array
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
-from fixedrank.geometry.factored.tall import dot, dot_at
+from fixedrank.geometry.factored.stacks import transposed
+from fixedrank.geometry.factored.tall import dot_at, product
 from fixedrank.geometry.factored.tangent import without_range
 from fixedrank.geometry.factored.units import power
 from fixedrank.geometry.metric.agreement import DOUBLE, negligible, off_diagonal
@@ -30,24 +31,31 @@ _AT_ONCE, _TINY = negligible(DOUBLE) ** 2, 1e-280
 
 def gradient_norm(point: FixedRankPoint, gv: Array, gtu: Array, metric: SpectralMetric) -> float:
     """Return the length of the Riemannian gradient, sqrt(<A(G), G>), from G V and G^T U."""
+    return float(gradient_norms(point, gv, gtu, metric))
+
+
+def gradient_norms(point: FixedRankPoint, gv: Array, gtu: Array, metric: SpectralMetric) -> Array:
+    """Return the lengths at points that are not far from each other, along axes in front."""
     u, _, vt = point
     if point.s.size == 0:
-        return 0.0
+        return np.zeros(point.s.shape[:-1])
     s, of_point = in_unit(point.s, metric)
     largest = float(max(np.abs(gv).max(), np.abs(gtu).max()))
     if not 0 < largest < math.inf:
-        return largest
-    of_gradient = math.frexp(largest)[1]
-    gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
-    middle = dot(u.T, gv)
+        return np.maximum(np.abs(gv).max((-1, -2)), np.abs(gtu).max((-1, -2)))
+    of_gradient = 0
+    if not _TINY**0.5 < largest < _TINY**-0.5:
+        of_gradient = math.frexp(largest)[1]
+        gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
+    middle = product(transposed(u), gv)
     left, right = metric.normal(s)
-    square = (metric.tangential(s) * middle**2).sum()
-    square += left @ np.square(gv - dot(u, middle)).sum(0)
-    square += right @ np.square(gtu - dot(vt.T, middle.T)).sum(0)
-    length = math.sqrt(square)
+    squares = (metric.tangential(s) * middle**2).sum((-1, -2))
+    squares += (left * np.square(gv - product(u, middle)).sum(-2)).sum(-1)
+    beyond = gtu - product(transposed(vt), transposed(middle))
+    squares += (right * np.square(beyond).sum(-2)).sum(-1)
     factor, exponent = power(of_point, 1, -1, metric.homogeneity)
     with np.errstate(over="ignore"):
-        return float(np.ldexp(length * factor, exponent + of_gradient))
+        return np.ldexp(np.sqrt(squares) * factor, exponent + of_gradient)
 
 
 def from_factor_derivative(

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator
 
-from fixedrank import FixedRank
+from fixedrank import FixedRank, FixedRankPoint
+from fixedrank.geometry.metric.gradients import gradient_norms
 from tests.geometry import dense
+from tests.geometry.metric.members import MANIFOLDS
 from tests.strategies import depths, points, seeds, shapes, tangent_vectors, well_conditioned_points
 
 
@@ -251,3 +253,24 @@ def test_left_and_right_singular_vectors_play_the_same_part():
     G = gram_gradient(dense.matrix(point).T, target).T
     expected = manifold.euclidean_to_riemannian_gradient(point, G)
     assert weighted_distance(manifold, point, gradient, expected) <= 1e-13 * np.linalg.norm(G)
+
+
+@pytest.mark.parametrize("name", MANIFOLDS)
+@pytest.mark.parametrize("size", [1e-150, 1.0, 1e150])
+def test_lengths_at_many_points(name, size):
+    """They are the norms of the gradients in the metric, in any unit of the loss."""
+    manifold, rng = MANIFOLDS[name], np.random.default_rng(0)
+    few = [manifold.random_point(rng=rng) for _ in range(4)]
+    gradients = [size * rng.standard_normal((manifold.m, manifold.n)) for _ in few]
+    points = FixedRankPoint(*map(np.array, zip(*few, strict=True)))
+    gv = np.array([G @ p.vt.T for G, p in zip(gradients, few, strict=True)])
+    gtu = np.array([G.T @ p.u for G, p in zip(gradients, few, strict=True)])
+    expected = [
+        size * manifold.norm(p, manifold.euclidean_to_riemannian_gradient(p, G / size))
+        for p, G in zip(few, gradients, strict=True)
+    ]
+    found = gradient_norms(points, gv, gtu, manifold.metric)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # One that is no number leaves the others.
+    gv[0], gtu[0] = np.inf, np.inf
+    assert gradient_norms(points, gv, gtu, manifold.metric)[0] == np.inf

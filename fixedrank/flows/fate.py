@@ -1,0 +1,38 @@
+"""Where errors, not the flow, decide the fate of a singular value of the product of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fixedrank._checks import Array, round_off
+from fixedrank.geometry.factored.points import FixedRankPoint
+
+
+def fate(times: Array, values: Array, shape: tuple[int, int], signs: Sequence[float]) -> str:
+    """Say where errors decided the fate of a singular value of the product, if they did.
+
+    The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
+    so by two numbers that tend to zero together and whose difference errors make grow.
+    """
+    small = values <= round_off(max(shape), 1.0) * values[:, :1]
+    lost = (small & ~small[0]).any(axis=1)
+    if lost.any():
+        return (
+            f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
+            "round-off of the largest: from there on errors, not the flow, decide where it goes"
+        )
+    crossed = np.array([sign != signs[0] for sign in signs])
+    if crossed.any() and not small[0].any():
+        return (
+            f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "
+            "changed its sign, which it never does in the exact flow: a singular value had "
+            "decayed so far that errors carried it across zero"
+        )
+    return ""
+
+
+def sign_of(point: FixedRankPoint) -> float:
+    """Return the sign of the determinant of a square matrix."""
+    return float(np.linalg.slogdet(point.u)[0] * np.linalg.slogdet(point.vt)[0])
