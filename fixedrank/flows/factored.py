@@ -127,7 +127,8 @@ def followed(
 ) -> tuple[Run, _Layers]:
     """Return the run of layers, with the layers as its records, and the system that moved."""
     system = _Layers(problem, layers)
-    return integrate(system, joined(layers), times, record=system.records, **how), system
+    run = integrate(system, joined(layers), times, record=system.records, most=1, **how)
+    return run, system
 
 
 def factored_flow(
@@ -237,6 +238,7 @@ def factored_flow(
         progress=progress,
         options=options,
         record=outcomes,
+        most=moving._at_once,
     )
     found = columns(run.records)
     ending = fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])

@@ -18,8 +18,8 @@ from fixedrank.flows.system import Restart, Stop, System
 
 __all__ = ["Restart", "Run", "Stop", "System", "integrate", "output_times"]
 
-# So many numbers in states, and so many states, are made records of at once.
-_TOGETHER, _MOST = 1 << 17, 100
+# So many numbers in states are made records of at once.
+_TOGETHER = 1 << 17
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Run:
     """What came out: the records at the times that were reached, and why it ended where."""
 
     record: Callable[[Array], Iterator[Any]]
+    most: int
     records: list[Any]
     reached: float
     status: str = ""
@@ -37,7 +38,7 @@ class Run:
 
     def keep(self, states: Sequence[Array]) -> None:
         """Keep records of states, which are made of some at once, and one after another."""
-        together = max(1, min(_MOST, _TOGETHER // max(1, states[0].size))) if states else 1
+        together = max(1, min(self.most, _TOGETHER // max(1, states[0].size))) if states else 1
         for start in range(0, len(states), together):
             self.records.extend(self.record(np.array(states[start : start + together])))
 
@@ -72,10 +73,12 @@ def integrate(
     progress: Shown,
     options: dict[str, Any],
     record: Callable[[Array], Iterator[Any]],
+    most: int,
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else.
 
-    That is what `record` yields of the states at the output times, which come in stacks.
+    That is what `record` yields of the states at the output times, which come in stacks of so many
+    at `most`.
     """
     start, end = float(times[0]), float(times[-1])
     stepper = Stepper(system, method, rtol, atol, options, start, end)
@@ -84,7 +87,7 @@ def integrate(
     if not np.isfinite(slope).all():
         raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.properties.damps else CLOSE)
-    run = Run(record, [], start)
+    run = Run(record, most, [], start)
     run.keep([state])
     require_memory(run.records[0], times.size)
     bar_format = "{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]"

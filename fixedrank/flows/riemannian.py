@@ -152,6 +152,7 @@ def riemannian_flow(
         progress=progress,
         options=options,
         record=outcomes,
+        most=moving._at_once,
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(

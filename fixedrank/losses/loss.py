@@ -358,6 +358,9 @@ class Loss(ABC):
 
     # Of many matrices at once, along a first axis, as flows ask at their output times.
 
+    # Where nothing is gained by more than one, Ctrl-C may lose one.
+    _at_once: int = 1
+
     def _losses(self, points: FixedRankPoint) -> Array:
         """Return the losses at points."""
         return np.array([float(self.loss(FixedRankPoint(*W))) for W in zip(*points, strict=True)])
@@ -435,6 +438,10 @@ class LossSum(Loss):
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
+
+    @property
+    def _at_once(self) -> int:  # type: ignore[override]
+        return min(loss._at_once for _, loss in self.terms)
 
     def _losses(self, points: FixedRankPoint) -> Array:
         losses = (factor * loss._losses(points) for factor, loss in self.terms)

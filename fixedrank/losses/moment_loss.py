@@ -42,6 +42,8 @@ class MomentLoss(QuadraticLoss):
         (d_y, d_x), the shape of W.
     """
 
+    _at_once = 100
+
     def __init__(self, C: Any, B: Any, squared_norm: float) -> None:
         self.C, self.B, self.squared_norm = C, B, squared_norm
         self.shape = (B.shape[0], B.shape[1])

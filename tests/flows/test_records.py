@@ -161,6 +161,29 @@ def test_what_came_before_an_interruption_is_kept(run, count):
     np.testing.assert_array_equal(flow.t, np.linspace(0, 0.5, 250)[:count])
 
 
+@pytest.mark.parametrize("count", [1, 2, 77])
+def test_a_loss_that_takes_long_may_be_interrupted(count):
+    """One that is asked for each output: nothing that it has said is lost."""
+    said = []
+
+    class Slow(LogCosh):
+        def loss(self, W):
+            if len(said) == count:
+                raise KeyboardInterrupt
+            said.append(super().loss(W))
+            return said[-1]
+
+    rng = np.random.default_rng(0)
+    problem, times = Slow(rng.standard_normal((M, N))), np.linspace(0, 0.5, 250)
+    layers = gaussian_factors([N, 2, M], rng=rng)
+    start = FixedRank(M, N, 2, depth=2).point(product(layers))
+    arguments = ((riemannian_flow, start, 2), (factored_flow, layers))
+    for flow, *where in arguments:
+        said.clear()
+        np.testing.assert_array_equal(flow(problem, *where, times).loss, said)
+        assert len(said) == count
+
+
 @BOTH
 def test_what_is_kept_of_one_does_not_hold_the_others(run):
     for record in run(lambda record: record[-1]).kept:

@@ -42,6 +42,9 @@ def gradient_norms(point: FixedRankPoint, gv: Array, gtu: Array, metric: Spectra
     s, of_point = in_unit(point.s, metric)
     largest = float(max(np.abs(gv).max(), np.abs(gtu).max()))
     if not 0 < largest < math.inf:
+        if point.s.ndim > 1 and len(point.s) > 1:
+            parts = zip(*point, gv, gtu, strict=True)
+            return np.array([gradient_norm(FixedRankPoint(*p[:3]), *p[3:], metric) for p in parts])
         return np.maximum(np.abs(gv).max((-1, -2)), np.abs(gtu).max((-1, -2)))
     of_gradient = 0
     if not _TINY**0.5 < largest < _TINY**-0.5:
