@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from scipy.integrate import BDF
 from fixedrank._checks import Array
 from fixedrank._packing import split
 from fixedrank.ensembles.stacked import StackedNetworks, two_or_more
-from fixedrank.ensembles.stepping import root_mean_square, step
+from fixedrank.ensembles.stepping import Stepper, root_mean_square
 from fixedrank.losses.hessian import NetworkHessian
 
 Mask = NDArray[np.bool_]
@@ -37,14 +36,6 @@ _STEPS = 4000
 _TOGETHER, _LEAST = 1 << 15, 16
 # Lanes are moved together when no more of them than this part are live.
 _EMPTY = 0.8
-
-
-class Velocity(Protocol):
-    """A velocity of the columns of a state."""
-
-    def __call__(self, state: Array, out: Array | None = None, /) -> Array:
-        """Return it, in an array if one is given."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class Ends:
 
 
 def integrate_stack(
-    velocity: Velocity,
+    networks: StackedNetworks,
     state: Array,
     end: float,
     finished: Callable[[Array], Mask],
@@ -85,8 +76,8 @@ def integrate_stack(
 
     Parameters
     ----------
-    velocity : callable
-        Returns the velocities of a state with two columns or more, or writes them to an array.
+    networks : StackedNetworks
+        What the columns of a state are.
     state : ndarray, shape (entries, count)
         The initial values.
     end : float
@@ -104,19 +95,20 @@ def integrate_stack(
         waiting = np.flatnonzero(~finished(two_or_more(state))[:count])
         if not waiting.size:
             return ends
-        speed = velocity(two_or_more(state))
+        speed = networks.velocity(two_or_more(state))
         first = _first_steps(two_or_more(state), speed, end, rtol, atol)
         lanes = max(2, min(waiting.size, max(_LEAST, _TOGETHER // entries)))
         # The columns in the lanes; empty lanes repeat others, and are not looked at.
         column, live = np.resize(waiting, lanes), np.arange(lanes) < waiting.size
         waiting = waiting[lanes:]
-        stages = np.empty((11, entries, lanes))
+        stepper = Stepper(networks, lanes)
+        stages = stepper.stages
         stages[0], stages[1] = state[:, column], speed[:, column]
         h, t, steps = first[column], np.zeros(lanes), np.zeros(lanes, np.int64)
         while True:
             np.minimum(h, end - t, out=h)
             absolute, new = _absolute(stages[0], rtol, atol), stages[8]
-            size = step(velocity, stages, h, rtol, absolute)
+            size = stepper.step(h, rtol, absolute)
             good = size < 1
             factor = np.clip(_SAFETY * size**-0.2, _SHRINK, _GROW)
             factor[~np.isfinite(size)] = _SHRINK
@@ -147,7 +139,8 @@ def integrate_stack(
                 kept = np.resize(left, max(2, left.size))
                 live = np.arange(kept.size) < left.size
                 column, h, t, steps = column[kept], h[kept], t[kept], steps[kept]
-                before, stages = stages, np.empty((11, entries, kept.size))
+                stepper, before = Stepper(networks, kept.size), stages
+                stages = stepper.stages
                 stages[:2] = before[:2, :, kept]
     np.logical_or(ends.failed, ~np.isfinite(ends.state).all(0), out=ends.failed)
     return ends

@@ -30,7 +30,7 @@ class LayerFlow:
     ) -> Ends:
         """Return where the networks of a regression come that are not finished before."""
         end, rtol, atol = self.end, self.rtol, self.atol
-        ends = integrate_stack(networks.velocity, state, end, finished, rtol=rtol, atol=atol)
+        ends = integrate_stack(networks, state, end, finished, rtol=rtol, atol=atol)
         stiff = ~ends.failed & ~finished(ends.state) & (ends.t < end)
         for row in np.flatnonzero(stiff):
             finish_alone(networks, ends, int(row), end, finished, rtol=rtol, atol=atol)

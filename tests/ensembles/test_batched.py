@@ -44,9 +44,7 @@ def test_each_ends_where_the_flow_of_it_alone_ends(widths):
     problem = experiments.problem()
     stack = [gaussian_factors(widths, rng=seed) for seed in range(6)]
     networks = StackedNetworks(problem, widths)
-    outcome = integrate_stack(
-        networks.velocity, networks.state(stack), 3.0, never, rtol=1e-10, atol=1e-12
-    )
+    outcome = integrate_stack(networks, networks.state(stack), 3.0, never, rtol=1e-10, atol=1e-12)
     assert not outcome.failed.any()
     for row, layers in zip(outcome.state.T, stack, strict=True):
         alone = factored_flow(problem, layers, [0, 3.0], rtol=1e-11, atol=1e-13)
@@ -60,7 +58,7 @@ def test_what_a_row_does_does_not_depend_on_the_others():
 
     def run(columns):
         return integrate_stack(
-            networks.velocity,
+            networks,
             state[:, columns],
             50.0,
             lambda y: networks.gaps(y, 0.0) < 1e-3,
@@ -94,9 +92,7 @@ def test_a_stiff_network_goes_on_alone():
     problem = experiments.problem()
     layers = gaussian_factors(widths, scale=[200.0, 0.01], rng=0)
     networks = StackedNetworks(problem, widths)
-    outcome = integrate_stack(
-        networks.velocity, flat(layers)[:, None], 5.0, never, rtol=1e-6, atol=1e-9
-    )
+    outcome = integrate_stack(networks, flat(layers)[:, None], 5.0, never, rtol=1e-6, atol=1e-9)
     assert (outcome.steps[0], outcome.failed[0]) == (4000, False)
     assert outcome.t[0] < 5
     finish_alone(networks, outcome, 0, 5.0, never, rtol=1e-8, atol=1e-10)
@@ -110,6 +106,6 @@ def test_what_overflows_fails_alone():
     widths = [3, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
     state = np.array([np.full(18, 1e200), flat(gaussian_factors(widths, rng=0))]).T.copy()
-    outcome = integrate_stack(networks.velocity, state, 1.0, never, rtol=1e-6, atol=1e-9)
+    outcome = integrate_stack(networks, state, 1.0, never, rtol=1e-6, atol=1e-9)
     assert outcome.failed.tolist() == [True, False]
     assert outcome.t[1] == 1

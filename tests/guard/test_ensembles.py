@@ -11,7 +11,7 @@ from fixedrank import Experiment, LinearRegression
 from fixedrank.ensembles import outcomes
 from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.stacked import StackedNetworks
-from fixedrank.ensembles.stepping import step
+from fixedrank.ensembles.stepping import Stepper
 from tests.guard.counting import peak_bytes, steps_of_the_library
 
 
@@ -36,11 +36,11 @@ def test_only_what_is_not_decided_is_classified(end, decided, monkeypatch):
 def place(widths, lanes):
     """What a step needs."""
     networks, rng = StackedNetworks(regression(widths[0]), widths), np.random.default_rng(0)
-    stages = np.empty((11, networks.bounds[-1], lanes))
-    stages[0] = 0.3 * rng.standard_normal(stages[0].shape)
-    networks.velocity(stages[0], stages[1])
+    stepper = Stepper(networks, lanes)
+    stepper.stages[0] = 0.3 * rng.standard_normal(stepper.stages[0].shape)
+    stepper.stages[1] = networks.velocity(stepper.stages[0])
     h, absolute = np.full(lanes, 0.01), np.full(lanes, 1e-9)
-    return lambda: step(networks.velocity, stages, h, 1e-6, absolute)
+    return lambda: stepper.step(h, 1e-6, absolute)
 
 
 # As recorded 2026-11-30, and a tenth, for other versions of Python.
