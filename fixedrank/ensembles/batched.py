@@ -27,10 +27,12 @@ Mask = NDArray[np.bool_]
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 5.0
 # The absolute tolerance beside the relative one, in sizes of the state.
 _PART = 1e-3
+_SMALLEST = float(np.finfo(float).tiny)
 # Shorter steps, in parts of the last time, have collapsed.
 _TINIEST = 1e-200
-# After so many steps a network goes on alone.
-_STEPS = 4000
+# After so many steps a network goes on alone: they have taken, in a few lanes, what the implicit
+# method takes to the end.
+_STEPS = 1000
 # Numbers in the states that go on together, whose stages are then in the cache; and how many go on
 # at least, since with fewer calls would cost more than arithmetic.
 _TOGETHER, _LEAST = 1 << 15, 16
@@ -110,12 +112,14 @@ def integrate_stack(
             absolute, new = _absolute(stages[0], rtol, atol), stages[8]
             size = stepper.step(h, rtol, absolute)
             good = size < 1
-            factor = np.clip(_SAFETY * size**-0.2, _SHRINK, _GROW)
+            factor = np.minimum(np.maximum(_SAFETY * size**-0.2, _SHRINK), _GROW)
             factor[~np.isfinite(size)] = _SHRINK
             at_end = good & (h >= end - t)
             np.copyto(t, np.where(at_end, end, t + h), where=good)
-            np.copyto(stages[0], new, where=good)
-            np.copyto(stages[1], stages[7], where=good)
+            rejected = np.flatnonzero(~good)
+            before = stages[:2, :, rejected]
+            stages[0], stages[1] = new, stages[7]
+            stages[:2, :, rejected] = before
             steps += good
             # As in SciPy, a step after a rejected one does not grow.
             h *= np.where(good, factor, np.minimum(factor, 1))
@@ -139,9 +143,9 @@ def integrate_stack(
                 kept = np.resize(left, max(2, left.size))
                 live = np.arange(kept.size) < left.size
                 column, h, t, steps = column[kept], h[kept], t[kept], steps[kept]
-                stepper, before = Stepper(networks, kept.size), stages
+                stepper, before = Stepper(networks, kept.size), stages[:2, :, kept]
                 stages = stepper.stages
-                stages[:2] = before[:2, :, kept]
+                stages[:2] = before
     np.logical_or(ends.failed, ~np.isfinite(ends.state).all(0), out=ends.failed)
     return ends
 
@@ -182,7 +186,7 @@ def _absolute(y: Array, rtol: float, atol: float | None) -> Array:
     """Return the absolute tolerance of each column, one in its own units if none is given."""
     if atol is not None:
         return np.full(y.shape[1], atol)
-    return np.asarray(np.maximum(_PART * rtol * root_mean_square(y), np.finfo(float).tiny))
+    return np.asarray(np.maximum(_PART * rtol * root_mean_square(y), _SMALLEST))
 
 
 def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float | None) -> Array:

@@ -22,9 +22,8 @@ Product: TypeAlias = Callable[..., Array]
 
 # Up to this largest width, times the depth, an entry of all networks at a time takes less time than
 # a call of BLAS for each (2026-11, 256 networks: 0.12 against 0.24 microseconds at 5 x 5, 0.39
-# against 0.27 at 8 x 8). Of deep networks a few take so much longer than the others that they go on
-# alone, where a call of BLAS is quicker.
-_NARROW = 15
+# against 0.27 at 8 x 8). Of deeper networks more go on in few lanes, where BLAS is quicker.
+_NARROW = 20
 
 
 class StackedNetworks:
