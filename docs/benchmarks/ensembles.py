@@ -31,7 +31,7 @@ def velocities(problem, widths, count):
     """Return the time of one velocity, of one network among `count` together."""
     networks = StackedNetworks(problem, widths)
     state = networks.state([fixedrank.gaussian_factors(widths, rng=seed) for seed in range(count)])
-    (calls,) = networks.velocities(state, [np.empty_like(state)])
+    (calls,) = networks.calls(state, [np.empty_like(state)])
     (least,) = interleaved(lambda: [call() for call in calls], seconds=0.2)
     return least / count
 

@@ -6,10 +6,10 @@ taken in the same order, wherever a network stands and whatever stands beside it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank.losses.regression import LinearRegression
 
-Call: TypeAlias = Callable[[], object]
-Product: TypeAlias = Callable[..., Array]
+# A function, its operands and where the result goes.
+Operation: TypeAlias = tuple[Callable[..., Any], Array, Array, Array]
 
 # Up to this largest width, times the depth, an entry of all networks at a time takes less time than
 # a call of BLAS for each (2026-11, 256 networks: 0.12 against 0.24 microseconds at 5 x 5, 0.39
@@ -59,53 +59,85 @@ class StackedNetworks:
     def velocity(self, state: Array) -> Array:
         """Return minus the gradients of L^N."""
         result = np.empty_like(state)
-        for call in self.velocities(state, [result])[0]:
+        for call in self.calls(state, [result])[0]:
             call()
         return result
 
-    def velocities(self, state: Array, outs: Iterable[Array]) -> list[list[Call]]:
+    def calls(self, state: Array, outs: Sequence[Array]) -> list[list[Callable[[], object]]]:
         """Return, for each of some arrays, the calls that write minus the gradients of L^N to it.
 
         They read what the state then holds, and leave what is between in arrays of their own.
         """
-        rows = state if self.narrow else np.empty(state.shape[::-1])
-        result, kept = np.empty(0 if self.narrow else rows.shape), dict[int, Array]()
+
+        def prepared(operations: list[Operation]) -> list[Callable[[], object]]:
+            return [partial(function, a, b, out=out) for function, a, b, out in operations]
+
         if self.narrow:
-            return [self._calls(rows, out, kept) for out in outs]
-        calls: list[Call] = [partial(np.copyto, rows, state.T)]
-        calls += self._calls(rows, result, kept)
+            return [prepared(each) for each in self.operations(state, outs)[0]]
+        rows, result = np.empty((2, *state.shape[::-1]))
+        (between,), _ = self.operations(rows, [result])
+        calls: list[Callable[[], object]] = [partial(np.copyto, rows, state.T)]
+        calls += prepared(between)
         return [[*calls, partial(np.copyto, out, result.T)] for out in outs]
 
-    def _calls(self, rows: Array, out: Array, kept: dict[int, Array]) -> list[Call]:
-        """Return the calls that write velocities; the arrays between are kept by their number.
+    def operations(
+        self, rows: Array, outs: Sequence[Array], room: Callable[..., Array] = np.empty
+    ) -> tuple[list[list[Operation]], list[Operation]]:
+        """Return the operations that write velocities to some arrays, and one more, of misfits.
 
         Through the narrowest width, with W = P R and E = B - W C, the velocities are products with
-        E R^T on the one side of it, and with P^T E on the other.
+        E R^T on the one side of it, and with P^T E on the other. The last operations write W Z - Q
+        for the root Z of C, after one of the others. What is between is the same for all.
+
+        Parameters
+        ----------
+        rows : ndarray
+            The layers, a network in a column if they are narrow and in a row if not.
+        outs : sequence of ndarray
+            Where the velocities go.
+        room : callable
+            Returns an array of a shape.
         """
-        calls: list[Call] = []
+        kept: dict[int, Array] = {}
+        done: list[Operation] = []
 
         def product(a: Array, b: Array, out: Array | None = None) -> Array:
-            room = kept.setdefault(len(calls), self._room(a, b)) if out is None else out
-            calls.append(partial(self._product, a, b, out=room))
-            return room
+            if out is None:
+                number = len(done)
+                if number not in kept:
+                    kept[number] = room(self._shape(a, b))
+                out = kept[number]
+            done.append((self._product, a, b, out))
+            return out
 
-        layers, targets, cut = self._views(rows), self._views(out), self.cut
-        left, right = self._from_the_narrowest(layers, product)
-        misfit = self._between(left, self.problem.C, right, product)
-        calls.append(partial(np.subtract, self._constant(self.problem.B), misfit, out=misfit))
-        outer = product(misfit, self._transposed(right[-1])) if right else misfit
-        for j in range(len(layers) - 1, cut, -1):
-            product(outer, self._transposed(left[j - cut - 1]), targets[j])
-            outer = product(self._transposed(layers[j]), outer)
-        inner = product(self._transposed(left[-1]), misfit) if left else misfit
-        for j in range(cut - 1):
-            product(self._transposed(right[cut - 2 - j]), inner, targets[j])
-            inner = product(inner, self._transposed(layers[j]))
-        if left:
-            calls.append(partial(np.copyto, targets[cut], outer))
-        if right:
-            calls.append(partial(np.copyto, targets[cut - 1], inner))
-        return calls
+        layers, cut, last = self._views(rows), self.cut, len(self.shapes) - 1
+        turned, found = self._transposed, []
+        for out in outs:
+            done.clear()
+            targets = self._views(out)
+            left, right = self._from_the_narrowest(layers, product)
+            misfit = self._between(left, self.problem.C, right, product)
+            # What ends the chains of products on both sides is the velocity there.
+            here = targets[0] if last == 0 else misfit
+            done.append((np.subtract, self._constant(self.problem.B), misfit, here))
+            outer = inner = misfit
+            if left and right:
+                outer = product(misfit, turned(right[-1]), targets[cut] if cut == last else None)
+                inner = product(turned(left[-1]), misfit, targets[0] if cut == 1 else None)
+            for j in range(last, cut, -1):
+                product(outer, turned(left[j - cut - 1]), targets[j])
+                outer = product(turned(layers[j]), outer, targets[cut] if j == cut + 1 else None)
+            for j in range(cut - 1):
+                product(turned(right[cut - 2 - j]), inner, targets[j])
+                inner = product(
+                    inner, turned(layers[j]), targets[cut - 1] if j == cut - 2 else None
+                )
+            found.append(done[:])
+        done.clear()
+        kept.clear()
+        misfit = self._between(left, self.problem.root, right, product)
+        done.append((np.subtract, misfit, self._constant(self.problem.Q), misfit))
+        return found, done
 
     def products(self, state: Array) -> Array:
         """Return the products W, of shape (count, d_y, d_x)."""
@@ -123,7 +155,7 @@ class StackedNetworks:
         return np.einsum(squares, misfit, misfit)[: state.shape[1]] / 2 - unreached
 
     def _from_the_narrowest(
-        self, layers: list[Array], product: Product
+        self, layers: list[Array], product: Callable[..., Array]
     ) -> tuple[list[Array], list[Array]]:
         """Return the products of layers from the narrowest width on, to the left and the right.
 
@@ -138,7 +170,7 @@ class StackedNetworks:
         return left, right
 
     def _between(
-        self, left: list[Array], matrix: Array, right: list[Array], product: Product
+        self, left: list[Array], matrix: Array, right: list[Array], product: Callable[..., Array]
     ) -> Array:
         """Return W times a matrix, multiplied from the right."""
         between = self._constant(matrix)
@@ -146,11 +178,11 @@ class StackedNetworks:
             between = product(right[-1], between)
         return product(left[-1], between) if left else between
 
-    def _room(self, a: Array, b: Array) -> Array:
-        """Return an array for products of matrices."""
+    def _shape(self, a: Array, b: Array) -> tuple[int, int, int]:
+        """Return the shape of products of matrices."""
         count = max(a.shape[self._networks], b.shape[self._networks])
         rows, columns = a.shape[self._axes[0]], b.shape[self._axes[1]]
-        return np.empty((rows, columns, count) if self.narrow else (count, rows, columns))
+        return (rows, columns, count) if self.narrow else (count, rows, columns)
 
     def _layers(self, state: Array) -> list[Array]:
         return self._views(state if self.narrow else state.T.copy())

@@ -10,13 +10,15 @@ from fixedrank.ensembles import batched
 from fixedrank.ensembles.batched import finish_alone, integrate_stack
 from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.stacked import StackedNetworks
+from fixedrank.ensembles.stepping import Task
 from tests.ensembles import experiments
 from tests.networks.data import data_pairs, flat, gaussian_layers, inner_widths
 from tests.strategies import seeds
 
 
-def never(columns):
-    return np.zeros(columns.shape[1], dtype=bool)
+def until(end, rtol, atol, close=-np.inf):
+    """A task that ends where the loss is close to zero; by default at its last time."""
+    return Task(end, rtol, atol, 0.0, close)
 
 
 @given(data=data_pairs(), between=inner_widths(), seed=seeds, count=st.integers(1, 4))
@@ -44,7 +46,7 @@ def test_each_ends_where_the_flow_of_it_alone_ends(widths):
     problem = experiments.problem()
     stack = [gaussian_factors(widths, rng=seed) for seed in range(6)]
     networks = StackedNetworks(problem, widths)
-    outcome = integrate_stack(networks, networks.state(stack), 3.0, never, rtol=1e-10, atol=1e-12)
+    outcome = integrate_stack(networks, networks.state(stack), until(3.0, 1e-10, 1e-12))
     assert not outcome.failed.any()
     for row, layers in zip(outcome.state.T, stack, strict=True):
         alone = factored_flow(problem, layers, [0, 3.0], rtol=1e-11, atol=1e-13)
@@ -57,14 +59,7 @@ def test_what_a_row_does_does_not_depend_on_the_others():
     state = networks.state([gaussian_factors(widths, rng=seed) for seed in range(37)])
 
     def run(columns):
-        return integrate_stack(
-            networks,
-            state[:, columns],
-            50.0,
-            lambda y: networks.gaps(y, 0.0) < 1e-3,
-            rtol=1e-6,
-            atol=1e-9,
-        )
+        return integrate_stack(networks, state[:, columns], until(50.0, 1e-6, 1e-9, close=1e-3))
 
     whole, order = run(np.arange(37)), np.random.default_rng(0).permutation(37)
     for part in (order[:1], order[1:6], order[6:]):
@@ -92,10 +87,10 @@ def test_a_stiff_network_goes_on_alone():
     problem = experiments.problem()
     layers = gaussian_factors(widths, scale=[200.0, 0.01], rng=0)
     networks = StackedNetworks(problem, widths)
-    outcome = integrate_stack(networks, flat(layers)[:, None], 5.0, never, rtol=1e-6, atol=1e-9)
+    outcome = integrate_stack(networks, flat(layers)[:, None], until(5.0, 1e-6, 1e-9))
     assert (outcome.steps[0], outcome.failed[0]) == (1000, False)
     assert outcome.t[0] < 5
-    finish_alone(networks, outcome, 0, 5.0, never, rtol=1e-8, atol=1e-10)
+    finish_alone(networks, outcome, 0, until(5.0, 1e-8, 1e-10))
     assert outcome.t[0] == 5
     assert outcome.steps[0] < 1500
     reference = factored_flow(problem, layers, [0, 5.0], method="BDF", rtol=1e-10, atol=1e-12)
@@ -106,6 +101,6 @@ def test_what_overflows_fails_alone():
     widths = [3, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
     state = np.array([np.full(18, 1e200), flat(gaussian_factors(widths, rng=0))]).T.copy()
-    outcome = integrate_stack(networks, state, 1.0, never, rtol=1e-6, atol=1e-9)
+    outcome = integrate_stack(networks, state, until(1.0, 1e-6, 1e-9))
     assert outcome.failed.tolist() == [True, False]
     assert outcome.t[1] == 1

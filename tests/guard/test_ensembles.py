@@ -11,7 +11,7 @@ from fixedrank import Experiment, LinearRegression
 from fixedrank.ensembles import outcomes
 from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.stacked import StackedNetworks
-from fixedrank.ensembles.stepping import Stepper
+from fixedrank.ensembles.stepping import Stepper, Task
 from tests.guard.counting import peak_bytes, steps_of_the_library
 
 
@@ -36,11 +36,11 @@ def test_only_what_is_not_decided_is_classified(end, decided, monkeypatch):
 def place(widths, lanes):
     """What a step needs."""
     networks, rng = StackedNetworks(regression(widths[0]), widths), np.random.default_rng(0)
-    stepper = Stepper(networks, lanes)
+    stepper = Stepper(networks, Task(1.0, 1e-6, 1e-9, 0.0, 0.0), lanes)
     stepper.stages[0] = 0.3 * rng.standard_normal(stepper.stages[0].shape)
     stepper.stages[1] = networks.velocity(stepper.stages[0])
-    h, absolute = np.full(lanes, 0.01), np.full(lanes, 1e-9)
-    return lambda: stepper.step(h, 1e-6, absolute)
+    stepper.h[:] = 0.01
+    return stepper.step
 
 
 # As recorded 2026-11-30, and a tenth, for other versions of Python.
