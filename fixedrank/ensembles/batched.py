@@ -16,8 +16,9 @@ from scipy.integrate import BDF
 
 from fixedrank._checks import Array
 from fixedrank._packing import split
+from fixedrank.ensembles.compiled import stepper_of
 from fixedrank.ensembles.stacked import StackedNetworks, two_or_more
-from fixedrank.ensembles.stepping import Mask, Stepper, Task, root_mean_square
+from fixedrank.ensembles.stepping import Mask, Task, root_mean_square
 from fixedrank.losses.hessian import NetworkHessian
 
 # Numbers in the states that go on together, whose stages are then in the cache; and how many go on
@@ -67,7 +68,7 @@ def integrate_stack(networks: StackedNetworks, state: Array, task: Task) -> Ends
         # The columns in the lanes; empty lanes repeat others, and are not looked at.
         column, live = np.resize(waiting, lanes), np.arange(lanes) < waiting.size
         waiting = waiting[lanes:]
-        stepper = Stepper(networks, task, lanes)
+        stepper = stepper_of(networks)(networks, task, lanes)
         stepper.stages[0], stepper.stages[1] = state[:, column], speed[:, column]
         stepper.h[:] = first[column]
         while live.any():
@@ -96,9 +97,14 @@ def integrate_stack(networks: StackedNetworks, state: Array, task: Task) -> Ends
 
 def finish_alone(networks: StackedNetworks, ends: Ends, column: int, task: Task) -> None:
     """Integrate a column from where it is to the end, or until it is finished, by BDF."""
+    here, speed = np.empty((2, len(ends.state), 1))
+    (calls,) = networks.calls(here, [speed])
 
     def velocity(_: float, state: Array) -> Array:
-        return networks.velocity(state[:, None])[:, 0]
+        here[:, 0] = state
+        for call in calls:
+            call()
+        return speed[:, 0].copy()
 
     def jacobian(_: float, state: Array) -> Array:
         layers = split(state, networks.shapes, networks.bounds)

@@ -87,14 +87,19 @@ class Stepper:
 
     def __init__(self, networks: StackedNetworks, task: Task, lanes: int) -> None:
         self.networks, self.task = networks, task
-        self.stages = np.empty((11, networks.bounds[-1], lanes))
         self.h, self.t, self.steps = np.ones(lanes), np.zeros(lanes), np.zeros(lanes, np.int64)
-        calls = networks.calls(self.stages[8], list(self.stages[2:8]))
+        self.stages = self._laid_out(lanes)
+
+    def _laid_out(self, lanes: int) -> Array:
+        """Return the stages, and keep what a step of them does."""
+        stages = np.empty((11, self.networks.bounds[-1], lanes))
+        calls = self.networks.calls(stages[8], list(stages[2:8]))
         # The weights of each stage, the velocities that they weigh, and the calls for the next.
         self._plan = [
-            (weights[:stage], self.stages[1 : stage + 1], calls[stage - 1])
+            (weights[:stage], stages[1 : stage + 1], calls[stage - 1])
             for stage, weights in enumerate((*RK45.A[1:], RK45.B), start=1)
         ]
+        return stages
 
     def advance(self, live: Mask) -> tuple[Mask, Mask]:
         """Take steps until some live lanes end; return which lanes have, and which failed."""
