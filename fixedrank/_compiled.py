@@ -2,13 +2,15 @@
 
 What calls a kernel has the same in NumPy: it asks for the module of the kernel by :func:`kernels`
 and does without if there is none. Threads may call a kernel at once, and processes of any kind may
-start after it: kernels start no threads of their own.
+start after it: kernels start no threads of their own. What a kernel needs of other modules goes in by
+its arguments, since on disk it is known by its own file only.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
@@ -40,9 +42,23 @@ def compiled(signature: str) -> Callable[[Function], Function]:
 
 @functools.cache
 def kernels(module: str) -> ModuleType | None:
-    """Return a module of kernels, or None without numba or where it is told not to compile."""
+    """Return a module of kernels, or None where numba is not there, or told not to compile.
+
+    A numba that is there and does not work, as with a NumPy that is too new for it, is told once.
+    """
     try:
         import numba
-    except ImportError:
-        return None
-    return None if numba.config.DISABLE_JIT else importlib.import_module(module)
+
+        return None if numba.config.DISABLE_JIT else importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == "numba":
+            return None
+        reason: Exception = error
+    except Exception as error:
+        reason = error
+    warnings.warn(
+        f"numba is installed and cannot be used, so that nothing is compiled: {reason}",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None

@@ -14,12 +14,23 @@ from scipy.integrate import RK45
 from fixedrank._checks import Array
 from fixedrank._compiled import kernels
 from fixedrank.ensembles.stacked import StackedNetworks
-from fixedrank.ensembles.stepping import Mask, Stepper
+from fixedrank.ensembles.stepping import (
+    GROW,
+    PART,
+    SAFETY,
+    SHRINK,
+    SMALLEST,
+    STEPS,
+    TINIEST,
+    Mask,
+    Stepper,
+)
 
 _KERNEL = "fixedrank.ensembles.kernel"
 # The weights of the velocities in each stage, in the new state and in its error.
 _TABLEAU = np.zeros((7, 7))
 _TABLEAU[:5, :5], _TABLEAU[5, :6], _TABLEAU[6] = RK45.A[1:], RK45.B, RK45.E
+_RULES = (SAFETY, SHRINK, GROW, PART, SMALLEST, TINIEST, STEPS)
 
 
 def stepper_of(networks: StackedNetworks) -> type[Stepper]:
@@ -39,8 +50,10 @@ class CompiledStepper(Stepper):
         stages = self._room((11, entries, lanes))
         velocities, misfit = networks.operations(stages[8], list(stages[2:8]), self._room)
         parts = [*velocities, misfit]
-        self._operations = np.array([self._row(*each) for part in parts for each in part])
-        self._starts = np.cumsum([0, *map(len, parts)])
+        self._operations = np.array([self._row(*each) for part in parts for each in part], np.int64)
+        self._starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        task, atol = self.task, -1.0 if self.task.atol is None else self.task.atol
+        self._rules = np.array([task.end, task.rtol, atol, task.unreached, task.close, *_RULES])
         return stages
 
     def of_lanes(self, lanes: NDArray[np.int64]) -> CompiledStepper:
@@ -76,23 +89,10 @@ class CompiledStepper(Stepper):
 
     def advance(self, live: Mask) -> tuple[Mask, Mask]:
         """Take steps until some live lanes end; return which lanes have, and which failed."""
-        kernel, task = kernels(_KERNEL), self.task
+        kernel = kernels(_KERNEL)
         assert kernel is not None
         done, lost = np.empty((2, live.size), bool)
-        atol = -1.0 if task.atol is None else task.atol
-        numbers = np.array([task.end, task.rtol, atol, task.unreached, task.close])
-        kernel.advance(
-            self._work,
-            self.networks.bounds[-1],
-            self._operations,
-            self._starts,
-            _TABLEAU,
-            self.h,
-            self.t,
-            self.steps,
-            live,
-            done,
-            lost,
-            numbers,
-        )
+        entries, arrays = self.networks.bounds[-1], (self.h, self.t, self.steps, live, done, lost)
+        plan = (self._operations, self._starts, _TABLEAU)
+        kernel.advance(self._work, entries, *plan, *arrays, self._rules)
         return done, lost

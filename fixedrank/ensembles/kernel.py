@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank._compiled import compiled
-from fixedrank.ensembles.stepping import GROW, PART, SAFETY, SHRINK, SMALLEST, STEPS, TINIEST
 
 Integers = NDArray[np.int64]
 
@@ -24,30 +23,26 @@ def operate(work: Array, operations: Integers) -> None:
     the result the row of the first entry and how far apart rows and columns lie.
     """
     for p in operations:
-        rows, between, columns = p[1], p[2], p[3]
-        for i in range(rows):
-            for k in range(columns):
+        for i in range(p[1]):
+            for k in range(p[3]):
                 out = work[p[10] + i * p[11] + k * p[12]]
                 if p[0]:
                     left, right = work[p[4] + i * p[5] + k * p[6]], work[p[7] + i * p[8] + k * p[9]]
                     for n in range(out.size):
                         out[n] = left[n] - right[n]
                     continue
-                left, right = work[p[4] + i * p[5]], work[p[7] + k * p[9]]
+                a, b = p[4] + i * p[5], p[7] + k * p[9]
+                left, right = work[a], work[b]
                 for n in range(out.size):
                     out[n] = left[n] * right[n]
-                # Two at a time, in the same order, and with fewer ways to the memory.
-                for j in range(2, between, 2):
-                    left, right = (
-                        work[p[4] + i * p[5] + (j - 1) * p[6]],
-                        work[p[7] + (j - 1) * p[8] + k * p[9]],
-                    )
-                    a, b = work[p[4] + i * p[5] + j * p[6]], work[p[7] + j * p[8] + k * p[9]]
+                # Two at a time, in the order of one at a time: the sums are written half as often.
+                for j in range(2, p[2], 2):
+                    first, second = work[a + (j - 1) * p[6]], work[b + (j - 1) * p[8]]
+                    left, right = work[a + j * p[6]], work[b + j * p[8]]
                     for n in range(out.size):
-                        out[n] = (out[n] + left[n] * right[n]) + a[n] * b[n]
-                if between % 2 == 0:
-                    j = between - 1
-                    left, right = work[p[4] + i * p[5] + j * p[6]], work[p[7] + j * p[8] + k * p[9]]
+                        out[n] = (out[n] + first[n] * second[n]) + left[n] * right[n]
+                if p[2] % 2 == 0:
+                    left, right = work[a + (p[2] - 1) * p[6]], work[b + (p[2] - 1) * p[8]]
                     for n in range(out.size):
                         out[n] += left[n] * right[n]
 
@@ -58,10 +53,14 @@ def combine(out: Array, weights: Array, count: int, work: Array, first: int, ent
     part = work[first]
     for n in range(out.size):
         out[n] = weights[0] * part[n]
-    for s in range(1, count):
-        part = work[first + s * entries]
+    for s in range(2, count, 2):
+        part, other = work[first + (s - 1) * entries], work[first + s * entries]
         for n in range(out.size):
-            out[n] += weights[s] * part[n]
+            out[n] = (out[n] + weights[s - 1] * part[n]) + weights[s] * other[n]
+    if count % 2 == 0:
+        part = work[first + (count - 1) * entries]
+        for n in range(out.size):
+            out[n] += weights[count - 1] * part[n]
 
 
 @compiled(
@@ -80,14 +79,16 @@ def advance(
     live: NDArray[np.bool_],
     done: NDArray[np.bool_],
     lost: NDArray[np.bool_],
-    task: Array,
+    rules: Array,
 ) -> None:
     """Take steps until some live lanes end, and write which have, and which failed.
 
-    The task is (end, rtol, atol or -1, unreached, close). Operations start with those of the first
+    The rules are those of `compiled.CompiledStepper`. Operations start with those of the first
     stage, and end with those of the misfits W Z - Q, of which the last one writes them.
     """
-    end, rtol, atol, unreached, close = task[0], task[1], task[2], task[3], task[4]
+    end, rtol, atol, unreached, close = rules[0], rules[1], rules[2], rules[3], rules[4]
+    safety, shrink, grow, part_of_size = rules[5], rules[6], rules[7], rules[8]
+    smallest, tiniest, most = rules[9], rules[10], rules[11]
     lanes, last = h.size, operations[-1]
     absolute, errors, gaps = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     accepted, ended = np.empty(lanes, np.bool_), False
@@ -99,7 +100,7 @@ def advance(
                 absolute[n] += y[n] * y[n]
         for n in range(lanes):
             h[n] = min(h[n], end - t[n])
-            absolute[n] = max(PART * rtol * np.sqrt(absolute[n] / entries), SMALLEST)
+            absolute[n] = max(part_of_size * rtol * np.sqrt(absolute[n] / entries), smallest)
             if atol >= 0:
                 absolute[n] = atol
         for stage in range(6):
@@ -127,15 +128,15 @@ def advance(
         for n in range(lanes):
             size = np.sqrt(errors[n] / entries)
             good, near = size < 1, h[n] >= end - t[n]
-            factor = min(max(SAFETY * size**-0.2, SHRINK), GROW) if size < np.inf else SHRINK
+            factor = min(max(safety * size**-0.2, shrink), grow) if size < np.inf else shrink
             accepted[n] = good
             if good:
                 t[n] = end if near else t[n] + h[n]
                 steps[n] += 1
             h[n] *= factor if good else min(factor, 1.0)
             at_end = good and near
-            lost[n] = not at_end and (t[n] + h[n] == t[n] or h[n] < TINIEST * end)
-            done[n] = at_end or lost[n] or steps[n] >= STEPS
+            lost[n] = not at_end and (t[n] + h[n] == t[n] or h[n] < tiniest * end)
+            done[n] = at_end or lost[n] or steps[n] >= most
             done[n] |= good and gaps[n] / 2 - unreached <= close
             ended |= done[n] and live[n]
         for e in range(entries):
