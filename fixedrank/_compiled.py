@@ -2,8 +2,8 @@
 
 What calls a kernel has the same in NumPy: it asks for the module of the kernel by :func:`kernels`
 and does without if there is none. Threads may call a kernel at once, and processes of any kind may
-start after it: kernels start no threads of their own. What a kernel needs of other modules goes in by
-its arguments, since on disk it is known by its own file only.
+start after it: kernels start no threads of their own. What a kernel needs of other modules goes in
+by its arguments, since on disk it is known by its own file only.
 """
 
 from __future__ import annotations

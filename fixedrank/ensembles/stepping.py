@@ -26,7 +26,7 @@ SMALLEST = float(np.finfo(float).tiny)
 TINIEST = 1e-200
 # After so many steps a network goes on alone: they have taken, in a few lanes, what the implicit
 # method takes to the end.
-STEPS = 1000
+STEPS = 1500
 
 
 @dataclass(frozen=True)

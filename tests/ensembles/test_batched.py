@@ -41,6 +41,7 @@ def test_velocities_products_and_losses(data, between, seed, count):
         assert gaps[i] == pytest.approx(loss - 0.25, rel=1e-10, abs=1e-12 * max(loss, 1))
 
 
+@pytest.mark.usefixtures("both_steps")
 @pytest.mark.parametrize("widths", [[3, 3, 3], [3, 2, 4, 3], [3, 5, 3, 3, 3]])
 def test_each_ends_where_the_flow_of_it_alone_ends(widths):
     problem = experiments.problem()
@@ -53,6 +54,7 @@ def test_each_ends_where_the_flow_of_it_alone_ends(widths):
         np.testing.assert_allclose(row, flat(alone.factors[-1]), rtol=0, atol=1e-8)
 
 
+@pytest.mark.usefixtures("both_steps")
 def test_what_a_row_does_does_not_depend_on_the_others():
     widths = [3, 4, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
@@ -69,6 +71,7 @@ def test_what_a_row_does_does_not_depend_on_the_others():
         np.testing.assert_array_equal(found.steps, whole.steps[part])
 
 
+@pytest.mark.usefixtures("both_steps")
 @pytest.mark.parametrize("widths", [[3, 2, 3], [3, 3], [3, 1, 3], [3, 4, 5, 3], [3, 8, 3]])
 def test_lanes_are_filled_again_and_nothing_changes(widths, monkeypatch):
     """Runs of different lengths, beside others or alone, give the same to the last bit."""
@@ -81,22 +84,24 @@ def test_lanes_are_filled_again_and_nothing_changes(widths, monkeypatch):
         assert run_batch(experiment, range(7)) == alone
 
 
+@pytest.mark.usefixtures("both_steps")
 def test_a_stiff_network_goes_on_alone():
-    """Widely unbalanced layers: thousands of explicit steps, and the same end by BDF."""
+    """Widely unbalanced layers: very many explicit steps, and the same end by BDF."""
     widths = [3, 3, 3]
     problem = experiments.problem()
     layers = gaussian_factors(widths, scale=[200.0, 0.01], rng=0)
     networks = StackedNetworks(problem, widths)
     outcome = integrate_stack(networks, flat(layers)[:, None], until(5.0, 1e-6, 1e-9))
-    assert (outcome.steps[0], outcome.failed[0]) == (1000, False)
+    assert (outcome.steps[0], outcome.failed[0]) == (1500, False)
     assert outcome.t[0] < 5
     finish_alone(networks, outcome, 0, until(5.0, 1e-8, 1e-10))
     assert outcome.t[0] == 5
-    assert outcome.steps[0] < 1500
+    assert outcome.steps[0] < 2000
     reference = factored_flow(problem, layers, [0, 5.0], method="BDF", rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(outcome.state[:, 0], flat(reference.factors[-1]), rtol=0, atol=1e-5)
 
 
+@pytest.mark.usefixtures("both_steps")
 def test_what_overflows_fails_alone():
     widths = [3, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
