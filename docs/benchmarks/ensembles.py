@@ -5,8 +5,8 @@ python docs/benchmarks/ensembles.py [--quick]
 The same runs, to the same tolerances: Gaussian starts of networks, integrated until they are within
 1e-6 of the minimum. One by one they are integrated by `factored_flow`, to the times at which the
 batch has stopped them. Beside both, what a run would take if it were nothing but its steps: six
-velocities each, of as many networks together, in NumPy. Where numba is installed, the steps of small
-networks are compiled; NUMBA_DISABLE_JIT=1 does without.
+velocities each, of as many networks together, in NumPy. Where numba is installed, the steps of
+small networks are compiled; NUMBA_DISABLE_JIT=1 does without.
 """
 
 import time

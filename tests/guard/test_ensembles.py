@@ -53,6 +53,6 @@ def test_calls_of_a_step(widths, most):
 
 @pytest.mark.parametrize(("widths", "most"), [([5] * 4, 5.0), ([20] * 3, 0.3)])
 def test_a_step_needs_little_beside_its_stages(widths, most):
-    """All stages and products are kept; sums of entries take a buffer of some 100 kB, small ones."""
+    """All stages and products are kept; of narrow networks NumPy has a buffer of some 100 kB."""
     lanes, entries = 64, sum(a * b for a, b in pairwise(widths))
     assert peak_bytes(place(widths, lanes)) < most * 8 * entries * lanes
