@@ -41,6 +41,21 @@ def test_velocities_products_and_losses(data, between, seed, count):
         assert gaps[i] == pytest.approx(loss - 0.25, rel=1e-10, abs=1e-12 * max(loss, 1))
 
 
+@pytest.mark.parametrize(
+    "widths", [[11, 12], [12, 11], [11, 2, 11], [3, 12, 3], [12, 3, 2, 4], [4, 2, 3, 12], [5] * 6]
+)
+def test_velocities_of_wide_networks(widths):
+    rng = np.random.default_rng(0)
+    problem = LinearRegression(*(rng.standard_normal((d, 30)) / 5 for d in (widths[0], widths[-1])))
+    stack = [gaussian_layers(seed, widths) for seed in range(3)]
+    networks = StackedNetworks(problem, widths)
+    assert not networks.narrow
+    velocities = networks.velocity(networks.state(stack)).T
+    for velocity, layers in zip(velocities, stack, strict=True):
+        gradient = flat(problem.network_gradient(layers))
+        np.testing.assert_allclose(velocity, -gradient, rtol=0, atol=1e-13 * np.abs(gradient).max())
+
+
 @pytest.mark.usefixtures("both_steps")
 @pytest.mark.parametrize("widths", [[3, 3, 3], [3, 2, 4, 3], [3, 5, 3, 3, 3]])
 def test_each_ends_where_the_flow_of_it_alone_ends(widths):
@@ -72,7 +87,7 @@ def test_what_a_row_does_does_not_depend_on_the_others():
 
 
 @pytest.mark.usefixtures("both_steps")
-@pytest.mark.parametrize("widths", [[3, 2, 3], [3, 3], [3, 1, 3], [3, 4, 5, 3], [3, 8, 3]])
+@pytest.mark.parametrize("widths", [[3, 2, 3], [3, 3], [3, 1, 3], [3, 4, 5, 3], [3, 11, 3]])
 def test_lanes_are_filled_again_and_nothing_changes(widths, monkeypatch):
     """Runs of different lengths, beside others or alone, give the same to the last bit."""
     experiment = Experiment(experiments.problem(), widths, scale=0.3)
