@@ -12,7 +12,7 @@ from pymanopt.optimizers import SteepestDescent
 
 import fixedrank
 
-EXTRAS = ("matplotlib", "tqdm", "sklearn", "dask", "hypothesis")
+EXTRAS = ("matplotlib", "tqdm", "sklearn", "dask", "hypothesis", "numba")
 
 
 def require(condition: bool, message: str) -> None:

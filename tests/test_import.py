@@ -46,6 +46,7 @@ def test_only_what_is_used_is_loaded():
     alone = modules_after("import fixedrank")
     geometry = modules_after("import fixedrank; fixedrank.FixedRank(3, 3, 1, depth=2)")
     assert {"fixedrank.ensembles", "fixedrank.flows", "scipy.integrate"} <= everything
+    assert "numba" not in everything
     assert not any(name.startswith(("scipy", "fixedrank.")) for name in alone)
     assert "pymanopt" in geometry
     assert not {"fixedrank.flows", "fixedrank.losses", "scipy.integrate", "sqlite3"} & geometry

@@ -5,7 +5,8 @@ python docs/benchmarks/ensembles.py [--quick]
 The same runs, to the same tolerances: Gaussian starts of networks, integrated until they are within
 1e-6 of the minimum. One by one they are integrated by `factored_flow`, to the times at which the
 batch has stopped them. Beside both, what a run would take if it were nothing but its steps: six
-velocities each, of as many networks together.
+velocities each, of as many networks together, in NumPy. Where numba is installed, the steps of
+small networks are compiled; NUMBA_DISABLE_JIT=1 does without.
 """
 
 import time
@@ -14,6 +15,7 @@ import numpy as np
 from timing import interleaved, main
 
 import fixedrank
+from fixedrank.ensembles.compiled import CompiledStepper, stepper_of
 from fixedrank.ensembles.stacked import StackedNetworks
 
 
@@ -31,8 +33,8 @@ def velocities(problem, widths, count):
     """Return the time of one velocity, of one network among `count` together."""
     networks = StackedNetworks(problem, widths)
     state = networks.state([fixedrank.gaussian_factors(widths, rng=seed) for seed in range(count)])
-    out = np.empty_like(state)
-    (least,) = interleaved(lambda: networks.velocity(state, out), seconds=0.2)
+    (calls,) = networks.calls(state, [np.empty_like(state)])
+    (least,) = interleaved(lambda: [call() for call in calls], seconds=0.2)
     return least / count
 
 
@@ -49,9 +51,11 @@ def compare(widths, runs, single):
         fixedrank.factored_flow(problem, start, [0, record.t], rtol=1e-6, atol=1e-9)
     alone = (time.perf_counter() - began) / single
     steps = ensemble.column("steps").mean()
+    compiled = stepper_of(StackedNetworks(problem, widths)) is CompiledStepper
+    kind = "compiled" if compiled else "in NumPy"
     bare = 6 * steps * velocities(problem, widths, 64)
     return (
-        f"d = {widths[0]:2}, N = {len(widths) - 1}: {1 / together:5.0f} runs/s, "
+        f"d = {widths[0]:2}, N = {len(widths) - 1}: {1 / together:5.0f} runs/s {kind}, "
         f"{1e3 * together:.2f} ms a run at once, {1e3 * bare:.2f} its velocities, "
         f"{1e3 * alone:.1f} one by one, ratio {alone / together:.0f}; {steps:.0f} steps; "
         f"{ensemble.limits}"

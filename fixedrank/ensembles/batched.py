@@ -8,9 +8,7 @@ What a network does never depends on which others are computed beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +16,16 @@ from scipy.integrate import BDF
 
 from fixedrank._checks import Array
 from fixedrank._packing import split
+from fixedrank.ensembles.compiled import stepper_of
 from fixedrank.ensembles.stacked import StackedNetworks, two_or_more
-from fixedrank.ensembles.stepping import root_mean_square, step
+from fixedrank.ensembles.stepping import Mask, Task, root_mean_square
 from fixedrank.losses.hessian import NetworkHessian
 
-Mask = NDArray[np.bool_]
-
-# Of the step size that the error asks for, and the range in which it may change at once.
-_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 5.0
-# The absolute tolerance beside the relative one, in sizes of the state.
-_PART = 1e-3
-# Shorter steps, in parts of the last time, have collapsed.
-_TINIEST = 1e-200
-# After so many steps a network goes on alone.
-_STEPS = 4000
 # Numbers in the states that go on together, whose stages are then in the cache; and how many go on
 # at least, since with fewer calls would cost more than arithmetic.
 _TOGETHER, _LEAST = 1 << 15, 16
 # Lanes are moved together when no more of them than this part are live.
 _EMPTY = 0.8
-
-
-class Velocity(Protocol):
-    """A velocity of the columns of a state."""
-
-    def __call__(self, state: Array, out: Array | None = None, /) -> Array:
-        """Return it, in an array if one is given."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,136 +50,86 @@ class Ends:
     failed: Mask
 
 
-def integrate_stack(
-    velocity: Velocity,
-    state: Array,
-    end: float,
-    finished: Callable[[Array], Mask],
-    *,
-    rtol: float,
-    atol: float | None,
-) -> Ends:
-    """Integrate all columns of a state from t = 0 to `end`, or until they are `finished`.
+def integrate_stack(networks: StackedNetworks, state: Array, task: Task) -> Ends:
+    """Integrate the networks in the columns of a state from t = 0 on.
 
     So many go on together as the cache holds, each in a lane; where one ends, the next takes its
-    place. Columns that have taken very many steps are left where they are, before `end`.
-
-    Parameters
-    ----------
-    velocity : callable
-        Returns the velocities of a state with two columns or more, or writes them to an array.
-    state : ndarray, shape (entries, count)
-        The initial values.
-    end : float
-        The last time.
-    finished : callable
-        Which columns of a state, with two or more, may stop.
-    rtol : float
-        Relative tolerance of the local error, as in scipy.integrate.RK45.
-    atol : float, optional
-        Absolute tolerance; if left out, a part of the size of each column.
+    place. Columns that have taken very many steps are left where they are, before the end.
     """
     entries, count = state.shape
     ends = Ends(state.copy(), np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool))
     with np.errstate(all="ignore"):
-        waiting = np.flatnonzero(~finished(two_or_more(state))[:count])
+        waiting = np.flatnonzero(~task.finished(networks, two_or_more(state))[:count])
         if not waiting.size:
             return ends
-        speed = velocity(two_or_more(state))
-        first = _first_steps(two_or_more(state), speed, end, rtol, atol)
+        speed = networks.velocity(two_or_more(state))
+        first = _first_steps(two_or_more(state), speed, task)
         lanes = max(2, min(waiting.size, max(_LEAST, _TOGETHER // entries)))
         # The columns in the lanes; empty lanes repeat others, and are not looked at.
         column, live = np.resize(waiting, lanes), np.arange(lanes) < waiting.size
         waiting = waiting[lanes:]
-        stages = np.empty((11, entries, lanes))
-        stages[0], stages[1] = state[:, column], speed[:, column]
-        h, t, steps = first[column], np.zeros(lanes), np.zeros(lanes, np.int64)
-        while True:
-            np.minimum(h, end - t, out=h)
-            absolute, new = _absolute(stages[0], rtol, atol), stages[8]
-            size = step(velocity, stages, h, rtol, absolute)
-            good = size < 1
-            factor = np.clip(_SAFETY * size**-0.2, _SHRINK, _GROW)
-            factor[~np.isfinite(size)] = _SHRINK
-            at_end = good & (h >= end - t)
-            np.copyto(t, np.where(at_end, end, t + h), where=good)
-            np.copyto(stages[0], new, where=good)
-            np.copyto(stages[1], stages[7], where=good)
-            steps += good
-            # As in SciPy, a step after a rejected one does not grow.
-            h *= np.where(good, factor, np.minimum(factor, 1))
-            lost = (t + h == t) | (h < _TINIEST * end)
-            done = at_end | lost | (steps >= _STEPS) | (good & finished(new))
+        stepper = stepper_of(networks)(networks, task, lanes)
+        stepper.stages[0], stepper.stages[1] = state[:, column], speed[:, column]
+        stepper.h[:] = first[column]
+        while live.any():
+            done, lost = stepper.advance(live)
             places = np.flatnonzero(done & live)
-            if not places.size:
-                continue
             ended = column[places]
-            ends.state[:, ended], ends.t[ended] = stages[0][:, places], t[places]
-            ends.steps[ended], ends.failed[ended] = steps[places], (lost & ~at_end)[places]
+            ends.state[:, ended], ends.t[ended] = stepper.stages[0][:, places], stepper.t[places]
+            ends.steps[ended], ends.failed[ended] = stepper.steps[places], lost[places]
             live[places[waiting.size :]] = False
             begun, waiting = waiting[: places.size], waiting[places.size :]
             places = places[: begun.size]
-            column[places], h[places], t[places], steps[places] = begun, first[begun], 0.0, 0
-            stages[0][:, places], stages[1][:, places] = state[:, begun], speed[:, begun]
+            column[places], stepper.h[places] = begun, first[begun]
+            stepper.t[places], stepper.steps[places] = 0.0, 0
+            stepper.stages[0][:, places], stepper.stages[1][:, places] = (
+                state[:, begun],
+                speed[:, begun],
+            )
             left = np.flatnonzero(live)
-            if not left.size:
-                break
-            if left.size <= _EMPTY * live.size and live.size > 2:
+            if 0 < left.size <= _EMPTY * live.size and live.size > 2:
                 kept = np.resize(left, max(2, left.size))
-                live = np.arange(kept.size) < left.size
-                column, h, t, steps = column[kept], h[kept], t[kept], steps[kept]
-                before, stages = stages, np.empty((11, entries, kept.size))
-                stages[:2] = before[:2, :, kept]
+                live, column = np.arange(kept.size) < left.size, column[kept]
+                stepper = stepper.of_lanes(kept)
     np.logical_or(ends.failed, ~np.isfinite(ends.state).all(0), out=ends.failed)
     return ends
 
 
-def finish_alone(
-    networks: StackedNetworks,
-    ends: Ends,
-    column: int,
-    end: float,
-    finished: Callable[[Array], Mask],
-    *,
-    rtol: float,
-    atol: float | None,
-) -> None:
-    """Integrate a column from where it is to `end`, or until it is `finished`, by BDF."""
+def finish_alone(networks: StackedNetworks, ends: Ends, column: int, task: Task) -> None:
+    """Integrate a column from where it is to the end, or until it is finished, by BDF."""
+    here, speed = np.empty((2, len(ends.state), 1))
+    (calls,) = networks.calls(here, [speed])
 
     def velocity(_: float, state: Array) -> Array:
-        return networks.velocity(state[:, None])[:, 0]
+        here[:, 0] = state
+        for call in calls:
+            call()
+        return speed[:, 0].copy()
 
     def jacobian(_: float, state: Array) -> Array:
         layers = split(state, networks.shapes, networks.bounds)
         return np.asarray(-NetworkHessian(networks.problem, layers) @ np.eye(state.size))
 
     with np.errstate(all="ignore"):
-        start = ends.state[:, column]
-        bound = float(_absolute(start[:, None], rtol, atol)[0])
-        solver = BDF(velocity, ends.t[column], start, end, rtol=rtol, atol=bound, jac=jacobian)
+        start, end = ends.state[:, column], task.end
+        bound = float(task.absolute(start[:, None])[0])
+        solver = BDF(velocity, ends.t[column], start, end, rtol=task.rtol, atol=bound, jac=jacobian)
         while solver.status == "running":
             solver.step()
             ends.steps[column] += 1
-            if finished(solver.y[:, None])[0]:
+            if task.finished(networks, solver.y[:, None])[0]:
                 break
     ends.state[:, column], ends.t[column] = solver.y, solver.t
     ends.failed[column] = solver.status == "failed" or not np.isfinite(solver.y).all()
 
 
-def _absolute(y: Array, rtol: float, atol: float | None) -> Array:
-    """Return the absolute tolerance of each column, one in its own units if none is given."""
-    if atol is not None:
-        return np.full(y.shape[1], atol)
-    return np.asarray(np.maximum(_PART * rtol * root_mean_square(y), np.finfo(float).tiny))
-
-
-def _first_steps(y: Array, velocity: Array, end: float, rtol: float, atol: float | None) -> Array:
+def _first_steps(y: Array, velocity: Array, task: Task) -> Array:
     """Return first step sizes: what moves each column by a hundredth of its size."""
-    scale = _absolute(y, rtol, atol) + rtol * np.abs(y)
+    scale = task.absolute(y) + task.rtol * np.abs(y)
     size = root_mean_square(y / scale)
     # The velocity has a unit of its own, whose square may leave the range of numbers.
     rate = velocity / scale
     unit = np.abs(rate).max(0)
     speed = unit * root_mean_square(rate / np.where(unit > 0, unit, 1))
-    step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, end)
-    return np.minimum(np.where(np.isfinite(step), step, 1e-7 * end), end)
+    step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, task.end)
+    return np.minimum(np.where(np.isfinite(step), step, 1e-7 * task.end), task.end)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._packing import joined
-from fixedrank.ensembles.batched import Ends, Mask, finish_alone, integrate_stack
+from fixedrank.ensembles.batched import Ends, finish_alone, integrate_stack
 from fixedrank.ensembles.stacked import StackedNetworks
+from fixedrank.ensembles.stepping import Task
 from fixedrank.flows.factored import followed
 from fixedrank.flows.integration import Run
 from fixedrank.flows.stationarity import RestTest
@@ -26,14 +27,17 @@ class LayerFlow:
     atol: float | None
 
     def together(
-        self, networks: StackedNetworks, state: Array, finished: Callable[[Array], Mask]
+        self, networks: StackedNetworks, state: Array, unreached: float, close: float
     ) -> Ends:
-        """Return where the networks of a regression come that are not finished before."""
-        end, rtol, atol = self.end, self.rtol, self.atol
-        ends = integrate_stack(networks.velocity, state, end, finished, rtol=rtol, atol=atol)
-        stiff = ~ends.failed & ~finished(ends.state) & (ends.t < end)
-        for row in np.flatnonzero(stiff):
-            finish_alone(networks, ends, int(row), end, finished, rtol=rtol, atol=atol)
+        """Return where the networks of a regression come.
+
+        They stop where their loss is at most so close above the one that is not reached.
+        """
+        task = Task(self.end, self.rtol, self.atol, unreached, close)
+        ends = integrate_stack(networks, state, task)
+        stiff = ~ends.failed & ~task.finished(networks, ends.state) & (ends.t < self.end)
+        for column in np.flatnonzero(stiff):
+            finish_alone(networks, ends, int(column), task)
         return ends
 
     def alone(self, loss: Loss, layers: Sequence[Array]) -> Run:

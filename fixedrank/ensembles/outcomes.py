@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.ensembles.batched import Mask
 from fixedrank.ensembles.certificate import Certificate
 from fixedrank.ensembles.flow import LayerFlow
 from fixedrank.ensembles.records import (
@@ -85,11 +84,7 @@ class CriticalValues(Outcome):
         minimum, unreached = certificate.minimum, certificate.unreached
         close = self.tolerance * certificate.scale
         state = networks.state(layers)
-
-        def finished(columns: Array) -> Mask:
-            return np.asarray(networks.gaps(columns, unreached) <= close)
-
-        ends = flow.together(networks, state, finished)
+        ends = flow.together(networks, state, unreached, close)
         before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
         products = networks.products(ends.state)
         # Below the minimum it can only come by errors.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank.losses.regression import LinearRegression
 
+# A function, its operands and where the result goes.
+Operation: TypeAlias = tuple[Callable[..., Any], Array, Array, Array]
+
 # Up to this largest width, times the depth, an entry of all networks at a time takes less time than
 # a call of BLAS for each (2026-11, 256 networks: 0.12 against 0.24 microseconds at 5 x 5, 0.39
-# against 0.27 at 8 x 8). Of deep networks a few take so much longer than the others that they go on
-# alone, where a call of BLAS is quicker.
-_NARROW = 15
+# against 0.27 at 8 x 8). Of deeper networks more go on in few lanes, where BLAS is quicker.
+_NARROW = 20
 
 
 class StackedNetworks:
@@ -43,8 +46,8 @@ class StackedNetworks:
         self.bounds = bounds_of(self.shapes)
         self.cut = int(np.argmin(widths))
         self.narrow = max(widths) * max(2, len(self.shapes)) <= _NARROW
-        # Where the rows and columns of layers are, and the products of layers.
-        self._axes = (0, 1) if self.narrow else (1, 2)
+        # Where the rows and columns of layers are, and the networks; and the products of layers.
+        self._axes, self._networks = ((0, 1), 2) if self.narrow else ((1, 2), 0)
         self._product: Callable[..., Array] = np.matmul
         if self.narrow:
             self._product = partial(np.einsum, "ijn,jkn->ikn")
@@ -53,49 +56,107 @@ class StackedNetworks:
         """Return the state of some networks, given by their layers, shape (entries, count)."""
         return np.array([joined(layers) for layers in networks]).T.copy()
 
-    def velocity(self, state: Array, out: Array | None = None) -> Array:
-        """Return minus the gradients of L^N, through the narrowest width.
-
-        With W = P R and E = B - W C they are products with E R^T on the one side of it, and with
-        P^T E on the other.
-        """
-        result = np.empty_like(state) if out is None else out
-        rows = result if self.narrow else np.empty(state.shape[::-1])
-        layers, targets, cut = self._layers(state), self._views(rows), self.cut
-        left, right = self._from_the_narrowest(layers)
-        misfit = self._between(left, self.problem.C, right)
-        np.subtract(self._constant(self.problem.B), misfit, out=misfit)
-        outer = self._product(misfit, self._transposed(right[-1])) if right else misfit
-        for j in range(len(layers) - 1, cut, -1):
-            self._product(outer, self._transposed(left[j - cut - 1]), out=targets[j])
-            outer = self._product(self._transposed(layers[j]), outer)
-        inner = self._product(self._transposed(left[-1]), misfit) if left else misfit
-        for j in range(cut - 1):
-            self._product(self._transposed(right[cut - 2 - j]), inner, out=targets[j])
-            inner = self._product(inner, self._transposed(layers[j]))
-        if left:
-            targets[cut][...] = outer
-        if right:
-            targets[cut - 1][...] = inner
-        if not self.narrow:
-            result[...] = rows.T
+    def velocity(self, state: Array) -> Array:
+        """Return minus the gradients of L^N."""
+        result = np.empty_like(state)
+        for call in self.calls(state, [result])[0]:
+            call()
         return result
+
+    def calls(self, state: Array, outs: Sequence[Array]) -> list[list[Callable[[], object]]]:
+        """Return, for each of some arrays, the calls that write minus the gradients of L^N to it.
+
+        They read what the state then holds, and leave what is between in arrays of their own.
+        """
+
+        def prepared(operations: list[Operation]) -> list[Callable[[], object]]:
+            return [partial(function, a, b, out=out) for function, a, b, out in operations]
+
+        if self.narrow:
+            return [prepared(each) for each in self.operations(state, outs)[0]]
+        rows, result = np.empty((2, *state.shape[::-1]))
+        (between,), _ = self.operations(rows, [result])
+        calls: list[Callable[[], object]] = [partial(np.copyto, rows, state.T)]
+        calls += prepared(between)
+        return [[*calls, partial(np.copyto, out, result.T)] for out in outs]
+
+    def operations(
+        self, rows: Array, outs: Sequence[Array], room: Callable[..., Array] = np.empty
+    ) -> tuple[list[list[Operation]], list[Operation]]:
+        """Return the operations that write velocities to some arrays, and one more, of misfits.
+
+        Through the narrowest width, with W = P R and E = B - W C, the velocities are products with
+        E R^T on the one side of it, and with P^T E on the other. The last operations write W Z - Q
+        for the root Z of C, after one of the others. What is between is the same for all.
+
+        Parameters
+        ----------
+        rows : ndarray
+            The layers, a network in a column if they are narrow and in a row if not.
+        outs : sequence of ndarray
+            Where the velocities go.
+        room : callable
+            Returns an array of a shape.
+        """
+        kept: dict[int, Array] = {}
+        done: list[Operation] = []
+
+        def product(a: Array, b: Array, out: Array | None = None) -> Array:
+            if out is None:
+                number = len(done)
+                if number not in kept:
+                    kept[number] = room(self._shape(a, b))
+                out = kept[number]
+            done.append((self._product, a, b, out))
+            return out
+
+        layers, cut, last = self._views(rows), self.cut, len(self.shapes) - 1
+        turned, found = self._transposed, []
+        for out in outs:
+            done.clear()
+            targets = self._views(out)
+            left, right = self._from_the_narrowest(layers, product)
+            misfit = self._between(left, self.problem.C, right, product)
+            # What ends the chains of products on both sides is the velocity there.
+            here = targets[0] if last == 0 else misfit
+            done.append((np.subtract, self._constant(self.problem.B), misfit, here))
+            outer = inner = misfit
+            if left and right:
+                outer = product(misfit, turned(right[-1]), targets[cut] if cut == last else None)
+                inner = product(turned(left[-1]), misfit, targets[0] if cut == 1 else None)
+            for j in range(last, cut, -1):
+                product(outer, turned(left[j - cut - 1]), targets[j])
+                outer = product(turned(layers[j]), outer, targets[cut] if j == cut + 1 else None)
+            for j in range(cut - 1):
+                product(turned(right[cut - 2 - j]), inner, targets[j])
+                inner = product(
+                    inner, turned(layers[j]), targets[cut - 1] if j == cut - 2 else None
+                )
+            found.append(done[:])
+        done.clear()
+        kept.clear()
+        misfit = self._between(left, self.problem.root, right, product)
+        done.append((np.subtract, misfit, self._constant(self.problem.Q), misfit))
+        return found, done
 
     def products(self, state: Array) -> Array:
         """Return the products W, of shape (count, d_y, d_x)."""
-        left, right = self._from_the_narrowest(self._layers(two_or_more(state)))
+        left, right = self._from_the_narrowest(self._layers(two_or_more(state)), self._product)
         both = self._product(left[-1], right[-1]) if left and right else (left or right)[-1]
         first = np.ascontiguousarray(np.moveaxis(both, 2, 0)) if self.narrow else both
         return first[: state.shape[1]]
 
     def gaps(self, state: Array, unreached: float) -> Array:
         """Return the losses above a given one, both without the part that no matrix can fit."""
-        left, right = self._from_the_narrowest(self._layers(two_or_more(state)))
-        misfit = self._between(left, self.problem.root, right) - self._constant(self.problem.Q)
+        left, right = self._from_the_narrowest(self._layers(two_or_more(state)), self._product)
+        misfit = self._between(left, self.problem.root, right, self._product)
+        misfit -= self._constant(self.problem.Q)
         squares = "ijn,ijn->n" if self.narrow else "nij,nij->n"
         return np.einsum(squares, misfit, misfit)[: state.shape[1]] / 2 - unreached
 
-    def _from_the_narrowest(self, layers: list[Array]) -> tuple[list[Array], list[Array]]:
+    def _from_the_narrowest(
+        self, layers: list[Array], product: Callable[..., Array]
+    ) -> tuple[list[Array], list[Array]]:
         """Return the products of layers from the narrowest width on, to the left and the right.
 
         For the narrowest width d_c these are W_{c+1}, W_{c+2} W_{c+1}, ... and
@@ -103,17 +164,25 @@ class StackedNetworks:
         """
         left, right = layers[self.cut : self.cut + 1], layers[: self.cut][-1:]
         for layer in layers[self.cut + 1 :]:
-            left.append(self._product(layer, left[-1]))
+            left.append(product(layer, left[-1]))
         for layer in reversed(layers[: self.cut][:-1]):
-            right.append(self._product(right[-1], layer))
+            right.append(product(right[-1], layer))
         return left, right
 
-    def _between(self, left: list[Array], matrix: Array, right: list[Array]) -> Array:
+    def _between(
+        self, left: list[Array], matrix: Array, right: list[Array], product: Callable[..., Array]
+    ) -> Array:
         """Return W times a matrix, multiplied from the right."""
-        product = self._constant(matrix)
+        between = self._constant(matrix)
         if right:
-            product = self._product(right[-1], product)
-        return self._product(left[-1], product) if left else product
+            between = product(right[-1], between)
+        return product(left[-1], between) if left else between
+
+    def _shape(self, a: Array, b: Array) -> tuple[int, int, int]:
+        """Return the shape of products of matrices."""
+        count = max(a.shape[self._networks], b.shape[self._networks])
+        rows, columns = a.shape[self._axes[0]], b.shape[self._axes[1]]
+        return (rows, columns, count) if self.narrow else (count, rows, columns)
 
     def _layers(self, state: Array) -> list[Array]:
         return self._views(state if self.narrow else state.T.copy())
@@ -128,7 +197,7 @@ class StackedNetworks:
         return stack.swapaxes(*self._axes)
 
     def _constant(self, matrix: Array) -> Array:
-        return matrix[:, :, None] if self.narrow else matrix
+        return np.expand_dims(matrix, self._networks)
 
 
 def two_or_more(state: Array) -> Array:

@@ -6,13 +6,15 @@ fingerprint of an experiment.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.networks.initial import balanced_factors, gaussian_factors
+from fixedrank.networks.initial import balanced_factors, gaussian_layers
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class GaussianStart:
 
     def __call__(self, widths: Sequence[int], rng: np.random.Generator) -> list[Array]:
         """Return random layers."""
-        return gaussian_factors(widths, scale=self.scale, rng=rng)
+        scales = repeat(self.scale) if self.scale else (1 / math.sqrt(d) for d in widths[1:])
+        return gaussian_layers(widths, scales, rng)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -176,14 +176,20 @@ def gaussian_factors(
                 f"scale must be one finite number >= 0 or {depth} of them, one a layer, got {scale}"
             )
         scales = np.broadcast_to(scales, depth)
-    generator = np.random.default_rng(rng)
-    return [
-        deviation * generator.standard_normal((outer, inner))
-        for deviation, inner, outer in zip(scales, sizes, sizes[1:], strict=False)
-    ]
+    return gaussian_layers(sizes, scales, np.random.default_rng(rng))
 
 
 describe(gaussian_factors, LAYERS, RANDOM)
+
+
+def gaussian_layers(
+    widths: Sequence[int], scales: Iterable[float], rng: np.random.Generator
+) -> list[Array]:
+    """Return what :func:`gaussian_factors` does, of arguments that are known to be right."""
+    return [
+        scale * rng.standard_normal((outer, inner))
+        for scale, inner, outer in zip(scales, widths, widths[1:], strict=False)
+    ]
 
 
 def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:

@@ -10,13 +10,15 @@ from fixedrank.ensembles import batched
 from fixedrank.ensembles.batched import finish_alone, integrate_stack
 from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.stacked import StackedNetworks
+from fixedrank.ensembles.stepping import Task
 from tests.ensembles import experiments
 from tests.networks.data import data_pairs, flat, gaussian_layers, inner_widths
 from tests.strategies import seeds
 
 
-def never(columns):
-    return np.zeros(columns.shape[1], dtype=bool)
+def until(end, rtol, atol, close=-np.inf):
+    """A task that ends where the loss is close to zero; by default at its last time."""
+    return Task(end, rtol, atol, 0.0, close)
 
 
 @given(data=data_pairs(), between=inner_widths(), seed=seeds, count=st.integers(1, 4))
@@ -39,34 +41,42 @@ def test_velocities_products_and_losses(data, between, seed, count):
         assert gaps[i] == pytest.approx(loss - 0.25, rel=1e-10, abs=1e-12 * max(loss, 1))
 
 
+@pytest.mark.parametrize(
+    "widths", [[11, 12], [12, 11], [11, 2, 11], [3, 12, 3], [12, 3, 2, 4], [4, 2, 3, 12], [5] * 6]
+)
+def test_velocities_of_wide_networks(widths):
+    rng = np.random.default_rng(0)
+    problem = LinearRegression(*(rng.standard_normal((d, 30)) / 5 for d in (widths[0], widths[-1])))
+    stack = [gaussian_layers(seed, widths) for seed in range(3)]
+    networks = StackedNetworks(problem, widths)
+    assert not networks.narrow
+    velocities = networks.velocity(networks.state(stack)).T
+    for velocity, layers in zip(velocities, stack, strict=True):
+        gradient = flat(problem.network_gradient(layers))
+        np.testing.assert_allclose(velocity, -gradient, rtol=0, atol=1e-13 * np.abs(gradient).max())
+
+
+@pytest.mark.usefixtures("both_steps")
 @pytest.mark.parametrize("widths", [[3, 3, 3], [3, 2, 4, 3], [3, 5, 3, 3, 3]])
 def test_each_ends_where_the_flow_of_it_alone_ends(widths):
     problem = experiments.problem()
     stack = [gaussian_factors(widths, rng=seed) for seed in range(6)]
     networks = StackedNetworks(problem, widths)
-    outcome = integrate_stack(
-        networks.velocity, networks.state(stack), 3.0, never, rtol=1e-10, atol=1e-12
-    )
+    outcome = integrate_stack(networks, networks.state(stack), until(3.0, 1e-10, 1e-12))
     assert not outcome.failed.any()
     for row, layers in zip(outcome.state.T, stack, strict=True):
         alone = factored_flow(problem, layers, [0, 3.0], rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose(row, flat(alone.factors[-1]), rtol=0, atol=1e-8)
 
 
+@pytest.mark.usefixtures("both_steps")
 def test_what_a_row_does_does_not_depend_on_the_others():
     widths = [3, 4, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
     state = networks.state([gaussian_factors(widths, rng=seed) for seed in range(37)])
 
     def run(columns):
-        return integrate_stack(
-            networks.velocity,
-            state[:, columns],
-            50.0,
-            lambda y: networks.gaps(y, 0.0) < 1e-3,
-            rtol=1e-6,
-            atol=1e-9,
-        )
+        return integrate_stack(networks, state[:, columns], until(50.0, 1e-6, 1e-9, close=1e-3))
 
     whole, order = run(np.arange(37)), np.random.default_rng(0).permutation(37)
     for part in (order[:1], order[1:6], order[6:]):
@@ -76,7 +86,8 @@ def test_what_a_row_does_does_not_depend_on_the_others():
         np.testing.assert_array_equal(found.steps, whole.steps[part])
 
 
-@pytest.mark.parametrize("widths", [[3, 2, 3], [3, 3], [3, 1, 3], [3, 4, 5, 3], [3, 8, 3]])
+@pytest.mark.usefixtures("both_steps")
+@pytest.mark.parametrize("widths", [[3, 2, 3], [3, 3], [3, 1, 3], [3, 4, 5, 3], [3, 11, 3]])
 def test_lanes_are_filled_again_and_nothing_changes(widths, monkeypatch):
     """Runs of different lengths, beside others or alone, give the same to the last bit."""
     experiment = Experiment(experiments.problem(), widths, scale=0.3)
@@ -88,28 +99,28 @@ def test_lanes_are_filled_again_and_nothing_changes(widths, monkeypatch):
         assert run_batch(experiment, range(7)) == alone
 
 
+@pytest.mark.usefixtures("both_steps")
 def test_a_stiff_network_goes_on_alone():
-    """Widely unbalanced layers: thousands of explicit steps, and the same end by BDF."""
+    """Widely unbalanced layers: very many explicit steps, and the same end by BDF."""
     widths = [3, 3, 3]
     problem = experiments.problem()
     layers = gaussian_factors(widths, scale=[200.0, 0.01], rng=0)
     networks = StackedNetworks(problem, widths)
-    outcome = integrate_stack(
-        networks.velocity, flat(layers)[:, None], 5.0, never, rtol=1e-6, atol=1e-9
-    )
-    assert (outcome.steps[0], outcome.failed[0]) == (4000, False)
+    outcome = integrate_stack(networks, flat(layers)[:, None], until(5.0, 1e-6, 1e-9))
+    assert (outcome.steps[0], outcome.failed[0]) == (1500, False)
     assert outcome.t[0] < 5
-    finish_alone(networks, outcome, 0, 5.0, never, rtol=1e-8, atol=1e-10)
+    finish_alone(networks, outcome, 0, until(5.0, 1e-8, 1e-10))
     assert outcome.t[0] == 5
-    assert outcome.steps[0] < 4500
+    assert outcome.steps[0] < 2000
     reference = factored_flow(problem, layers, [0, 5.0], method="BDF", rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(outcome.state[:, 0], flat(reference.factors[-1]), rtol=0, atol=1e-5)
 
 
+@pytest.mark.usefixtures("both_steps")
 def test_what_overflows_fails_alone():
     widths = [3, 3, 3]
     networks = StackedNetworks(experiments.problem(), widths)
     state = np.array([np.full(18, 1e200), flat(gaussian_factors(widths, rng=0))]).T.copy()
-    outcome = integrate_stack(networks.velocity, state, 1.0, never, rtol=1e-6, atol=1e-9)
+    outcome = integrate_stack(networks, state, until(1.0, 1e-6, 1e-9))
     assert outcome.failed.tolist() == [True, False]
     assert outcome.t[1] == 1

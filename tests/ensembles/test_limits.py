@@ -18,9 +18,7 @@ def ends_of(experiment, seeds):
     certificate = experiment.certificate
     close = experiment.tolerance * certificate.scale
     state = networks.state([experiment.start(seed, reduced=True) for seed in seeds])
-    ends = experiment.flow.together(
-        networks, state, lambda y: networks.gaps(y, certificate.unreached) <= close
-    )
+    ends = experiment.flow.together(networks, state, certificate.unreached, close)
     return networks.products(ends.state)
 
 

@@ -7,8 +7,9 @@ from fixedrank import Experiment, LinearRegression
 from fixedrank.ensembles.runs import run_batch
 
 
+@pytest.mark.usefixtures("both_steps")
 @pytest.mark.parametrize("unit", [1e-150, 1e-13, 1e9, 1e150])
-@pytest.mark.parametrize("widths", [[2, 2], [2, 2, 2], [2, 9, 2]])
+@pytest.mark.parametrize("widths", [[2, 2], [2, 2, 2], [2, 11, 2]])
 def test_units_of_the_data(unit, widths):
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((2, 6)), rng.standard_normal((2, 6))
