@@ -132,4 +132,6 @@ def _first_steps(y: Array, velocity: Array, task: Task) -> Array:
     unit = np.abs(rate).max(0)
     speed = unit * root_mean_square(rate / np.where(unit > 0, unit, 1))
     step = np.where(speed > 0, 0.01 * np.maximum(size, 1) / speed, task.end)
-    return np.minimum(np.where(np.isfinite(step), step, 1e-7 * task.end), task.end)
+    # One layer may start from zero, which has no size.
+    told = np.isfinite(step) & ((speed == 0) | y.any(0))
+    return np.minimum(np.where(told, step, 1e-7 * task.end), task.end)
