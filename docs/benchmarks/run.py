@@ -119,6 +119,7 @@ BENCHMARKS = (
         "Many networks at once",
         "Runs of `run_ensemble` beside the same by `factored_flow`.",
     ),
+    Benchmark("imports", "Imports", "What a program pays before its first line."),
     Benchmark(
         "scaling",
         "Time over size, rank, depth and samples",

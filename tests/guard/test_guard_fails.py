@@ -8,7 +8,6 @@ import scipy.linalg
 
 import fixedrank
 from fixedrank import _linear_algebra
-from fixedrank.flows import integration
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.geometry.factored import retraction, tangent
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
@@ -155,7 +154,7 @@ def test_more_evaluations_are_noticed(kind, setting, most):
 @needs_monitoring
 @pytest.mark.parametrize(("kind", "most"), test_outputs.CASES)
 def test_records_of_single_states_are_noticed(monkeypatch, kind, most):
-    monkeypatch.setattr(integration, "_MOST", 1)
+    monkeypatch.setattr(MomentLoss, "_at_once", 1)
     with pytest.raises(AssertionError):
         test_outputs.check_steps(kind, most)
 
