@@ -5,17 +5,18 @@ python docs/benchmarks/ensembles.py [--quick]
 The same runs, to the same tolerances: Gaussian starts of networks, integrated until they are within
 1e-6 of the minimum. One by one they are integrated by `factored_flow`, to the times at which the
 batch has stopped them. Beside both, what a run would take if it were nothing but its steps: six
-velocities each, of as many networks together, in NumPy. Where numba is installed, the steps of
-small networks are compiled; NUMBA_DISABLE_JIT=1 does without.
+velocities each, of as many networks together. All of this is in NumPy; where numba is installed,
+the batch is followed with compiled steps, too.
 """
 
 import time
+from unittest import mock
 
 import numpy as np
 from timing import interleaved, main
 
 import fixedrank
-from fixedrank.ensembles.compiled import CompiledStepper, stepper_of
+from fixedrank.ensembles import compiled
 from fixedrank.ensembles.stacked import StackedNetworks
 
 
@@ -42,20 +43,27 @@ def compare(widths, runs, single):
     """Return the line of some widths: `runs` networks at once, `single` of them one by one."""
     problem = whitened_regression(widths[0])
     experiment = fixedrank.Experiment(problem, widths)
-    began = time.perf_counter()
-    ensemble = fixedrank.run_ensemble(experiment, range(runs), workers=1)
-    together = (time.perf_counter() - began) / runs
+
+    def followed():
+        began = time.perf_counter()
+        found = fixedrank.run_ensemble(experiment, range(runs), workers=1)
+        return found, (time.perf_counter() - began) / runs
+
+    with mock.patch.object(compiled, "kernels", return_value=None):
+        ensemble, together = followed()
+    beside = ""
+    if compiled.stepper_of(StackedNetworks(problem, widths)) is compiled.CompiledStepper:
+        followed()  # it compiles, or loads what it has compiled
+        beside = f" ({1 / followed()[1]:.0f} compiled)"
     began = time.perf_counter()
     for record in ensemble.records[:single]:
         start = experiment.start(record.seed)
         fixedrank.factored_flow(problem, start, [0, record.t], rtol=1e-6, atol=1e-9)
     alone = (time.perf_counter() - began) / single
     steps = ensemble.column("steps").mean()
-    compiled = stepper_of(StackedNetworks(problem, widths)) is CompiledStepper
-    kind = "compiled" if compiled else "in NumPy"
     bare = 6 * steps * velocities(problem, widths, 64)
     return (
-        f"d = {widths[0]:2}, N = {len(widths) - 1}: {1 / together:5.0f} runs/s {kind}, "
+        f"d = {widths[0]:2}, N = {len(widths) - 1}: {1 / together:5.0f} runs/s{beside}, "
         f"{1e3 * together:.2f} ms a run at once, {1e3 * bare:.2f} its velocities, "
         f"{1e3 * alone:.1f} one by one, ratio {alone / together:.0f}; {steps:.0f} steps; "
         f"{ensemble.limits}"
