@@ -208,7 +208,7 @@ class Experiment:
         Raises
         ------
         ValueError
-            If a function of your own returns layers of other shapes.
+            If a function of your own returns layers of other shapes, or entries are not finite.
 
         Examples
         --------
@@ -220,10 +220,12 @@ class Experiment:
         """
         widths = self.run_widths if reduced else self.widths
         start = self.beginning
-        layers: Any = start(list(widths), np.random.default_rng(seed))
-        # What one of the library returns is right.
-        if type(start) in (GaussianStart, BalancedStart):
-            return layers
+        # What one of the library returns is right, unless it overflows.
+        own = type(start) in (GaussianStart, BalancedStart)
+        with np.errstate(over="ignore", invalid="ignore"):
+            layers: Any = start(list(widths), np.random.default_rng(seed))
+            if own and math.isfinite(sum(float(layer.sum()) for layer in layers)):
+                return layers
         layers = checked_layers(layers, (widths[-1], widths[0]))
         found = widths_of(layers)
         if found != list(widths):

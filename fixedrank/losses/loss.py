@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -420,9 +421,12 @@ class LossSum(Loss):
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
         """Return the sums of the thin products of the gradients."""
+        return self._summed(loss.gradient_products(left, core, right) for _, loss in self.terms)
+
+    def _summed(self, products: Iterable[tuple[Array, Array]]) -> tuple[Array, Array]:
+        """Return the sums of pairs of products, one pair of each loss."""
         gv = gtu = np.zeros(())
-        for factor, loss in self.terms:
-            more = loss.gradient_products(left, core, right)
+        for (factor, _), more in zip(self.terms, products, strict=True):
             gv, gtu = gv + factor * more[0], gtu + factor * more[1]
         return gv, gtu
 
@@ -450,11 +454,7 @@ class LossSum(Loss):
     def _stacked_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        gv = gtu = np.zeros(())
-        for factor, loss in self.terms:
-            more = loss._stacked_products(left, core, right)
-            gv, gtu = gv + factor * more[0], gtu + factor * more[1]
-        return gv, gtu
+        return self._summed(loss._stacked_products(left, core, right) for _, loss in self.terms)
 
 
 def _terms(loss: Loss) -> tuple[tuple[float, Loss], ...]:

@@ -138,6 +138,14 @@ def test_failures_are_recorded_with_their_reasons():
     assert "returned widths [3, 3], not [3, 3, 3]" in wrong.records[0].status
 
 
+def test_a_start_that_overflows_is_told():
+    """Of 18 entries of deviation 1.7e308 one or more exceed it in nearly all starts."""
+    huge = run_ensemble(experiments.small(scale=1.7e308), range(10), workers=1)
+    assert set(huge.limits) == {"failed"}
+    told = [record.status.startswith("no start: ValueError: W_") for record in huge.records]
+    assert sum(told) >= 8
+
+
 def test_a_store_is_resumed(tmp_path):
     experiment, store = experiments.small(), tmp_path / "runs.sqlite"
     whole = run_ensemble(experiment, range(8), workers=1)
