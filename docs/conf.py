@@ -44,40 +44,34 @@ numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03"}
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 
-# Two galleries: the folders of the scripts, and the folders that are written. The order of the
-# pages, in both; scripts that are not named go where the star is. The alternative text of a picture
-# is made of the titles of its figure and its axes.
+# Two galleries: the folders of the scripts, and the folders that are written. The sections of the
+# first, with the order of their pages; a page that is not named goes where the star is. The
+# alternative text of a picture is made of the titles of its figure and its axes.
+SECTIONS = {
+    "start": ["tutorial", "two_flows", "using_pymanopt"],
+    "flows": ["saddle_to_saddle", "gradient_descent", "autoencoder"],
+    "landscape": ["critical_points", "ensembles"],
+    "geometry": ["geodesics", "trust_regions"],
+    "recovery": [
+        "recovery",
+        "recommendations",
+        "low_rank_plus_bias",
+        "deep_matrix_factorization",
+        "movielens",
+    ],
+    "own": ["own_loss", "own_metric", "property_testing"],
+}
+CHOICES = ["ties", "huge_depth", "quadrature", "core_form", "stiff_flows", "orthonormalisation"]
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples", "choices"],
     "gallery_dirs": ["gallery", "choices_gallery"],
+    "nested_sections": True,
+    "subsection_order": ExplicitOrder([f"../examples/{section}" for section in SECTIONS]),
+    "within_subsection_order": ExplicitOrder(
+        [f"{page}.py" for pages in [*SECTIONS.values(), CHOICES] for page in pages] + ["*"]
+    ),
     # The ratings of films need data that are not part of the project: shown, not run.
     "filename_pattern": r"^(?!.*movielens\.py$).*\.py$",
-    "within_subsection_order": ExplicitOrder(
-        [
-            "tutorial.py",
-            "two_flows.py",
-            "autoencoder.py",
-            "saddle_to_saddle.py",
-            "deep_matrix_factorization.py",
-            "critical_points.py",
-            "ensembles.py",
-            "gradient_descent.py",
-            "using_pymanopt.py",
-            "trust_regions.py",
-            "low_rank_plus_bias.py",
-            "geodesics.py",
-            "property_testing.py",
-            "own_loss.py",
-            "own_metric.py",
-            "ties.py",
-            "huge_depth.py",
-            "quadrature.py",
-            "core_form.py",
-            "stiff_flows.py",
-            "orthonormalisation.py",
-            "*",
-        ]
-    ),
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,

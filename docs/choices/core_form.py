@@ -1,6 +1,6 @@
 r"""
-What the Riemannian flow carries
-================================
+The core form of the Riemannian flow
+====================================
 
 Flow (9) moves a matrix :math:`W` of rank :math:`k`. An integrator can carry all entries of
 :math:`W`; or the factors of :math:`U \operatorname{diag}(\sigma) V^T`; or, as in fixedrank,

@@ -1,6 +1,6 @@
 r"""
-Orthonormal bases of tall matrices
-==================================
+Orthonormalisation of tall matrices
+===================================
 
 A retraction adds a tangent vector to a point, and so needs an orthonormal basis of the columns of
 :math:`[U, U_p]`, a matrix with :math:`m` rows and only :math:`2k` columns. Householder's QR

@@ -1,5 +1,5 @@
 r"""
-The integral form of the metric
+Quadrature of the integral form
 ===============================
 
 Theorem 3 has the metric as an integral,

@@ -9,7 +9,7 @@ of them from the start, and a ridge :math:`\rho (\|L\|^2 + \|R\|^2) / 2` on the 
 :math:`W = L R^\top`, which keeps those at zero that it outweighs, and falls from sweep to sweep of
 alternating least squares. :func:`fixedrank.recover` does the first. Here both have the same
 sweeps; how far conjugate gradients get from the spectral initialisation is shown in
-:ref:`another example <sphx_glr_gallery_recovery.py>`.
+:ref:`another example <sphx_glr_gallery_recovery_recovery.py>`.
 """
 
 import time

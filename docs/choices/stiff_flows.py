@@ -1,6 +1,6 @@
 r"""
-Integrating a stiff flow
-========================
+Stiff flows and stabilised steps
+================================
 
 Near a limit, and on a plateau, the flows move slowly along a few directions while all others pull
 back fast: the largest rate is about :math:`\rho = N s_1^{2 - 2/N} \lambda_{\max}(C)`. An explicit

@@ -1,6 +1,6 @@
 r"""
-Two libraries with threads
-==========================
+Threads of two libraries
+========================
 
 NumPy's and SciPy's wheels each bring a copy of OpenBLAS, and each copy starts as many threads as
 the machine has cores. A thread that a call has woken does not go back to sleep at once: it spins

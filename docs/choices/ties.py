@@ -1,6 +1,6 @@
 r"""
-Singular values that tie
-========================
+Ties of singular values
+=======================
 
 In the frame of the singular value decomposition :math:`W = U \operatorname{diag}(\sigma) V^T`, the
 operator :math:`\mathcal{A}_{W,N}` multiplies entry :math:`(i, j)` by

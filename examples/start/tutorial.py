@@ -1,6 +1,6 @@
 r"""
-fixedrank in ten minutes
-========================
+Tutorial: fixedrank in ten minutes
+==================================
 
 This page is for readers who know linear algebra and gradient descent, but not the paper. It goes
 from layers to their product, from there to the manifold of matrices of rank :math:`k` and its
@@ -264,12 +264,19 @@ print(fixedrank.classify(problem, last, rtol=1e-3))
 # Where to go next
 # ----------------
 #
-# The flows: :ref:`sphx_glr_gallery_two_flows.py` on images of digits,
-# :ref:`sphx_glr_gallery_saddle_to_saddle.py` on the plateaus,
-# :ref:`sphx_glr_gallery_gradient_descent.py` on finite steps,
-# :ref:`sphx_glr_gallery_autoencoder.py` on principal components. Their ends:
-# :ref:`sphx_glr_gallery_critical_points.py` and, for thousands of starts,
-# :ref:`sphx_glr_gallery_ensembles.py`. Optimisation: :ref:`sphx_glr_gallery_using_pymanopt.py`,
-# :ref:`sphx_glr_gallery_trust_regions.py`, and :ref:`sphx_glr_gallery_own_loss.py` for losses other
-# than this one. The geometry itself: :ref:`sphx_glr_gallery_geodesics.py`. Checks for code of your
-# own: :ref:`sphx_glr_gallery_property_testing.py`. The reference of all names is :doc:`/api`.
+# - The flows: :ref:`sphx_glr_gallery_start_two_flows.py` on images of digits,
+#   :ref:`sphx_glr_gallery_flows_saddle_to_saddle.py`,
+#   :ref:`sphx_glr_gallery_flows_gradient_descent.py`,
+#   :ref:`sphx_glr_gallery_flows_autoencoder.py`.
+# - Their ends: :ref:`sphx_glr_gallery_landscape_critical_points.py` and, for
+#   thousands of starts, :ref:`sphx_glr_gallery_landscape_ensembles.py`.
+# - Optimisation: :ref:`sphx_glr_gallery_start_using_pymanopt.py`,
+#   :ref:`sphx_glr_gallery_geometry_trust_regions.py`.
+# - The geometry itself: :ref:`sphx_glr_gallery_geometry_geodesics.py`.
+# - A matrix from some of its entries:
+#   :ref:`sphx_glr_gallery_recovery_recovery.py`.
+# - What the library does not have: :ref:`sphx_glr_gallery_own_own_loss.py`,
+#   :ref:`sphx_glr_gallery_own_own_metric.py`, and checks for code of your own,
+#   :ref:`sphx_glr_gallery_own_property_testing.py`.
+#
+# The reference of all names is :doc:`/api`.

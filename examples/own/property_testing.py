@@ -1,6 +1,6 @@
 r"""
-Property tests for your own operators
-=====================================
+Property testing of your own operators
+======================================
 
 An operator on tangent vectors, a preconditioner say, has to obey laws: it is linear, self-adjoint
 and positive definite. ``fixedrank.testing`` has checks of such laws, each with a report of what it

@@ -1,6 +1,6 @@
 r"""
-The metric in pymanopt solvers
-==============================
+Using pymanopt's solvers
+========================
 
 ``FixedRank(m, n, k, depth=N)`` is a pymanopt manifold. It goes where
 ``FixedRankEmbedded(m, n, k)`` stands in your code: points are tuples ``(u, s, vt)``, the cost is

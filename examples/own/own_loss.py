@@ -1,6 +1,6 @@
 r"""
-Bringing your own loss
-======================
+Your own loss
+=============
 
 A loss of your own is a class with two methods: ``loss(W)``, a number, and ``gradient(W)``, the
 ordinary gradient :math:`\nabla f(W)`, an :math:`m \times n` matrix. :math:`W` comes as a tuple

@@ -1,6 +1,6 @@
 r"""
-From data to a matrix
-=====================
+Recovery: from data to a matrix
+===============================
 
 :func:`fixedrank.recover` takes entries or measurements and a rank, and returns the matrix, how it
 got there, and in words what to think of it.
