@@ -2,11 +2,11 @@ r"""
 Gradient descent beside the flow
 ================================
 
-Gradient descent on the layers is Euler's method for the flow (5): with step :math:`\eta` its
-iterate :math:`i` stands beside the flow at time :math:`\eta i`, at a distance of the order of
-:math:`\eta`. ``safe_step_size`` is a step with which the loss falls each time, from a bound on the
-Hessian. The bound must hold wherever the iteration may go: for deep networks that start far from
-balanced it is very cautious.
+Gradient descent on the layers is Euler's method for the flow (5): with step
+:math:`\eta` its iterate :math:`i` stands beside the flow at time :math:`\eta i`, at a
+distance of the order of :math:`\eta`. ``safe_step_size`` is a step with which the loss
+falls each time, from a bound on the Hessian. The bound must hold wherever the iteration
+may go: for deep networks that start far from balanced it is very cautious.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,9 @@ Y = rng.standard_normal((4, 6)) @ X
 problem = fixedrank.LinearRegression(X, Y)
 
 # %%
-# On the left, from Gaussian layers, the distance from the flow at :math:`t = 3` for five step
-# sizes; on the right, from balanced layers, the loss along 10,000 steps of the safe size.
+# On the left, from Gaussian layers, the distance from the flow at :math:`t = 3` for
+# five step sizes; on the right, from balanced layers, the loss along 10,000 steps of
+# the safe size.
 
 end = 3.0
 steps = np.array([100, 200, 400, 800, 1600])
@@ -31,17 +32,22 @@ for depth, color in ((2, "#e69f00"), (3, "#0b3c5d"), (5, "#b5332e")):
     flow = fixedrank.factored_flow(problem, start, [0, end], rtol=1e-11, atol=1e-13)
     distance = []
     for count in steps.tolist():
-        descent = fixedrank.gradient_descent(problem, start, [count], step_size=end / count)
+        descent = fixedrank.gradient_descent(
+            problem, start, [count], step_size=end / count
+        )
         distance.append(np.linalg.norm(descent.product[-1] - flow.product[-1]))
     gaps.loglog(end / steps, distance, "o-", color=color, label=f"$N = {depth}$")
 
     balanced = fixedrank.random_balanced_factors([6, *[5] * (depth - 1), 4], rng=1)
     safe = fixedrank.safe_step_size(problem, balanced)
     descent = fixedrank.gradient_descent(problem, balanced, 10_000)
-    losses.loglog(descent.iterations + 1, descent.loss, color=color, label=f"{safe:.2g}")
+    losses.loglog(
+        descent.iterations + 1, descent.loss, color=color, label=f"{safe:.2g}"
+    )
     print(
         f"N = {depth}: safe step {safe:.2e} from balanced layers, "
-        f"{fixedrank.safe_step_size(problem, start):.2e} from Gaussian ones; the loss never rises: "
+        f"{fixedrank.safe_step_size(problem, start):.2e} from Gaussian ones; "
+        "the loss never rises: "
         f"{bool((np.diff(descent.loss) <= 1e-15).all())}; {descent.status}"
     )
 gaps.loglog(end / steps, 0.3 * end / steps, "k:", label=r"order of $\eta$")
@@ -54,5 +60,7 @@ gaps.set(
 gaps.legend(frameon=False)
 losses.set(xlabel="iteration + 1", ylabel="loss $L^N$", title="With the safe step size")
 losses.legend(frameon=False, title=r"step size $\eta$")
-figure.suptitle("The distance to the flow falls like the step size; with safe steps the loss falls")
+figure.suptitle(
+    "The distance to the flow falls like the step size; with safe steps the loss falls"
+)
 plt.show()

@@ -2,10 +2,10 @@ r"""
 From saddle to saddle
 =====================
 
-Started close to zero, a deep linear network learns one singular value after the other. The loss
-stays on plateaus, at the critical values of :math:`L^1` on the matrices of rank 0, 1, 2, ..., and
-falls from one to the next; the deeper the network, the longer the plateaus and the steeper the
-steps.
+Started close to zero, a deep linear network learns one singular value after the other.
+The loss stays on plateaus, at the critical values of :math:`L^1` on the matrices of
+rank 0, 1, 2, ..., and falls from one to the next; the deeper the network, the longer
+the plateaus and the steeper the steps.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ values = np.array([4.0, 2.5, 1.5, 0.8])
 problem = fixedrank.LinearRegression(np.eye(d), (left[:, :4] * values) @ right[:, :4].T)
 
 # %%
-# The layers are balanced, so their product follows flow (9). All its singular values start at
-# 0.001, with random singular vectors.
+# The layers are balanced, so their product follows flow (9). All its singular values
+# start at 0.001, with random singular vectors.
 
 ends = {2: 8.0, 3: 20.0, 5: 60.0}
 figure, panels = plt.subplots(2, 3, figsize=(12, 6), sharex="col", layout="constrained")
@@ -34,7 +34,9 @@ for (losses, singular), (depth, end) in zip(panels.T, ends.items(), strict=True)
         level = (values[k:] ** 2).sum() / 2
         losses.axhline(level, color="0.8", lw=1)
         if k < 4:
-            losses.annotate(f"rank {k}", (end, level), fontsize=8, ha="right", va="bottom")
+            losses.annotate(
+                f"rank {k}", (end, level), fontsize=8, ha="right", va="bottom"
+            )
     losses.plot(t, flow.loss, color="#0b3c5d")
     losses.set(title=f"$N = {depth}$", ylabel="loss $L^N$", ylim=(-0.7, 14))
     singular.plot(t, flow.singular_values, color="#e69f00")
@@ -44,25 +46,31 @@ for (losses, singular), (depth, end) in zip(panels.T, ends.items(), strict=True)
     plateaus = [
         float(np.interp(level, flow.loss[::-1], t[::-1]))
         for level in [
-            ((values[k:] ** 2).sum() + (values[k + 1 :] ** 2).sum()) / 4 for k in range(4)
+            ((values[k:] ** 2).sum() + (values[k + 1 :] ** 2).sum()) / 4
+            for k in range(4)
         ]
     ]
     print(f"N = {depth}: the ranks 1 to 4 are learned at t =", np.round(plateaus, 2))
-figure.suptitle("The loss falls from one critical value to the next as each singular value rises")
+figure.suptitle(
+    "The loss falls from one critical value to the next as each singular value rises"
+)
 plt.show()
 
 # %%
-# At each plateau ``classify`` names the saddle: the minimum among the matrices of its rank.
+# At each plateau ``classify`` names the saddle: the minimum among the matrices of its
+# rank.
 
-layers = [size ** (1 / 3) * w for w in fixedrank.random_balanced_factors([d] * 4, rng=1)]
+layers = [
+    size ** (1 / 3) * w for w in fixedrank.random_balanced_factors([d] * 4, rng=1)
+]
 flow = fixedrank.factored_flow(problem, layers, [0.0, 3.7, 6.5, 10.0, 20.0])
 for time, W in zip(flow.t, flow.product, strict=True):
     found = fixedrank.classify(problem, W, rtol=0.05)
     print(f"t = {time}: {found.verdict}")
 
 # %%
-# With singular vectors aligned to those of the solution the plateaus can be computed: each singular
-# value has a closed form. Here are both for :math:`N = 3`.
+# With singular vectors aligned to those of the solution the plateaus can be computed:
+# each singular value has a closed form. Here are both for :math:`N = 3`.
 
 t = np.linspace(0, 12, 9)
 start = (left[:, :4], np.full(4, size), right[:, :4].T)

@@ -2,10 +2,11 @@ r"""
 Geodesics
 =========
 
-The shortest way from one matrix of rank 2 to another, at constant speed, depends on the depth
-:math:`N`. In the depth-:math:`N` metric a singular value :math:`\sigma` that moves alone has the
-length :math:`\sqrt{N} \, |d\sigma^{1/N}|`, and turning its singular vectors by an angle costs
-:math:`\sigma^{1/N}` times it: by comparison turning is cheap at large depth.
+The shortest way from one matrix of rank 2 to another, at constant speed, depends on the
+depth :math:`N`. In the depth-:math:`N` metric a singular value :math:`\sigma` that
+moves alone has the length :math:`\sqrt{N} \, |d\sigma^{1/N}|`, and turning its singular
+vectors by an angle costs :math:`\sigma^{1/N}` times it: by comparison turning is cheap
+at large depth.
 """
 
 import matplotlib.pyplot as plt
@@ -26,7 +27,8 @@ A = bump(-0.6, -0.55) + 0.6 * bump(0.55, 0.2)
 B = bump(-0.1, 0.5) + 0.6 * bump(0.2, -0.55)
 
 # %%
-# ``log`` finds the velocity at which a geodesic leaves A to be at B at time 1, ``exp`` follows it.
+# ``log`` finds the velocity at which a geodesic leaves A to be at B at time 1, ``exp``
+# follows it.
 
 times = np.linspace(0, 1, 21)
 depths = (1, 2, 8)
@@ -42,8 +44,12 @@ for axes, strip, depth in zip(panels, pictures, depths, strict=True):
     axes.plot(times, [point.s for point in path], color="#0b3c5d")
     axes.set(ylabel=r"$\sigma_i(W(t))$", title=f"depth $N = {depth}$", ylim=(0, None))
     for image, t in zip(strip, times[::5], strict=False):
-        image.imshow(manifold.to_matrix(path[list(times).index(t)]), cmap="RdBu", vmin=-1, vmax=1)
-        image.set(xticks=[], yticks=[], title=f"$t = {t:g}$" if depth == depths[0] else "")
+        image.imshow(
+            manifold.to_matrix(path[list(times).index(t)]), cmap="RdBu", vmin=-1, vmax=1
+        )
+        image.set(
+            xticks=[], yticks=[], title=f"$t = {t:g}$" if depth == depths[0] else ""
+        )
     strip[0].set_ylabel(f"$N = {depth}$")
     error = np.linalg.norm(manifold.to_matrix(path[-1]) - manifold.to_matrix(end))
     speeds = [
@@ -51,7 +57,8 @@ for axes, strip, depth in zip(panels, pictures, depths, strict=True):
         for a, b in zip(path[:-5:5], path[5::5], strict=True)
     ]
     print(
-        f"N = {depth}: length {manifold.dist(start, end):.4f}, end missed by {error:.1e}, "
+        f"N = {depth}: length {manifold.dist(start, end):.4f}, "
+        f"end missed by {error:.1e}, "
         f"speeds {min(speeds):.6f} to {max(speeds):.6f}"
     )
 panels[-1].set_xlabel("time $t$")
@@ -61,14 +68,15 @@ figure.suptitle(
 plt.show()
 
 # %%
-# On the way both singular values fall and rise again, at every depth. At depth 1 the geodesic stays
-# closest to the straight line from A to B, along which one picture fades into the other.
+# On the way both singular values fall and rise again, at every depth. At depth 1 the
+# geodesic stays closest to the straight line from A to B, along which one picture fades
+# into the other.
 #
 # The manifold has an end
 # -----------------------
 #
-# A matrix of rank 1 is at a finite distance: the metric is not complete. A geodesic that
-# runs into it stops with an error that says when.
+# A matrix of rank 1 is at a finite distance: the metric is not complete. A geodesic
+# that runs into it stops with an error that says when.
 
 manifold = fixedrank.FixedRank(m, n, k, depth=2)
 point = manifold.point(A)
@@ -79,14 +87,15 @@ except fixedrank.RankLostError as error:
     print(error)
 
 # %%
-# At depth 2, along a ray :math:`c W` the root of :math:`c` is linear in time. With the initial
-# velocity :math:`-3 W` it is :math:`1 - 3t/2`: the geodesic ends at :math:`t = 2/3`, as it says.
+# At depth 2, along a ray :math:`c W` the root of :math:`c` is linear in time. With the
+# initial velocity :math:`-3 W` it is :math:`1 - 3t/2`: the geodesic ends at
+# :math:`t = 2/3`, as it says.
 #
 # Transport
 # ---------
 #
-# Parallel transport along a geodesic keeps lengths and angles; the transport by projection, which
-# optimisers use because it is cheap, does not.
+# Parallel transport along a geodesic keeps lengths and angles; the transport by
+# projection, which optimisers use because it is cheap, does not.
 
 velocity = manifold.log(point, manifold.point(B))
 end = manifold.exp(point, velocity)

@@ -2,11 +2,11 @@ r"""
 Trust regions
 =============
 
-``FixedRank`` has the Riemannian Hessian of the depth-:math:`N` metric, exact where singular values
-tie, so that pymanopt's ``TrustRegions`` runs on it. Here it competes with steepest descent and
-conjugate gradients on a regression with ill-conditioned data: the matrix :math:`W` of rank 5 that
-minimises :math:`L^1(W) = \frac12 \|Y - WX\|_F^2`, where the eigenvalues of :math:`XX^T` are
-spread from 0.001 to 1.
+``FixedRank`` has the Riemannian Hessian of the depth-:math:`N` metric, exact where
+singular values tie, so that pymanopt's ``TrustRegions`` runs on it. Here it competes
+with steepest descent and conjugate gradients on a regression with ill-conditioned data:
+the matrix :math:`W` of rank 5 that minimises :math:`L^1(W) = \frac12 \|Y - WX\|_F^2`,
+where the eigenvalues of :math:`XX^T` are spread from 0.001 to 1.
 """
 
 import time
@@ -30,15 +30,16 @@ Y += 0.1 * rng.standard_normal(Y.shape)
 problem = fixedrank.LinearRegression(X, Y)
 
 # %%
-# The solution is known: with :math:`Q = YX^T(XX^T)^{-1/2}` and its singular value decomposition,
-# :math:`W = U_k \Sigma_k V_k^T (XX^T)^{-1/2}` is the only minimum on :math:`\mathcal{M}_k`, and all
-# other critical points are strict saddles.
+# The solution is known: with :math:`Q = YX^T(XX^T)^{-1/2}` and its singular value
+# decomposition, :math:`W = U_k \Sigma_k V_k^T (XX^T)^{-1/2}` is the only minimum on
+# :math:`\mathcal{M}_k`, and all other critical points are strict saddles.
 
 u, s, vt = np.linalg.svd(problem.Q)
 solution = (u[:, :k] * s[:k]) @ vt[:k] @ np.linalg.inv(problem.root)
 
 # %%
-# The manifold below notes the length of each gradient that it hands out, one an iteration.
+# The manifold below notes the length of each gradient that it hands out, one an
+# iteration.
 
 
 class Recorder(fixedrank.FixedRank):
@@ -65,12 +66,18 @@ optimisers = {
     ),
     "trust regions": (TrustRegions, {}, "#0b3c5d"),
 }
-figure, panels = plt.subplots(2, 3, figsize=(11, 6.5), sharey=True, layout="constrained")
+figure, panels = plt.subplots(
+    2, 3, figsize=(11, 6.5), sharey=True, layout="constrained"
+)
 for (by_iteration, by_time), depth in zip(panels.T, (1, 2, 5), strict=True):
     for name, (optimiser, options, color) in optimisers.items():
         manifold = Recorder(d_y, d_x, k, depth=depth)
         solver = optimiser(
-            verbosity=0, max_iterations=500, min_gradient_norm=1e-10, min_step_size=1e-14, **options
+            verbosity=0,
+            max_iterations=500,
+            min_gradient_norm=1e-10,
+            min_step_size=1e-14,
+            **options,
         )
         result = solver.run(
             problem.to_pymanopt(manifold), initial_point=manifold.random_point(rng=1)
@@ -81,7 +88,10 @@ for (by_iteration, by_time), depth in zip(panels.T, (1, 2, 5), strict=True):
             f"{manifold.norms[-1]:.1e}, |W - W_J|_F = {error:.1e}"
         )
         if optimiser is TrustRegions:
-            print("  last norms: " + ", ".join(f"{norm:.1e}" for norm in manifold.norms[-5:]))
+            print(
+                "  last norms: "
+                + ", ".join(f"{norm:.1e}" for norm in manifold.norms[-5:])
+            )
         iterations = 1 + np.arange(len(manifold.norms))
         by_iteration.loglog(iterations, manifold.norms, color=color)
         by_time.loglog(manifold.times, manifold.norms, color=color, label=name)
@@ -95,21 +105,25 @@ plt.show()
 
 # %%
 # Each of the last steps of the trust regions squares the gradient norm, up to a factor:
-# the convergence is superlinear. The step is the solution of a linear system with the Hessian, by
-# an inner iteration of conjugate gradients; that is why an iteration takes longer than those of the
-# other two, and why so few of them are needed.
+# the convergence is superlinear. The step is the solution of a linear system with the
+# Hessian, by an inner iteration of conjugate gradients; that is why an iteration takes
+# longer than those of the other two, and why so few of them are needed.
 #
 # In your own problem
 # -------------------
 #
-# Nothing but the cost is needed where automatic differentiation is used: pymanopt differentiates
-# twice, along the directions of the factors that ``embedding`` returns. A hand-written Hessian
-# takes these directions too, and may return :math:`D^2 f(W)[Z]` as an ambient matrix of any kind,
-# like the gradient. For the completion of a matrix both are sparse:
+# Nothing but the cost is needed where automatic differentiation is used: pymanopt
+# differentiates twice, along the directions of the factors that ``embedding`` returns.
+# A hand-written Hessian takes these directions too, and may return :math:`D^2 f(W)[Z]`
+# as an ambient matrix of any kind, like the gradient. For the completion of a matrix
+# both are sparse:
 
 m, n, k = 300, 200, 3
 manifold = fixedrank.FixedRank(m, n, k, depth=2)
-factors = rng.standard_normal((m, k)) / np.sqrt(m), rng.standard_normal((n, k)) / np.sqrt(n)
+factors = (
+    rng.standard_normal((m, k)) / np.sqrt(m),
+    rng.standard_normal((n, k)) / np.sqrt(n),
+)
 truth = manifold.point(factors)
 observed = rng.choice(m * n, size=m * n // 5, replace=False)
 rows, columns = np.unravel_index(observed, (m, n))
@@ -147,7 +161,10 @@ def euclidean_hessian(u, s, vt, du, ds, dvt):
 
 
 completion = pymanopt.Problem(
-    manifold, cost, euclidean_gradient=euclidean_gradient, euclidean_hessian=euclidean_hessian
+    manifold,
+    cost,
+    euclidean_gradient=euclidean_gradient,
+    euclidean_hessian=euclidean_hessian,
 )
 first = manifold.point(5 * observed_matrix(values))
 result = TrustRegions(verbosity=0, min_gradient_norm=1e-12, max_iterations=100).run(
@@ -158,6 +175,6 @@ print(f"{result.iterations} iterations, error {error:.1e} on all {m} x {n} entri
 
 # %%
 # The largest radius of the trust region is ``manifold.typical_dist`` unless you pass
-# ``Delta_bar`` to ``run``. It is :math:`\sqrt{Nk}`, the length of a geodesic from near zero to
-# singular values of one. Where yours are of another size :math:`\sigma`, pass
+# ``Delta_bar`` to ``run``. It is :math:`\sqrt{Nk}`, the length of a geodesic from near
+# zero to singular values of one. Where yours are of another size :math:`\sigma`, pass
 # ``Delta_bar=np.sqrt(N * k) * sigma ** (1 / N)``.

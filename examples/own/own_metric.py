@@ -2,18 +2,18 @@ r"""
 Your own metric
 ===============
 
-At :math:`W = U \operatorname{diag}(s) V^T` the metric of depth :math:`N` is made of divided
-differences of :math:`f(x) = x^{1/N}` at the squares :math:`x_i = s_i^2`: the squared length of a
-tangent vector :math:`Z = U M V^T + U_p V^T + U V_p^T` is
+At :math:`W = U \operatorname{diag}(s) V^T` the metric of depth :math:`N` is made of
+divided differences of :math:`f(x) = x^{1/N}` at the squares :math:`x_i = s_i^2`: the
+squared length of a tangent vector :math:`Z = U M V^T + U_p V^T + U V_p^T` is
 
 .. math::
 
     g_W(Z, Z) = \sum_{ij} f[x_i, x_j] M_{ij}^2
     + \sum_j \frac{f(x_j) - f(0)}{x_j} \left( |U_{p,j}|^2 + |V_{p,j}|^2 \right).
 
-Any other increasing :math:`f` makes a metric too, and one class with four tables is all that the
-library needs of it. This page takes :math:`f(x) = \ln(1 + x)`: near zero the metric is the embedded
-one, and for large singular values it is that of infinite depth.
+Any other increasing :math:`f` makes a metric too, and one class with four tables is all
+that the library needs of it. This page takes :math:`f(x) = \ln(1 + x)`: near zero the
+metric is the embedded one, and for large singular values it is that of infinite depth.
 """
 
 import matplotlib.pyplot as plt
@@ -34,10 +34,10 @@ from fixedrank.testing import (
 # The class
 # ---------
 #
-# As :math:`\ln(1 + x) = \int_0^1 x / (1 + x t) \, dt`, all divided differences are integrals of
-# products of :math:`1 / (1 + x_i t)`: sums of positive terms, in which nothing cancels where
-# singular values are close. With :math:`1 + x_1 t` as an exponential, Gauss quadrature is exact to
-# round-off for singular values of any size.
+# As :math:`\ln(1 + x) = \int_0^1 x / (1 + x t) \, dt`, all divided differences are
+# integrals of products of :math:`1 / (1 + x_i t)`: sums of positive terms, in which
+# nothing cancels where singular values are close. With :math:`1 + x_1 t` as an
+# exponential, Gauss quadrature is exact to round-off for singular values of any size.
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
@@ -81,9 +81,10 @@ class LogarithmicMetric(fixedrank.SpectralMetric):
 # Is it right?
 # ------------
 #
-# ``fixedrank.testing`` compares the connection with the metric, gradient and Hessian with the cost,
-# curves with what their order promises, transport with the connection, and curvature with
-# distances, at a point with a tie. Geodesics know nothing but the tables.
+# ``fixedrank.testing`` compares the connection with the metric, gradient and Hessian
+# with the cost, curves with what their order promises, transport with the connection,
+# and curvature with distances, at a point with a tie. Geodesics know nothing but the
+# tables.
 
 manifold = fixedrank.FixedRank(6, 5, 3, metric=LogarithmicMetric())
 point = manifold.random_point(rng=0)._replace(s=np.array([3.0, 1.0, 1.0]))
@@ -94,7 +95,11 @@ for report in (
     check_gradient(problem, point=point, rng=0),
     check_hessian(problem, point=point, rng=0),
     check_retraction(
-        manifold, retraction=manifold.second_order_retraction, order=2, point=point, rng=0
+        manifold,
+        retraction=manifold.second_order_retraction,
+        order=2,
+        point=point,
+        rng=0,
     ),
     check_retraction(manifold, retraction=manifold.exp, order=2, point=point, rng=0),
     check_parallel_transport(manifold, point=point, rng=0),
@@ -107,10 +112,10 @@ print(report)
 # Between two metrics
 # -------------------
 #
-# The weight :math:`c_{jj} = 1 / f'(s_j^2) = 1 + s_j^2` is the speed with which a gradient moves a
-# singular value: one for small ones, as in the embedded metric, and :math:`s^2` for large ones, as
-# at infinite depth. So a flow has no plateau at a small start, and is fast where a large value is
-# wanted.
+# The weight :math:`c_{jj} = 1 / f'(s_j^2) = 1 + s_j^2` is the speed with which a
+# gradient moves a singular value: one for small ones, as in the embedded metric, and
+# :math:`s^2` for large ones, as at infinite depth. So a flow has no plateau at a small
+# start, and is fast where a large value is wanted.
 
 small = fixedrank.FixedRank(3, 3, 3, depth=1).point(np.diag([0.3, 0.2, 0.1]))
 regression = fixedrank.LinearRegression(np.eye(3), np.diag([6.0, 3.0, 1.0]))
@@ -123,13 +128,19 @@ metrics = {
 s = np.geomspace(0.01, 30, 100)
 figure, (weights, values) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 for name, (depth, color, style) in metrics.items():
-    metric = depth if isinstance(depth, fixedrank.SpectralMetric) else fixedrank.DepthMetric(depth)
+    metric = (
+        depth
+        if isinstance(depth, fixedrank.SpectralMetric)
+        else fixedrank.DepthMetric(depth)
+    )
     speeds = metric.tangential(s[:, None])[:, 0, 0]
     weights.loglog(s, speeds, color=color, ls=style, label=name)
     flow = fixedrank.riemannian_flow(regression, small, metric, t)
     values.plot(t, flow.singular_values, color=color, ls=style)
     values.plot([], [], color=color, ls=style, label=name)
-weights.set(xlabel=r"singular value $\sigma$", ylabel=r"weight $c(\sigma)$", title="Speed")
+weights.set(
+    xlabel=r"singular value $\sigma$", ylabel=r"weight $c(\sigma)$", title="Speed"
+)
 values.set(
     xlabel="time $t$",
     ylabel=r"singular values $\sigma_i(W(t))$",
@@ -137,7 +148,9 @@ values.set(
 )
 weights.legend(frameon=False)
 values.legend(frameon=False, loc=(0.42, 0.7))
-figure.suptitle("f(x) = ln(1 + x): the embedded metric near zero, that of infinite depth far away")
+figure.suptitle(
+    "f(x) = ln(1 + x): the embedded metric near zero, that of infinite depth far away"
+)
 plt.show()
 
 # %%
@@ -148,4 +161,9 @@ plt.show()
 
 result = ConjugateGradient(verbosity=0).run(problem, initial_point=point)
 best = np.linalg.svd(target, compute_uv=False)[:3]
-print("singular values found:", np.round(result.point.s, 4), " of the best:", np.round(best, 4))
+print(
+    "singular values found:",
+    np.round(result.point.s, 4),
+    " of the best:",
+    np.round(best, 4),
+)

@@ -2,19 +2,20 @@ r"""
 Property testing of your own operators
 ======================================
 
-An operator on tangent vectors, a preconditioner say, has to obey laws: it is linear, self-adjoint
-and positive definite. ``fixedrank.testing`` has checks of such laws, each with a report of what it
-measured, and strategies for `Hypothesis <https://hypothesis.readthedocs.io>`_ that look for the
-manifold and the point where they break: all shapes, ranks and depths, singular values that are
-distinct, tied, or almost tied. Here they are set on two operators that look right on paper.
+An operator on tangent vectors, a preconditioner say, has to obey laws: it is linear,
+self-adjoint and positive definite. ``fixedrank.testing`` has checks of such laws, each
+with a report of what it measured, and strategies for `Hypothesis
+<https://hypothesis.readthedocs.io>`_ that look for the manifold and the point where
+they break: all shapes, ranks and depths, singular values that are distinct, tied, or
+almost tied. Here they are set on two operators that look right on paper.
 
 The textbook quotient
 ---------------------
 
 In the frame of the singular value decomposition, the operator :math:`\mathcal{A}_{W,N}`
 multiplies the entries of M by :math:`c_{ij} = \sum_{l<N} p_i^{N-1-l} p_j^l` with
-:math:`p_i = \sigma_i^{2/N}`, and the columns of Up and Vp by :math:`\sigma_j^{2-2/N}`. The sum
-is a geometric one, so why not use that?
+:math:`p_i = \sigma_i^{2/N}`, and the columns of Up and Vp by :math:`\sigma_j^{2-2/N}`.
+The sum is a geometric one, so why not use that?
 """
 
 import textwrap
@@ -66,9 +67,9 @@ print(check_self_adjoint(manifold, by_quotient(manifold), point=point, rng=1))
 print(check_positive_definite(manifold, by_quotient(manifold), point=point, rng=1))
 
 # %%
-# Now for all manifolds and points, within reason: without ``low`` and ``high``, singular values
-# range from 1e-12 to 1e6. In your own tests the decorator ``settings`` is not needed; here it
-# makes the search the same in every build of this page.
+# Now for all manifolds and points, within reason: without ``low`` and ``high``,
+# singular values range from 1e-12 to 1e6. In your own tests the decorator ``settings``
+# is not needed; here it makes the search the same in every build of this page.
 
 repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=20)
 some_manifolds = manifolds(max_size=4, depths=[2, 3, 10])
@@ -98,8 +99,9 @@ def search(test):
 search(test_positive_definite)
 
 # %%
-# Where two singular values tie, the quotient is 0/0. Hypothesis has reduced the failing example to
-# the smallest one. The limit is known, so put it in wherever the denominator vanishes:
+# Where two singular values tie, the quotient is 0/0. Hypothesis has reduced the failing
+# example to the smallest one. The limit is known, so put it in wherever the denominator
+# vanishes:
 
 
 def patched(s, depth):
@@ -123,9 +125,9 @@ def test_patched(data, manifold):
 search(test_patched)
 
 # %%
-# It is self-adjoint and positive definite now, everywhere. Is it :math:`\mathcal{A}_{W,N}`? That is
-# another law: by equation (8) the metric is made of its inverse, so that
-# :math:`g_W(\mathcal{A}_{W,N}(Z), Y) = \langle Z, Y \rangle_F`.
+# It is self-adjoint and positive definite now, everywhere. Is it
+# :math:`\mathcal{A}_{W,N}`? That is another law: by equation (8) the metric is made of
+# its inverse, so that :math:`g_W(\mathcal{A}_{W,N}(Z), Y) = \langle Z, Y \rangle_F`.
 
 
 @settings(repeatable, max_examples=500)
@@ -138,7 +140,9 @@ def test_inverse_of_the_metric(data, manifold):
         Z, Y = (manifold.random_tangent_vector(point, rng=[seed, i]) for i in range(2))
         value = manifold.inner_product(point, operator(point, Z), Y)
         expected = frobenius_inner_product(point, Z, Y)
-        size = np.sqrt(frobenius_inner_product(point, Z, Z) * frobenius_inner_product(point, Y, Y))
+        size = np.sqrt(
+            frobenius_inner_product(point, Z, Z) * frobenius_inner_product(point, Y, Y)
+        )
         error = abs(value - expected) / size
         assert error < 1e-9, f"g(A(Z), Y) is off by {error:.1e}"
 
@@ -146,8 +150,9 @@ def test_inverse_of_the_metric(data, manifold):
 search(test_inverse_of_the_metric)
 
 # %%
-# Near a tie both differences cancel. Of the 16 digits as many are lost as the two singular values
-# have in common; the exact weight, for comparison, is computed with 60 digits.
+# Near a tie both differences cancel. Of the 16 digits as many are lost as the two
+# singular values have in common; the exact weight, for comparison, is computed with 60
+# digits.
 
 
 def exact(first, second, depth):
@@ -160,7 +165,7 @@ def exact(first, second, depth):
 
 
 def relative_error(value, first, second, depth):
-    """Return the relative error of a value of c_12, at least 1e-17 to be seen in the picture."""
+    """Return the relative error of a c_12, at least 1e-17 to be seen in the picture."""
     reference = exact(first, second, depth)
     return max(float(abs(Decimal(float(value)) / reference - 1)), 1e-17)
 
@@ -210,10 +215,10 @@ plt.show()
 # A preconditioner
 # ----------------
 #
-# Trust regions take a preconditioner that approximates the inverse of the Hessian. For linear
-# regression, with :math:`C = XX^T`, the Hessian is
-# :math:`Z \mapsto \mathcal{A}_{W,N}(P_T(Z C))`, and terms that vanish with the gradient of the
-# loss; :math:`P_T` is the projection to the tangent space. To invert it, undo
+# Trust regions take a preconditioner that approximates the inverse of the Hessian. For
+# linear regression, with :math:`C = XX^T`, the Hessian is
+# :math:`Z \mapsto \mathcal{A}_{W,N}(P_T(Z C))`, and terms that vanish with the gradient
+# of the loss; :math:`P_T` is the projection to the tangent space. To invert it, undo
 # :math:`\mathcal{A}_{W,N}` and multiply by :math:`C^{-1}`. In which order?
 
 rng = np.random.default_rng(0)
@@ -222,7 +227,9 @@ C = np.cov(rng.standard_normal((3, 50)) * np.array([[1], [2], [3]]))
 
 
 def undo_C(point, Z):
-    return manifold.projection(point, np.linalg.solve(C, manifold.tangent_to_matrix(point, Z).T).T)
+    return manifold.projection(
+        point, np.linalg.solve(C, manifold.tangent_to_matrix(point, Z).T).T
+    )
 
 
 def undo_A(point, Z):
@@ -247,7 +254,8 @@ for preconditioner in (first_C, first_A):
         print(f"{preconditioner.__name__}: all is well at this point")
 
 # %%
-# No need to search for the mistake in the first of them. The second one passes everywhere.
+# No need to search for the mistake in the first of them. The second one passes
+# everywhere.
 
 
 @repeatable
@@ -266,11 +274,13 @@ search(test_first_A)
 # .. math:: g_W(P_T(\mathcal{A}^{-1}(Z)\, C^{-1}), Y)
 #     = \langle \mathcal{A}^{-1}(Z)\, C^{-1}, \mathcal{A}^{-1}(Y) \rangle_F
 #
-# is symmetric in Z and Y. In the other order it is not, and a solver that trusts in it may go
-# astray without a word.
+# is symmetric in Z and Y. In the other order it is not, and a solver that trusts in it
+# may go astray without a word.
 #
 # Costs, gradients and Hessians are checked in the same way, by
-# :func:`fixedrank.testing.check_gradient` and :func:`fixedrank.testing.check_hessian`, retractions
-# and connections of your own manifolds by :func:`fixedrank.testing.check_retraction` and
+# :func:`fixedrank.testing.check_gradient` and :func:`fixedrank.testing.check_hessian`,
+# retractions and connections of your own manifolds by
+# :func:`fixedrank.testing.check_retraction` and
 # :func:`fixedrank.testing.check_connection`, what follows from a connection by
-# :func:`fixedrank.testing.check_parallel_transport` and :func:`fixedrank.testing.check_curvature`.
+# :func:`fixedrank.testing.check_parallel_transport` and
+# :func:`fixedrank.testing.check_curvature`.

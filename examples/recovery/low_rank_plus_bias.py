@@ -2,15 +2,17 @@ r"""
 Low rank plus bias
 ==================
 
-Some unknowns come beside the matrix of low rank. Ratings are the example that everyone knows: what
-user :math:`i` thinks of film :math:`j` is his own level :math:`a_i`, plus that of the film
-:math:`b_j`, plus what their tastes have in common, a matrix :math:`W` of rank :math:`k`:
+Some unknowns come beside the matrix of low rank. Ratings are the example that everyone
+knows: what user :math:`i` thinks of film :math:`j` is his own level :math:`a_i`, plus
+that of the film :math:`b_j`, plus what their tastes have in common, a matrix :math:`W`
+of rank :math:`k`:
 
 .. math:: \min_{W \in \mathcal{M}_k,\, a,\, b} \; \frac12 \sum_{(i,j) \text{ observed}}
           (W_{ij} + a_i + b_j - R_{ij})^2 + \frac{\lambda}{2} (\|a\|^2 + \|b\|^2).
 
-Such a set of unknowns is a product of manifolds. ``fixedrank.Product`` is that of pymanopt, and
-Hessians by automatic differentiation work on it, so that ``TrustRegions`` runs.
+Such a set of unknowns is a product of manifolds. ``fixedrank.Product`` is that of
+pymanopt, and Hessians by automatic differentiation work on it, so that ``TrustRegions``
+runs.
 """
 
 import autograd.numpy as anp
@@ -33,8 +35,8 @@ observed = rng.random((users, films)) < 0.5
 ridge = 0.1
 
 # %%
-# The cost is a function of all arrays: three for the matrix, one for each vector. The manifold
-# notes the length of each gradient that it hands out, one an iteration.
+# The cost is a function of all arrays: three for the matrix, one for each vector. The
+# manifold notes the length of each gradient that it hands out, one an iteration.
 
 
 class Recorder(fixedrank.Product):
@@ -58,7 +60,9 @@ def problem_with_bias(k, depth=2):
     @pymanopt.function.autograd(manifold)
     def cost(u, s, vt, a, b):
         residual = ((u * s) @ vt + a[:, None] + b - ratings) * observed
-        return 0.5 * anp.sum(residual**2) + 0.5 * ridge * (anp.sum(a**2) + anp.sum(b**2))
+        return 0.5 * anp.sum(residual**2) + 0.5 * ridge * (
+            anp.sum(a**2) + anp.sum(b**2)
+        )
 
     return pymanopt.Problem(manifold, cost)
 
@@ -85,7 +89,11 @@ print(report)
 norms = {}
 for name, kind, options in (
     ("trust regions", TrustRegions, {}),
-    ("conjugate gradients", ConjugateGradient, {"line_searcher": BackTrackingLineSearcher()}),
+    (
+        "conjugate gradients",
+        ConjugateGradient,
+        {"line_searcher": BackTrackingLineSearcher()},
+    ),
 ):
     problem = problem_with_bias(taste)
     solver = kind(
@@ -104,7 +112,8 @@ for name, kind, options in (
 # ------------------
 #
 # Without it the matrix has to hold the levels too, which takes two ranks more: one for
-# :math:`a 1^T`, one for :math:`1 b^T`; and with few ratings each rank too many costs accuracy.
+# :math:`a 1^T`, one for :math:`1 b^T`; and with few ratings each rank too many costs
+# accuracy.
 
 
 def error_on_others(k, with_bias):
@@ -113,7 +122,9 @@ def error_on_others(k, with_bias):
     start = start_of(problem)
     if not with_bias:
         rows, columns = np.nonzero(observed)
-        completion = fixedrank.MatrixCompletion(rows, columns, ratings[observed], ratings.shape)
+        completion = fixedrank.MatrixCompletion(
+            rows, columns, ratings[observed], ratings.shape
+        )
         problem, start = completion.to_pymanopt(problem.manifold.manifolds[0]), start[0]
     solver = ConjugateGradient(verbosity=0, min_gradient_norm=1e-2, max_iterations=200)
     point = solver.run(problem, initial_point=start).point
@@ -128,15 +139,23 @@ errors = {
     "matrix alone": [error_on_others(k, False) for k in ranks],
 }
 for name, values in errors.items():
-    print(f"{name:12}", "  ".join(f"rank {k}: {e:.3f}" for k, e in zip(ranks, values, strict=True)))
+    print(
+        f"{name:12}",
+        "  ".join(f"rank {k}: {e:.3f}" for k, e in zip(ranks, values, strict=True)),
+    )
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-styles = {"trust regions": ("#0b3c5d", "-", "o"), "conjugate gradients": ("#d1495b", "--", "")}
+styles = {
+    "trust regions": ("#0b3c5d", "-", "o"),
+    "conjugate gradients": ("#d1495b", "--", ""),
+}
 for name, values in norms.items():
     color, line, marker = styles[name]
     left.semilogy(values, line, marker=marker, color=color, label=name)
 left.set(
-    xlabel="iteration", ylabel=r"$\|\operatorname{grad} f\|_g$", title="Rank 2 with bias, depth 2"
+    xlabel="iteration",
+    ylabel=r"$\|\operatorname{grad} f\|_g$",
+    title="Rank 2 with bias, depth 2",
 )
 left.legend(frameon=False)
 for (name, values), (color, line, marker) in zip(
@@ -145,12 +164,22 @@ for (name, values), (color, line, marker) in zip(
     right.plot(ranks, values, line, marker=marker, color=color, label=name)
 right.axhline(0.3, color="0.5", lw=1, ls=":")
 right.annotate(
-    "noise", (ranks[-1], 0.3), xytext=(0, -11), textcoords="offset points", ha="right", color="0.3"
+    "noise",
+    (ranks[-1], 0.3),
+    xytext=(0, -11),
+    textcoords="offset points",
+    ha="right",
+    color="0.3",
 )
 right.set(
-    xlabel="rank $k$", ylabel="error on other entries", xticks=ranks, title="What the bias buys"
+    xlabel="rank $k$",
+    ylabel="error on other entries",
+    xticks=ranks,
+    title="What the bias buys",
 )
 right.set_ylim(0, None)
 right.legend(frameon=False)
-figure.suptitle("Matrix of low rank plus a bias for each user and each film, from half the ratings")
+figure.suptitle(
+    "Matrix of low rank plus a bias for each user and each film, from half the ratings"
+)
 plt.show()

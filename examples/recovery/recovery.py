@@ -2,8 +2,8 @@ r"""
 Recovery: from data to a matrix
 ===============================
 
-:func:`fixedrank.recover` takes entries or measurements and a rank, and returns the matrix, how it
-got there, and in words what to think of it.
+:func:`fixedrank.recover` takes entries or measurements and a rank, and returns the
+matrix, how it got there, and in words what to think of it.
 """
 
 import matplotlib.pyplot as plt
@@ -33,7 +33,8 @@ def matrix(condition):
 # ---------------------------------------
 #
 # From a fifth of the entries. The usual way, ``method="direct"``, takes the spectral
-# initialisation and descends; the default adds singular values as the residual shows them.
+# initialisation and descends; the default adds singular values as the residual shows
+# them.
 
 histories = {}
 for condition in (1, 100, 10_000):
@@ -47,13 +48,16 @@ for condition in (1, 100, 10_000):
 # What the rank should be
 # -----------------------
 #
-# With noise no rank fits exactly. Entries that are held out tell which one to take; a ridge, the
-# weight of the sum of the singular values, forgives a rank that is too high.
+# With noise no rank fits exactly. Entries that are held out tell which one to take; a
+# ridge, the weight of the sum of the singular values, forgives a rank that is too high.
 
 noisy = known_entries(20 * matrix(10), 0.25, noise=0.02)
 ranks = range(1, 10)
 errors = {
-    ridge: [fixedrank.recover(noisy, r, ridge=ridge, held_out=0.1, rng=0).held_out for r in ranks]
+    ridge: [
+        fixedrank.recover(noisy, r, ridge=ridge, held_out=0.1, rng=0).held_out
+        for r in ranks
+    ]
     for ridge in (0.0, 0.2)
 }
 for ridge, found in errors.items():
@@ -81,17 +85,24 @@ for (ridge, found), color, style in zip(
 ):
     right.semilogy(ranks, found, style, color=color, label=f"ridge {ridge}")
 right.axhline(0.02, color="0.5", lw=1, ls=":", label="noise")
-right.set(xlabel="rank", ylabel="error on entries held out", title="With noise", xticks=list(ranks))
+right.set(
+    xlabel="rank",
+    ylabel="error on entries held out",
+    title="With noise",
+    xticks=list(ranks),
+)
 right.legend(frameon=False)
-figure.suptitle("A completion is solved at any condition, and entries held out show the rank")
+figure.suptitle(
+    "A completion is solved at any condition, and entries held out show the rank"
+)
 plt.show()
 
 # %%
 # What the entries do not say
 # ---------------------------
 #
-# A row with fewer entries than the rank may be completed in many ways; a rank that is too high
-# fits anything. The result says so.
+# A row with fewer entries than the rank may be completed in many ways; a rank that is
+# too high fits anything. The result says so.
 
 truth = matrix(1)
 known = rng.random(truth.shape) < 0.3

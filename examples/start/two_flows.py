@@ -2,15 +2,16 @@ r"""
 The two flows are one
 =====================
 
-Take a linear network with layers :math:`W_1, \dots, W_N` that start balanced, and let each layer
-follow the gradient flow of the loss, equation (5) of the paper. The product
-:math:`W = W_N \cdots W_1` then moves as well. Theorem 4 says how: by the gradient flow (9) of the
-loss of a single matrix, on the manifold of matrices of its rank, for a metric that knows of the
-network only its depth. Here both are integrated, from the same start, on real data.
+Take a linear network with layers :math:`W_1, \dots, W_N` that start balanced, and let
+each layer follow the gradient flow of the loss, equation (5) of the paper. The product
+:math:`W = W_N \cdots W_1` then moves as well. Theorem 4 says how: by the gradient flow
+(9) of the loss of a single matrix, on the manifold of matrices of its rank, for a
+metric that knows of the network only its depth. Here both are integrated, from the same
+start, on real data.
 
-The data are 1797 images of digits, as a linear autoencoder: the labels are the images. Three of the
-64 pixels are zero in every image, so :math:`XX^T` is singular; ``on_range`` restricts the problem
-to the range of the data, without loss.
+The data are 1797 images of digits, as a linear autoencoder: the labels are the images.
+Three of the 64 pixels are zero in every image, so :math:`XX^T` is singular;
+``on_range`` restricts the problem to the range of the data, without loss.
 """
 
 import textwrap
@@ -29,29 +30,33 @@ problem = fixedrank.LinearRegression.on_range(X, X)
 depth, rank = 3, 10
 widths = fixedrank.layer_widths(problem.shape[::-1], rank, depth)
 layers = fixedrank.random_balanced_factors(widths, rng=0)
-layers = [0.01 ** (1 / depth) * layer for layer in layers]  # W(0) has singular values 0.01
+layers = [
+    0.01 ** (1 / depth) * layer for layer in layers
+]  # W(0) has singular values 0.01
 
 comparison = fixedrank.compare_flows(problem, layers, np.linspace(0, 100, 201))
 print(comparison.verdict)
 figure = comparison.plot(plt.figure(figsize=(13, 4), layout="constrained"))
 
 # %%
-# The broad pale curves are the layers, the thin dashed ones the Riemannian flow of the product. The
-# gap between the two matrices stays at the level of the tolerance that was asked of the integrator
-# (``rtol=1e-8``), and so does the distance of the layers from being balanced, which the exact flow
-# keeps at zero.
+# The broad pale curves are the layers, the thin dashed ones the Riemannian flow of the
+# product. The gap between the two matrices stays at the level of the tolerance that was
+# asked of the integrator (``rtol=1e-8``), and so does the distance of the layers from
+# being balanced, which the exact flow keeps at zero.
 #
-# Both flows learn one direction after the other: a singular value stays small for long, then rises
-# to its place within a short time, and the loss falls by a step. This is the saddle-to-saddle
-# dynamics of a small start, and it is a property of the metric: a singular value :math:`\sigma`
-# moves at a speed proportional to :math:`\sigma^{2 - 2/N}`.
+# Both flows learn one direction after the other: a singular value stays small for long,
+# then rises to its place within a short time, and the loss falls by a step. This is the
+# saddle-to-saddle dynamics of a small start, and it is a property of the metric: a
+# singular value :math:`\sigma` moves at a speed proportional to
+# :math:`\sigma^{2 - 2/N}`.
 #
 # What a trajectory knows
 # -----------------------
 #
 # Each of the two flows can be had on its own, by :func:`fixedrank.factored_flow` and
 # :func:`fixedrank.riemannian_flow`. A trajectory knows its loss, the singular values of
-# :math:`W(t)`, the length of its gradient, its points or layers, and in words why it ended.
+# :math:`W(t)`, the length of its gradient, its points or layers, and in words why it
+# ended.
 
 flow = comparison.riemannian
 print(flow.status)
@@ -63,8 +68,8 @@ print(
 
 # %%
 # The length of the gradient tells plateaus from progress, as
-# :math:`\frac{d}{dt} L^1(W(t)) = -\|\nabla^g L^1(W(t))\|_g^2`. For balanced layers it equals the
-# length of the gradient of :math:`L^N` in the space of layers.
+# :math:`\frac{d}{dt} L^1(W(t)) = -\|\nabla^g L^1(W(t))\|_g^2`. For balanced layers it
+# equals the length of the gradient of :math:`L^N` in the space of layers.
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 axes.semilogy(
@@ -100,8 +105,8 @@ except ValueError as error:
     print(textwrap.fill(str(error), 90))
 
 # %%
-# The product is the same, and so is the start of flow (9), but the layers take another way. To see
-# how far the two drift apart, ask for it.
+# The product is the same, and so is the start of flow (9), but the layers take another
+# way. To see how far the two drift apart, ask for it.
 
 drift = fixedrank.compare_flows(
     problem, unbalanced, np.linspace(0, 100, 201), allow_unbalanced=True

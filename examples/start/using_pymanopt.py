@@ -3,16 +3,17 @@ Using pymanopt's solvers
 ========================
 
 ``FixedRank(m, n, k, depth=N)`` is a pymanopt manifold. It goes where
-``FixedRankEmbedded(m, n, k)`` stands in your code: points are tuples ``(u, s, vt)``, the cost is
-written in these three arrays, automatic differentiation does the rest. What changes is the metric,
-and with it the direction of steepest descent: the Riemannian gradient is
-:math:`\mathcal{A}_{W,N}(\nabla f)`, the Euclidean gradient with its part along large singular
-values of :math:`W` enlarged and that along small ones damped. At ``depth=1`` it is the embedded
-metric.
+``FixedRankEmbedded(m, n, k)`` stands in your code: points are tuples ``(u, s, vt)``,
+the cost is written in these three arrays, automatic differentiation does the rest. What
+changes is the metric, and with it the direction of steepest descent: the Riemannian
+gradient is :math:`\mathcal{A}_{W,N}(\nabla f)`, the Euclidean gradient with its part
+along large singular values of :math:`W` enlarged and that along small ones damped. At
+``depth=1`` it is the embedded metric.
 
-NumPy's global random state is not used. Where pymanopt draws by itself, random starts or simplices,
-it asks the manifold, whose generator can be seeded: ``FixedRank(m, n, k, depth=N, rng=0)``. (The
-weights of ``ParticleSwarm`` pymanopt draws from the global state.)
+NumPy's global random state is not used. Where pymanopt draws by itself, random starts
+or simplices, it asks the manifold, whose generator can be seeded:
+``FixedRank(m, n, k, depth=N, rng=0)``. (The weights of ``ParticleSwarm`` pymanopt draws
+from the global state.)
 
 The task is the best approximation of a matrix by one of rank 5.
 """
@@ -46,51 +47,65 @@ def problem_on(manifold):
 
 
 start = fixedrank.FixedRank(m, n, k, depth=1, rng=1).random_point()
-solvers = {"steepest descent": SteepestDescent, "conjugate gradients": ConjugateGradient}
+solvers = {
+    "steepest descent": SteepestDescent,
+    "conjugate gradients": ConjugateGradient,
+}
 figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
 for axes, (name, solver) in zip(panels, solvers.items(), strict=True):
     for depth, color in ((1, "#0b3c5d"), (2, "#d1495b"), (5, "#e69f00")):
         manifold = fixedrank.FixedRank(m, n, k, depth=depth)
-        optimizer = solver(max_iterations=200, min_gradient_norm=1e-7, log_verbosity=1, verbosity=0)
+        optimizer = solver(
+            max_iterations=200, min_gradient_norm=1e-7, log_verbosity=1, verbosity=0
+        )
         result = optimizer.run(problem_on(manifold), initial_point=start)
         history = result.log["iterations"]
         gaps = np.array(history["cost"]) - smallest_cost
-        axes.semilogy(np.maximum(gaps, 1e-16), color=color, label=f"depth $N = {depth}$")
+        axes.semilogy(
+            np.maximum(gaps, 1e-16), color=color, label=f"depth $N = {depth}$"
+        )
         print(
             f"{name}, N = {depth}: {result.iterations} iterations, "
-            f"largest error of s {np.abs(result.point.s - singular_values[:k]).max():.1e}"
+            "largest error of s "
+            f"{np.abs(result.point.s - singular_values[:k]).max():.1e}"
         )
     axes.set(xlabel="iteration", title=name)
 panels[0].set_ylabel(r"$f(W) - \min_{\mathcal{M}_k} f$")
 panels[0].legend(frameon=False)
-figure.suptitle("Best approximation by rank 5: the deeper the metric, the more iterations")
+figure.suptitle(
+    "Best approximation by rank 5: the deeper the metric, the more iterations"
+)
 plt.show()
 
 # %%
-# All of them find the singular value decomposition. The Hessian of this cost is the identity in the
-# Frobenius metric, which makes it a home game for depth 1; at greater depth the small singular
-# values are learned later, as in a network. The metric is a preconditioner, not a free lunch.
-# At depth 5 conjugate gradients may also stall: pymanopt's default line search gives up after ten
-# trial steps, which befell 1 of 40 random starts of a 5 x 4 problem of rank 2.
-# ``BackTrackingLineSearcher`` tries longer.
+# All of them find the singular value decomposition. The Hessian of this cost is the
+# identity in the Frobenius metric, which makes it a home game for depth 1; at greater
+# depth the small singular values are learned later, as in a network. The metric is a
+# preconditioner, not a free lunch. At depth 5 conjugate gradients may also stall:
+# pymanopt's default line search gives up after ten trial steps, which befell 1 of 40
+# random starts of a 5 x 4 problem of rank 2. ``BackTrackingLineSearcher`` tries longer.
 #
 # Where singular values tie
 # -------------------------
 #
-# The derivatives with respect to ``u`` and ``vt`` turn into a gradient by a formula that divides by
-# :math:`s_i^2 - s_j^2`, if one differentiates the singular value decomposition. No such quotient is
-# needed for a function of the product. From a start with all singular values equal:
+# The derivatives with respect to ``u`` and ``vt`` turn into a gradient by a formula
+# that divides by :math:`s_i^2 - s_j^2`, if one differentiates the singular value
+# decomposition. No such quotient is needed for a function of the product. From a start
+# with all singular values equal:
 
 u, s, vt = start
 tied = (u, np.ones(k), vt)
 for manifold in (FixedRankEmbedded(m, n, k), fixedrank.FixedRank(m, n, k, depth=2)):
     with np.errstate(all="ignore"):
         gradient = problem_on(manifold).riemannian_gradient(tied)
-    print(f"{type(manifold).__name__:18} gradient finite: {np.isfinite(gradient.M).all()}")
+    print(
+        f"{type(manifold).__name__:18} gradient finite: {np.isfinite(gradient.M).all()}"
+    )
 
 # %%
 result = ConjugateGradient(verbosity=0, min_gradient_norm=1e-7).run(
-    problem_on(fixedrank.FixedRank(m, n, k, depth=2)), initial_point=fixedrank.FixedRankPoint(*tied)
+    problem_on(fixedrank.FixedRank(m, n, k, depth=2)),
+    initial_point=fixedrank.FixedRankPoint(*tied),
 )
 print(f"from the tied start: {result.stopping_criterion}")
 print(f"cost above the minimum: {result.cost - smallest_cost:.1e}")
@@ -99,10 +114,11 @@ print(f"cost above the minimum: {result.cost - smallest_cost:.1e}")
 # Units of the data
 # -----------------
 #
-# pymanopt's optimisers stop by absolute numbers: a gradient below ``min_gradient_norm=1e-6``, a
-# step below ``min_step_size=1e-10``. Where the entries of the matrix are of size
-# :math:`10^{-20}`, both hold at the start, and nothing is done. Divide the data by a unit first,
-# such as their largest absolute value, and multiply the singular values of the solution by it.
+# pymanopt's optimisers stop by absolute numbers: a gradient below
+# ``min_gradient_norm=1e-6``, a step below ``min_step_size=1e-10``. Where the entries of
+# the matrix are of size :math:`10^{-20}`, both hold at the start, and nothing is done.
+# Divide the data by a unit first, such as their largest absolute value, and multiply
+# the singular values of the solution by it.
 
 manifold = fixedrank.FixedRank(3, 3, 1, depth=2)
 data = 1e-20 * np.diag([3.0, 2.0, 1.0])
@@ -118,10 +134,11 @@ for unit in (1.0, np.abs(data).max()):
 # Gradients that are not automatic
 # --------------------------------
 #
-# A hand-written Euclidean gradient may be an :math:`m \times n` matrix of any kind: an array, a
-# SciPy sparse array, a pair of low-rank factors, or a ``LinearOperator``. Of it only products with
-# ``u`` and ``vt.T`` are formed. Here a matrix of rank 3 is completed from a tenth of its
-# entries, with a sparse gradient; no array of its full size exists.
+# A hand-written Euclidean gradient may be an :math:`m \times n` matrix of any kind: an
+# array, a SciPy sparse array, a pair of low-rank factors, or a ``LinearOperator``. Of
+# it only products with ``u`` and ``vt.T`` are formed. Here a matrix of rank 3 is
+# completed from a tenth of its entries, with a sparse gradient; no array of its full
+# size exists.
 
 m, n, k = 1000, 800, 3
 truth = fixedrank.FixedRank(m, n, k, depth=2).random_point(rng=2)
@@ -147,18 +164,27 @@ def cost(u, s, vt):
 @pymanopt.function.numpy(manifold)
 def euclidean_gradient(u, s, vt):
     """The residual on the observed entries, zero elsewhere."""
-    return scipy.sparse.csr_array((entries(u, s, vt) - values, (rows, columns)), shape=(m, n))
+    return scipy.sparse.csr_array(
+        (entries(u, s, vt) - values, (rows, columns)), shape=(m, n)
+    )
 
 
 problem = pymanopt.Problem(manifold, cost, euclidean_gradient=euclidean_gradient)
-first = manifold.point(scipy.sparse.csr_array((10 * values, (rows, columns)), shape=(m, n)))
-result = ConjugateGradient(verbosity=0, min_gradient_norm=1e-12, max_iterations=200).run(
-    problem, initial_point=first
+first = manifold.point(
+    scipy.sparse.csr_array((10 * values, (rows, columns)), shape=(m, n))
 )
+result = ConjugateGradient(
+    verbosity=0, min_gradient_norm=1e-12, max_iterations=200
+).run(problem, initial_point=first)
 unseen = np.random.default_rng(3).integers(0, [[m], [n]], (2, 10000))
 found = np.einsum(
-    "ij,ji->i", (result.point.u * result.point.s)[unseen[0]], result.point.vt[:, unseen[1]]
+    "ij,ji->i",
+    (result.point.u * result.point.s)[unseen[0]],
+    result.point.vt[:, unseen[1]],
 )
 right = np.einsum("ij,ji->i", (truth.u * truth.s)[unseen[0]], truth.vt[:, unseen[1]])
 error = np.linalg.norm(found - right) / np.linalg.norm(right)
-print(f"{result.iterations} iterations, relative error on 10000 random entries: {error:.1e}")
+print(
+    f"{result.iterations} iterations, "
+    f"relative error on 10000 random entries: {error:.1e}"
+)
