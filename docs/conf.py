@@ -1,8 +1,16 @@
 """Configuration of the documentation: `sphinx-build -W --keep-going -b html docs <folder>`."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
+
+# The modules beside this one.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from notebooks import FIRST_CELL
+from thumbnails import RATINGS, scrape
 
 project = "fixedrank"
 author = "The fixedrank developers"
@@ -17,6 +25,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "notebooks",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
@@ -72,6 +81,14 @@ sphinx_gallery_conf = {
     ),
     # The ratings of films need data that are not part of the project: shown, not run.
     "filename_pattern": r"^(?!.*movielens\.py$).*\.py$",
+    "image_scrapers": (scrape,),
+    "thumbnail_size": (640, 448),
+    "default_thumb_file": str(RATINGS),
+    "first_notebook_cell": FIRST_CELL,
+    # Which examples use a public name, for the pages of the reference.
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("fixedrank",),
+    "reference_url": {"fixedrank": None},
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
