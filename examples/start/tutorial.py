@@ -331,4 +331,4 @@ print(fixedrank.classify(problem, last, rtol=1e-3))
 #   :ref:`sphx_glr_gallery_own_own_metric.py`, and checks for code of your own,
 #   :ref:`sphx_glr_gallery_own_property_testing.py`.
 #
-# The reference of all names is :doc:`/api`.
+# The reference of all names is :doc:`/api/index`.
