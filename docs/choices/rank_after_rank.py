@@ -2,6 +2,12 @@ r"""
 Rank after rank, or a ridge that falls
 ======================================
 
+**You learn** which of two ways to find small singular values beside large ones solves
+more completions.
+
+**You need** the :ref:`page on recovery <sphx_glr_gallery_recovery_recovery.py>`; to run
+it, matplotlib.
+
 From a start with all singular values at once, as the spectral initialisation,
 optimizers hardly find small ones beside large ones: what is left of the large ones
 hides them. Two ways around it are known. One adds singular values where the residual
@@ -9,8 +15,8 @@ shows them, the largest first. The other has all of them from the start, and a r
 :math:`\rho (\|L\|^2 + \|R\|^2) / 2` on the factors of :math:`W = L R^\top`, which keeps
 those at zero that it outweighs, and falls from sweep to sweep of alternating least
 squares. :func:`fixedrank.recover` does the first. Here both have the same sweeps; how
-far conjugate gradients get from the spectral initialisation is shown in :ref:`another
-example <sphx_glr_gallery_recovery_recovery.py>`.
+far conjugate gradients get from the spectral initialisation, the page on recovery
+shows.
 """
 
 import time

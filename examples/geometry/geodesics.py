@@ -2,6 +2,12 @@ r"""
 Geodesics
 =========
 
+**You learn** to compute the shortest way between two matrices of fixed rank, to carry
+vectors along it, and where it may end.
+
+**You need** points and tangent vectors, as in the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib.
+
 The shortest way from one matrix of rank 2 to another, at constant speed, depends on the
 depth :math:`N`. In the depth-:math:`N` metric a singular value :math:`\sigma` that
 moves alone has the length :math:`\sqrt{N} \, |d\sigma^{1/N}|`, and turning its singular

@@ -2,10 +2,14 @@ r"""
 Tutorial: fixedrank in ten minutes
 ==================================
 
-This page is for readers who know linear algebra and gradient descent, but not the
-paper. It goes from layers to their product, from there to the manifold of matrices of
-rank :math:`k` and its metric, and ends with two flows that turn out to be one.
-Equations (5), (7), (9) and the theorems are those of the paper.
+**You learn** what depth does to the matrices that a linear network computes: layers and
+their product, the manifold and its metric, an optimiser, and two flows that are one.
+
+**You need** linear algebra and gradient descent, but not the paper; to run it,
+matplotlib.
+
+Equations (5), (7), (9) and the theorems are those of the paper that the library
+implements; this page says what they mean.
 
 A deep linear network and its product
 -------------------------------------
@@ -186,9 +190,8 @@ for depth in (1, 2, 5):
 # and one without.
 
 gradient = manifold.euclidean_to_riemannian_gradient(point, problem.gradient(point))
-layers = fixedrank.balanced_factors(
-    point, widths, rng=0
-)  # balanced layers with product W
+# Balanced layers with the product W.
+layers = fixedrank.balanced_factors(point, widths, rng=0)
 velocity = np.zeros((4, 5))
 for j, change in enumerate(problem.network_gradient(layers)):
     velocity += fixedrank.product([*layers[:j], change, *layers[j + 1 :]])
@@ -331,4 +334,4 @@ print(fixedrank.classify(problem, last, rtol=1e-3))
 #   :ref:`sphx_glr_gallery_own_own_metric.py`, and checks for code of your own,
 #   :ref:`sphx_glr_gallery_own_property_testing.py`.
 #
-# The reference of all names is :doc:`/api/index`.
+# All names, and what they take, are in the :doc:`reference </api/index>`.
