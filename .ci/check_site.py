@@ -1,7 +1,7 @@
 """Check a built site, file by file.
 
-Links lead somewhere, images say what they show, file names differ, formulas are set as formulas, and
-what the lists of names say of each is a sentence.
+Links lead somewhere, images say what they show, file names differ, formulas are set as formulas,
+and what the lists of names say of each is a sentence.
 
 python .ci/check_site.py FOLDER
 """

@@ -1,8 +1,8 @@
 """Formulas that docstrings write in plain text, set as formulas on the pages.
 
 ``help`` shows a docstring as it is written, so it says ``W = W_N ... W_1``; a page shows
-:math:`W = W_N \\cdots W_1`. A formula is the longest run of symbols, operators and brackets that has
-a subscript or an exponent in it. What is literal, emphasised, a role or code stays as it is.
+:math:`W = W_N \\cdots W_1`. A formula is the longest run of symbols, operators and brackets that
+has a subscript or an exponent in it. What is literal, emphasised, a role or code stays as it is.
 """
 
 import re
@@ -13,16 +13,15 @@ from typing import Any, NamedTuple
 _PROTECTED = (
     r"``.*?``|:[\w:+.-]+:`[^`]*`|`[^`]*`_{0,2}|\*\*.+?\*\*|(?<![\w*])\*[^\s*][^*]*\*|\w+://\S+"
 )
-_FUNCTIONS = (
-    "arg argmin cos cosh cot det diag dim dist erf exp inf ker lim ln log max min rank sin sinh sqrt "
-    "sum sup tan tanh tr vec"
-).split()
-_KNOWN = {"cos", "cosh", "cot", "det", "dim", "exp", "inf", "ker", "lim", "ln", "log", "max", "min"}
-_KNOWN |= {"arg", "sin", "sinh", "sum", "sup", "tan", "tanh"}
-_GREEK = (
+# Functions with a command of their own in TeX, and others.
+_KNOWN = set(re.findall(r"\w+", "arg cos cosh cot det dim exp inf ker lim ln log max min sin sinh"))
+_KNOWN |= {"sqrt", "sum", "sup", "tan", "tanh"}
+_FUNCTIONS = _KNOWN | {"argmin", "diag", "dist", "erf", "rank", "tr", "vec"}
+_GREEK = re.findall(
+    r"\w+",
     "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi "
-    "omega Gamma Delta Theta Lambda Sigma Phi Psi Omega ell"
-).split()
+    "omega Gamma Delta Theta Lambda Sigma Phi Psi Omega ell",
+)
 # The factors of points and of tangent vectors, by the names that they have in code.
 _FACTORS = {"vt": r"v^\top", "Up": "U_p", "Vp": "V_p", "du": "du", "ds": "ds", "dvt": r"dv^\top"}
 _LETTERS = {"A_{W,N}": r"\mathcal{A}_{W,N}", "M_k": r"\mathcal{M}_k", "M_l": r"\mathcal{M}_l"}
@@ -39,7 +38,7 @@ _TOKEN = re.compile(
     |(?P<script>(?<=[\])|])(?:{_INDEX}|{_POWER})+)
     |(?P<number>(?<![A-Za-z_\d])\d+(?:\.\d+)?(?:e-?\d+)?(?![A-Za-z_\d])(?:{_POWER})?)
     |(?P<operator><=|>=|!=|->|\\\||\|\||[-+*/=<>|])
-    |(?P<open>[(\[])|(?P<close>[)\]])|(?P<comma>,)
+    |(?P<open>[(\[])|(?P<close>[)\]])|(?P<comma>[,;])
     |(?P<word>[^\W\d_][\w'-]*|.)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -183,7 +182,7 @@ def _symbol(text: str) -> str:
     if base in _FACTORS:
         tex = _FACTORS[base]
         tex = f"{{{tex}}}" if rest and "^" in tex else tex
-    elif base in _GREEK or base in _KNOWN or base == "sqrt":
+    elif base in _GREEK or base in _KNOWN:
         tex = f"\\{base}"
     elif base in _FUNCTIONS:
         tex = rf"\operatorname{{{base}}}"

@@ -26,7 +26,7 @@ def page(name: str) -> str | None:
 
 
 def _module(name: str) -> str | None:
-    """The module where a name is defined, if there is such a name; of what is not installed, a guess."""
+    """The module where a name is defined, or None; a guess for what is not installed."""
     if util.find_spec(name.partition(".")[0]) is None:
         return name.rpartition(".")[0]
     parts = name.split(".")

@@ -121,6 +121,6 @@ def test_summaries_are_sentences(name):
 def test_no_formula_is_left_in_the_prose_of_docstrings(name):
     text = "\n".join(set_lines(inspect.getdoc(DOCUMENTED[name]).split("\n")))
     prose = re.sub(r"``.*?``|:\w+:`[^`]*`|\*\*.*?\*\*", "", text, flags=re.DOTALL)
-    prose = re.sub(r"^ *\.\. math::.*\n(\n|    .*\n?)*", "", prose, flags=re.MULTILINE)
+    prose = re.sub(r"^ *\.\. math::.*\n(\n|   .*\n?)*", "", prose, flags=re.MULTILINE)
     prose = re.sub(r"^ *>>>.*(\n.+)*", "", prose, flags=re.MULTILINE)
     assert not re.search(r"_\{|\^|\b[A-Z]_\w\b", prose)
