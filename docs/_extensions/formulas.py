@@ -177,7 +177,7 @@ def _symbol(text: str) -> str:
         if text.startswith((name + "^", name + "'")):
             return tex + _scripts(text[len(name) :])
     base, primes, rest = re.fullmatch(
-        r"([A-Za-z]*\d*(?:\.\d+)?(?:e-?\d+)?)('*)(.*)", text, re.S
+        r"([A-Za-z]*\d*(?:\.\d+)?(?:e-?\d+)?)('*)(.*)", text, re.DOTALL
     ).groups()
     if base in _FACTORS:
         tex = _FACTORS[base]
