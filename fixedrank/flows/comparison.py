@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
+from fixedrank.flows.saving import Saved
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.geometry.factored.points import distance
 from fixedrank.losses.adapted import as_loss
@@ -29,7 +31,7 @@ _ABSOLUTE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowComparison:
+class FlowComparison(Saved):
     r"""Both flows from the same start, and how far apart they are.
 
     Attributes
@@ -100,6 +102,18 @@ class FlowComparison:
     def balancedness(self) -> Array:
         """How far the layers are from balanced at each of the times."""
         return self.factored.balancedness[: self.t.size]
+
+    def _content(self) -> dict[str, Any]:
+        flows = {"factored": self.factored._content(), "riemannian": self.riemannian._content()}
+        return {**super()._content(), **flows}
+
+    @classmethod
+    def _restored(cls, content: Mapping[str, Any], path: Any) -> Self:
+        flows = {
+            "factored": FactoredTrajectory._restored(content["factored"], path),
+            "riemannian": RiemannianTrajectory._restored(content["riemannian"], path),
+        }
+        return super()._restored({**content, **flows}, path)
 
     @property
     def verdict(self) -> str:

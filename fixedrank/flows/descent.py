@@ -23,6 +23,7 @@ from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS
+from fixedrank.flows.saving import Saved
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
@@ -133,7 +134,7 @@ def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescentTrajectory:
+class DescentTrajectory(Saved):
     """Iterates of gradient descent.
 
     Attributes

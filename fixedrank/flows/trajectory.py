@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 
+from fixedrank._aliases import FileLike
+from fixedrank._archive import read_archive
 from fixedrank._checks import Array
 from fixedrank.flows.keeping import not_kept
+from fixedrank.flows.rank_change import RankChange
+from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metric
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -18,30 +22,8 @@ from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
 
 
-class RankChange(NamedTuple):
-    """A singular value that reached zero or round-off, where the flow went on at a lower rank.
-
-    Parameters
-    ----------
-    t : float
-        When. Zero is reached at depths N < 2 only; the time is right to the tolerance, and the
-        singular value is given up a little before, where it is below tolerance or round-off.
-    rank : int
-        The rank from there on.
-    singular_value : float
-        The largest of those given up.
-    reason : str
-        Why, in words.
-    """
-
-    t: float
-    rank: int
-    singular_value: float
-    reason: str
-
-
 @dataclass(frozen=True, kw_only=True)
-class Trajectory:
+class Trajectory(Saved):
     """What both kinds of trajectories know.
 
     Attributes
@@ -140,6 +122,46 @@ class RiemannianTrajectory(Trajectory):
     def depth(self) -> float | None:
         """The depth N, or None where the metric has none."""
         return self.metric.depth
+
+    @classmethod
+    def load(cls, path: FileLike, *, metric: SpectralMetric | None = None) -> Self:
+        """Return the trajectory that `save` wrote to a file.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        metric : SpectralMetric, optional
+            The metric, where it is one of your own, which a file does not hold.
+
+        Returns
+        -------
+        RiemannianTrajectory
+            The same trajectory.
+
+        Raises
+        ------
+        TypeError
+            If the metric is one of your own, and not given.
+        ValueError
+            If another metric is given, which the source of its class and its attributes tell; if
+            the file is none of these, was cut off or damaged, holds a result of another kind, or
+            was written in the format of a later version.
+        OSError
+            If it cannot be read.
+        """
+        content = read_archive(path, cls.__name__, records=RECORDS)
+        return cls._restored(content, path, metric)
+
+    def _content(self) -> dict[str, Any]:
+        return {**super()._content(), "metric": metric_content(self.metric)}
+
+    @classmethod
+    def _restored(
+        cls, content: Mapping[str, Any], path: Any, metric: SpectralMetric | None = None
+    ) -> Self:
+        known = restored_metric(content["metric"], metric, path)
+        return super()._restored({**content, "metric": known}, path)
 
     @property
     def balancedness(self) -> Array:
