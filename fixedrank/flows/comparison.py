@@ -19,6 +19,7 @@ from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.saving import Saved
+from fixedrank.flows.tables import data_frame
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.geometry.factored.points import distance
 from fixedrank.losses.adapted import as_loss
@@ -114,6 +115,35 @@ class FlowComparison(Saved):
             "riemannian": RiemannianTrajectory._restored(content["riemannian"], path),
         }
         return super()._restored({**content, **flows}, path)
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each time that both flows reached.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns t, gap and relative_gap, and those of each of both flows after its
+            name, such as factored_loss and riemannian_sigma_1.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+        >>> layers = fixedrank.random_balanced_factors([2, 1, 2], rng=0)
+        >>> table = fixedrank.compare_flows(problem, layers, [0, 1, 2]).to_dataframe()
+        >>> table["t"].tolist(), list(table)[:4]
+        ([0.0, 1.0, 2.0], ['t', 'gap', 'relative_gap', 'factored_loss'])
+        """
+        own = data_frame(t=self.t, gap=self.gap, relative_gap=self.relative_gap)
+        for name in ("factored", "riemannian"):
+            table = getattr(self, name).to_dataframe().drop(columns="t")
+            own = own.join(table.add_prefix(f"{name}_"))
+        return own
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from fixedrank._checks import Array
 from fixedrank.flows.keeping import not_kept
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metric
+from fixedrank.flows.tables import data_frame, effective_ranks
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -45,6 +47,8 @@ class Trajectory(Saved):
         Numbers of evaluations of the right-hand side and of accepted steps.
     singular_values : ndarray, shape (times, k)
         Singular values of W(t); zero where the rank has fallen.
+    effective_rank : ndarray, shape (times,)
+        The effective rank of W(t).
     kept : list
         What was kept at each time, as `keep` asked for.
     keep : str
@@ -67,6 +71,51 @@ class Trajectory(Saved):
 
     def __len__(self) -> int:
         return len(self.t)
+
+    @property
+    def effective_rank(self) -> Array:
+        r"""The effective rank of W(t), exp of the entropy of s / sum(s); zero where W(t) = 0.
+
+        It is r where r singular values are equal and the others zero, and counts small ones little
+        (O. Roy and M. Vetterli, "The effective rank", EUSIPCO 2007).
+        """
+        return effective_ranks(self.singular_values)
+
+    @property
+    @abstractmethod
+    def balancedness(self) -> Array:
+        """How far the layers are from balanced at each time."""
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns t, loss, gradient_norm, sigma_1, ..., sigma_k, effective_rank and
+            balancedness.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+        >>> flow = fixedrank.factored_flow(problem, [np.ones((1, 2)), np.ones((2, 1))], [0, 10])
+        >>> list(flow.to_dataframe())
+        ['t', 'loss', 'gradient_norm', 'sigma_1', 'effective_rank', 'balancedness']
+        """
+        return data_frame(
+            t=self.t,
+            loss=self.loss,
+            gradient_norm=self.gradient_norm,
+            sigma=self.singular_values,
+            effective_rank=self.effective_rank,
+            balancedness=self.balancedness,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
