@@ -334,4 +334,4 @@ print(fixedrank.classify(problem, last, rtol=1e-3))
 #   :ref:`sphx_glr_gallery_own_own_metric.py`, and checks for code of your own,
 #   :ref:`sphx_glr_gallery_own_property_testing.py`.
 #
-# All names, and what they take, are in the :doc:`reference </api>`.
+# All names, and what they take, are in the :doc:`reference </api/index>`.

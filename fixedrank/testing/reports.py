@@ -73,7 +73,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found.
+    """What a check found, value by value.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 A whole picture would be shrunk to illegible lines, and a picture drawn for the purpose would have
 to follow each change of its page. So the panels that are named here are taken from the figure once
 the page has shown it. For a page that is not run there is a picture of ratings, which
-`python docs/thumbnails.py` draws.
+`python docs/_extensions/thumbnails.py` draws.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from sphinx_gallery.scrapers import matplotlib_scraper
 # Width and height in inches: at 100 dots per inch those of a thumbnail, with text of usual size.
 # It is written with twice as many dots.
 SIZE, DOTS = (3.2, 2.24), 200
-RATINGS = Path(__file__).parent / "_static" / "ratings.png"
+RATINGS = Path(__file__).parents[1] / "_static" / "ratings.png"
 
 # Page: the number of the figure, and panels of it. Of a page that is not named, the first one.
 PANELS = {

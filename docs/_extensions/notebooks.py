@@ -6,7 +6,7 @@ from pathlib import Path
 from sphinx_gallery import notebook
 
 ROLE = re.compile(r":(func|class|meth|attr|mod|doc|ref):`([^`]*)`")
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 TITLES = {
     f"sphx_glr_gallery_{page.parent.name}_{page.name}": page.read_text("utf-8").split("\n")[1]
     for page in EXAMPLES.glob("*/*.py")
