@@ -15,6 +15,7 @@ from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.records import FAILED, MINIMUM, OPEN, REST, RunRecord
+from fixedrank.flows.tables import data_frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,30 @@ class Ensemble:
                 f"largest {times.max():.3g}, in {times.size} runs that came within it"
             )
         return "\n".join(lines)
+
+    def to_dataframe(self) -> Any:
+        """Return the table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With a row for each run and the fields of :class:`RunRecord` as columns.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), np.eye(1))
+        >>> experiment = fixedrank.Experiment(problem, [1, 1, 1])
+        >>> table = fixedrank.run_ensemble(experiment, range(5), workers=1).to_dataframe()
+        >>> table.groupby("limit").size().to_dict()
+        {'global minimum': 5}
+        """
+        return data_frame(**{name: self.column(name) for name in RunRecord._fields})
 
     def to_csv(self, path: FileLike) -> None:
         """Write the table to a CSV file, with a line of names.

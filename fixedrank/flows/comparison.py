@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,8 @@ from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
+from fixedrank.flows.saving import Saved
+from fixedrank.flows.tables import data_frame
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.flows.watching import Callback
 from fixedrank.geometry.factored.points import distance
@@ -31,7 +34,7 @@ _ABSOLUTE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowComparison:
+class FlowComparison(Saved):
     r"""Both flows from the same start, and how far apart they are.
 
     Attributes
@@ -105,6 +108,47 @@ class FlowComparison:
     def balancedness(self) -> Array:
         """How far the layers are from balanced at each of the times."""
         return self.factored.balancedness[: self.t.size]
+
+    def _content(self) -> dict[str, Any]:
+        flows = {"factored": self.factored._content(), "riemannian": self.riemannian._content()}
+        return {**super()._content(), **flows}
+
+    @classmethod
+    def _restored(cls, content: Mapping[str, Any], path: Any) -> Self:
+        flows = {
+            "factored": FactoredTrajectory._restored(content["factored"], path),
+            "riemannian": RiemannianTrajectory._restored(content["riemannian"], path),
+        }
+        return super()._restored({**content, **flows}, path)
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each time that both flows reached.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns t, gap and relative_gap, and those of each of both flows after its
+            name, such as factored_loss and riemannian_sigma_1.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+        >>> layers = fixedrank.random_balanced_factors([2, 1, 2], rng=0)
+        >>> table = fixedrank.compare_flows(problem, layers, [0, 1, 2]).to_dataframe()
+        >>> table["t"].tolist(), list(table)[:4]
+        ([0.0, 1.0, 2.0], ['t', 'gap', 'relative_gap', 'factored_loss'])
+        """
+        own = data_frame(t=self.t, gap=self.gap, relative_gap=self.relative_gap)
+        for name in ("factored", "riemannian"):
+            table = getattr(self, name).to_dataframe().drop(columns="t")
+            own = own.join(table.add_prefix(f"{name}_"))
+        return own
 
     @property
     def verdict(self) -> str:

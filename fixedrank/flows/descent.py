@@ -23,13 +23,16 @@ from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS
+from fixedrank.flows.saving import Saved
+from fixedrank.flows.tables import data_frame, effective_ranks
+from fixedrank.flows.trajectory import product_factors
 from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 from fixedrank.networks.gradients import norm_of
-from fixedrank.networks.layers import product
+from fixedrank.networks.layers import balancedness, product
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -135,7 +138,7 @@ def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescentTrajectory:
+class DescentTrajectory(Saved):
     """Iterates of gradient descent.
 
     Attributes
@@ -181,10 +184,61 @@ class DescentTrajectory:
         """The times of the flow beside which the iterates stand."""
         return np.asarray(self.step_size * self.iterations)
 
+    def __len__(self) -> int:
+        return len(self.iterations)
+
     @cached_property
     def product(self) -> list[Array]:
         """The products W_N ... W_1."""
         return [product(factors) for factors in self.factors]
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """The singular values of the products, as many as the narrowest layer is wide."""
+        values = [product_factors(factors).s for factors in self.factors]
+        return np.array(values) if values else np.zeros((0, 0))
+
+    @property
+    def effective_rank(self) -> Array:
+        r"""The effective rank of the products, as :attr:`RiemannianTrajectory.effective_rank`."""
+        return effective_ranks(self.singular_values)
+
+    @cached_property
+    def balancedness(self) -> Array:
+        """Largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, of each iterate."""
+        return np.array([balancedness(factors) for factors in self.factors])
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each iterate that was kept.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns iteration, t, loss, gradient_norm, sigma_1, ..., sigma_k,
+            effective_rank and balancedness.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
+        >>> descent.to_dataframe()["sigma_1"].round(3).tolist()
+        [1.0, 1.44, 1.924]
+        """
+        return data_frame(
+            iteration=self.iterations,
+            t=self.t,
+            loss=self.loss,
+            gradient_norm=self.gradient_norm,
+            sigma=self.singular_values,
+            effective_rank=self.effective_rank,
+            balancedness=self.balancedness,
+        )
 
 
 def gradient_descent(
