@@ -8,6 +8,8 @@ from sphinx_gallery.sorting import ExplicitOrder
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 import outside
+from notebooks import FIRST_CELL
+from thumbnails import RATINGS, scrape
 
 project = "fixedrank"
 author = "The fixedrank developers"
@@ -27,6 +29,7 @@ extensions = [
     "formulas",
     "methods",
     "outside",
+    "notebooks",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
@@ -86,6 +89,12 @@ sphinx_gallery_conf = {
     ),
     # The ratings of films need data that are not part of the project: shown, not run.
     "filename_pattern": r"^(?!.*movielens\.py$).*\.py$",
+    "image_scrapers": (scrape,),
+    "thumbnail_size": (640, 448),
+    "default_thumb_file": str(RATINGS),
+    "first_notebook_cell": FIRST_CELL,
+    # Names in the code of the pages lead to the reference.
+    "reference_url": {"fixedrank": None},
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
