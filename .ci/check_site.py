@@ -122,7 +122,7 @@ def raw(prose: str) -> list[str]:
 def is_sentence(summary: str) -> bool:
     """Whether a summary is one: cut off at no dots, and more than a word or two."""
     closed = summary.endswith((".", "?", ".)"))
-    return closed and len(summary) > 20 and not re.search(r"(\w_\w+ ?|\.\.|[(=,] ?)\.$", summary)
+    return closed and len(summary) > 20 and not re.search(r"(\w_\w+ |\.\.|[(=,] ?)\.$", summary)
 
 
 if __name__ == "__main__":

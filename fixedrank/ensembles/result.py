@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from fixedrank._aliases import FileLike
 from fixedrank._checks import Array
 from fixedrank._files import replacing
+from fixedrank._shown import Displayed, Table, counted, number, some
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.records import FAILED, MINIMUM, OPEN, REST, RunRecord
 from fixedrank.flows.tables import data_frame
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(Displayed):
     """The runs of an experiment, ordered by seed.
 
     Attributes
@@ -44,6 +45,27 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def _shown_title(self) -> str:
+        widths = some([str(width) for width in self.experiment.widths], 8)
+        return f"{type(self).__name__}: {counted(len(self), 'run')}, widths {widths}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        first, *others = self.summary().splitlines()
+        facts = {"limits": first.partition(": ")[2]}
+        for line in others:
+            name, _, facts[name] = line.partition(": ")
+        return facts
+
+    def _shown_table(self) -> Table:
+        rows = []
+        for limit, count in self.limits.items():
+            those = [record for record in self.records if record.limit == limit]
+            ranks = sorted({record.rank for record in those if limit != FAILED})
+            times, losses = ([getattr(record, name) for record in those] for name in ("t", "loss"))
+            middle = [number(np.median(values)) for values in (times, losses)]
+            rows.append([limit, str(count), some([str(rank) for rank in ranks]), *middle])
+        return Table(["limit", "runs", "ranks", "median t", "median loss"], rows)
 
     @property
     def limits(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ TEXTS = {
     for folder in (".", "mathematics", "api")
     for path in sorted((DOCS / folder).glob("*.md"))
 }
-TERMS = re.findall(r"^([^\s:`#].*)\n(?=(?:\S.*\n)*: )", TEXTS["glossary.md"], re.MULTILINE)
+TERMS = re.findall(r"^([^\s`#].*)\n(?=(?:\S.*\n)*  )", TEXTS["glossary.md"], re.MULTILINE)
 
 
 @pytest.mark.parametrize(
