@@ -403,7 +403,15 @@ describe(Loss, MATRICES, THIN, _LAYERS)
 
 
 class LossSum(Loss):
-    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise."""
+    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise.
+
+    Attributes
+    ----------
+    terms : tuple of (float, Loss)
+        The numbers and the losses.
+    shape : tuple of int, or None
+        (m, n), the shape of W, if one of the losses knows it.
+    """
 
     def __init__(self, *terms: tuple[float, Loss]) -> None:
         shapes = [tuple(loss.shape) for _, loss in terms if loss.shape is not None]
