@@ -355,7 +355,7 @@ class Loss(Displayed, ABC):
         return type(self).__name__
 
     def _shown_title(self) -> str:
-        sizes = "" if self.shape is None else f"{self.shape[0]}x{self.shape[1]} "
+        sizes = "" if self.shape is None else "x".join(map(str, self.shape)) + " "
         return f"{self._name}: loss of {sizes}matrices"
 
     def _thin_loss(self, left: Array, right: Array) -> float:
