@@ -28,6 +28,7 @@ from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 from fixedrank.networks.gradients import norm_of
 from fixedrank.networks.layers import product
+from fixedrank.plotting import plot_trajectory
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -177,6 +178,39 @@ class DescentTrajectory:
     def product(self) -> list[Array]:
         """The products W_N ... W_1."""
         return [product(factors) for factors in self.factors]
+
+    def plot(
+        self,
+        axes: Any = None,
+        *,
+        quantities: Sequence[str] | str | None = None,
+        label: str | None = None,
+        over: str = "steps",
+        **style: Any,
+    ) -> Any:
+        """Draw the loss, the singular values, the effective rank and the balancedness over steps.
+
+        Parameters
+        ----------
+        axes, quantities, label, **style
+            As :meth:`RiemannianTrajectory.plot` takes them.
+        over : {"steps", "time"}
+            Whether over the number i of the iterate, or over the time eta i of the flow beside it.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure; ``savefig`` writes it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        ValueError
+            If a quantity is not known, axes are not as many as quantities, or `over` is something
+            else.
+        """
+        return plot_trajectory(self, axes, quantities, label, over, style)
 
 
 def gradient_descent(

@@ -16,6 +16,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
+from fixedrank.plotting import plot_trajectory
 
 
 class RankChange(NamedTuple):
@@ -85,6 +86,49 @@ class Trajectory:
 
     def __len__(self) -> int:
         return len(self.t)
+
+    def plot(
+        self,
+        axes: Any = None,
+        *,
+        quantities: Sequence[str] | str | None = None,
+        label: str | None = None,
+        **style: Any,
+    ) -> Any:
+        """Draw the loss, the singular values, the effective rank and the balancedness over time.
+
+        Parameters
+        ----------
+        axes : matplotlib Axes or sequence of such, optional
+            One for each quantity, so that runs overlay: give the next one ``figure.axes`` of the
+            first. A new figure is made if they are left out; it does not belong to pyplot.
+        quantities : sequence of str, optional
+            Some of "loss", "singular_values", "effective_rank", "balancedness" and "gradient_norm".
+            By default as many of the first four as there are axes; on a new figure all four,
+            without a balancedness that is not known or zero by definition.
+        label : str, optional
+            What a legend says of the run.
+        **style
+            Properties of the lines, such as ``color``, in place of those that
+            :func:`fixedrank.plotting.depth_style` gives to the depth.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure; ``savefig`` writes it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        ValueError
+            If a quantity is not known, or axes are not as many as quantities.
+
+        See Also
+        --------
+        fixedrank.plot_trajectories : Several runs with a legend.
+        """
+        return plot_trajectory(self, axes, quantities, label, "time", style)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,20 @@
+"""Pictures of flows and ensembles, with matplotlib (an extra, imported when needed).
+
+Figures are made without pyplot, which would keep each of them until it is closed.
+"""
+
+from fixedrank.plotting.comparison import plot_comparison
+from fixedrank.plotting.ensemble import plot_ensemble
+from fixedrank.plotting.figures import new_figure
+from fixedrank.plotting.palette import depth_style, order_style
+from fixedrank.plotting.trajectories import plot_trajectories, plot_trajectory
+
+__all__ = [
+    "depth_style",
+    "new_figure",
+    "order_style",
+    "plot_comparison",
+    "plot_ensemble",
+    "plot_trajectories",
+    "plot_trajectory",
+]
