@@ -5,16 +5,19 @@ Figures are made without pyplot, which would keep each of them until it is close
 
 from fixedrank.plotting.comparison import plot_comparison
 from fixedrank.plotting.ensemble import plot_ensemble
-from fixedrank.plotting.figures import new_figure
+from fixedrank.plotting.figures import PAGE, legend_below, new_figure, tidy
 from fixedrank.plotting.palette import depth_style, order_style
 from fixedrank.plotting.trajectories import plot_trajectories, plot_trajectory
 
 __all__ = [
+    "PAGE",
     "depth_style",
+    "legend_below",
     "new_figure",
     "order_style",
     "plot_comparison",
     "plot_ensemble",
     "plot_trajectories",
     "plot_trajectory",
+    "tidy",
 ]

@@ -59,10 +59,16 @@ def plot_ensemble(ensemble: Any, figure: Any = None) -> Any:
         xticks=positions,
         title=f"Rank of the limit, $N = {experiment.depth}$",
     )
+    if kinds:
+        ranks.legend(frameon=False)
 
     arrived = ensemble.column("time_to_tolerance" if certain else "t")
     reached = np.sort(arrived[np.isfinite(arrived) & (certain | (limit == "at rest"))])
     times.step(reached, np.arange(1, reached.size + 1) / len(ensemble), color=RIEMANNIAN)
+    if not reached.size:
+        times.set_xticks([])
+        none = "no run came so far"
+        times.text(0.5, 0.5, none, color=MUTED, ha="center", transform=times.transAxes)
     times.set(
         xlabel="time $t$",
         ylabel=f"part {'within the tolerance' if certain else 'at rest'}",

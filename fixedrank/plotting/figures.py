@@ -59,10 +59,16 @@ def tidy(axes: Any) -> None:
 
 def legend_below(place: Any, handles: list[Any], labels: list[str], columns: int) -> None:
     """Set a legend below a figure, or below the axis of a panel, where it hides no curve."""
-    below: dict[str, Any] = {"loc": "outside lower center"}
+    how: dict[str, Any] = {"frameon": False, "handlelength": 3.2, "markerscale": 1.2}
     if hasattr(place, "get_xlabel"):
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.28)}
-    place.legend(handles, labels, frameon=False, ncols=columns, handlelength=3.2, **below)
+        transforms = import_extra("matplotlib.transforms", "plot", "a legend")
+        # In inches below the axis, whose numbers and label come first.
+        down = transforms.ScaledTranslation(0, -0.45, place.figure.dpi_scale_trans)
+        how |= {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0)}
+        how |= {"bbox_transform": place.transAxes + down, "borderaxespad": 0}
+    else:
+        how |= {"loc": "outside lower center"}
+    place.legend(handles, labels, ncols=columns, **how)
 
 
 def legend_columns(figure: Any, labels: list[str]) -> int:

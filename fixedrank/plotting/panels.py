@@ -46,7 +46,8 @@ class Panel:
 
 def _balancedness(run: Any) -> Array | None:
     if hasattr(run, "step_size"):
-        return np.array([balancedness(layers) for layers in run.factors])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.array([balancedness(layers) for layers in run.factors])
     try:
         return np.asarray(run.balancedness)
     except AttributeError:  # neither the layers nor what is asked of them were kept
@@ -57,7 +58,9 @@ def _singular_values(run: Any) -> Array:
     if hasattr(run, "singular_values"):
         return np.asarray(run.singular_values)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.array([np.linalg.svd(product, compute_uv=False) for product in run.product])
+        products = np.array(run.product)
+        products[~np.isfinite(products).all(axis=(1, 2))] = np.nan
+        return np.linalg.svd(products, compute_uv=False)
 
 
 def _effective_rank(run: Any) -> Array:
