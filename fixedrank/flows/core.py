@@ -29,8 +29,8 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
+from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
-from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract

@@ -22,13 +22,17 @@ from scipy.optimize import brentq
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.arguments import FLOWS
+from fixedrank.flows.drawn import Drawn
+from fixedrank.flows.saving import Saved
+from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
+from fixedrank.flows.trajectory import product_factors
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 from fixedrank.networks.gradients import norm_of
-from fixedrank.networks.layers import product
-from fixedrank.plotting import plot_trajectory
+from fixedrank.networks.layers import balancedness, product
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -133,8 +137,8 @@ def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
     return upper * float(brentq(excess, 0.0, 1.0, xtol=1e-300, rtol=1e-13)) * (1 - 1e-12)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescentTrajectory:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DescentTrajectory(Displayed, Drawn, Saved):
     """Iterates of gradient descent.
 
     Attributes
@@ -169,48 +173,78 @@ class DescentTrajectory:
     status: str
     complete: bool
 
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.factors[0] if self.factors else [])}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "status": self.status,
+            "iterates": f"{len(self)}, i = {from_to(self.iterations)}",
+            "step size": number(self.step_size),
+            "loss": from_to(self.loss),
+            "gradient norm": from_to(self.gradient_norm),
+        }
+
     @property
     def t(self) -> Array:
         """The times of the flow beside which the iterates stand."""
         return np.asarray(self.step_size * self.iterations)
+
+    def __len__(self) -> int:
+        return len(self.iterations)
 
     @cached_property
     def product(self) -> list[Array]:
         """The products W_N ... W_1."""
         return [product(factors) for factors in self.factors]
 
-    def plot(
-        self,
-        axes: Any = None,
-        *,
-        quantities: Sequence[str] | str | None = None,
-        label: str | None = None,
-        over: str = "steps",
-        **style: Any,
-    ) -> Any:
-        """Draw the loss, the singular values, the effective rank and the balancedness over steps.
+    @cached_property
+    def singular_values(self) -> Array:
+        """The singular values of the products, as many as the narrowest layer is wide."""
+        values = [product_factors(factors).s for factors in self.factors]
+        return np.array(values) if values else np.zeros((0, 0))
 
-        Parameters
-        ----------
-        axes, quantities, label, **style
-            As :meth:`RiemannianTrajectory.plot` takes them.
-        over : {"steps", "time"}
-            Whether over the number i of the iterate, or over the time eta i of the flow beside it.
+    @property
+    def effective_rank(self) -> Array:
+        r"""The effective rank of the products, as :attr:`RiemannianTrajectory.effective_rank`."""
+        return effective_ranks(self.singular_values)
+
+    @cached_property
+    def balancedness(self) -> Array:
+        """Largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, of each iterate."""
+        return np.array([balancedness(factors) for factors in self.factors])
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each iterate that was kept.
 
         Returns
         -------
-        matplotlib.figure.Figure
-            The figure; ``savefig`` writes it.
+        pandas.DataFrame
+            With the columns iteration, t, loss, gradient_norm, sigma_1, ..., sigma_k,
+            effective_rank and balancedness.
 
         Raises
         ------
         ModuleNotFoundError
-            If matplotlib is not installed.
-        ValueError
-            If a quantity is not known, axes are not as many as quantities, or `over` is something
-            else.
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
+        >>> descent.to_dataframe()["sigma_1"].round(3).tolist()
+        [1.0, 1.44, 1.924]
         """
-        return plot_trajectory(self, axes, quantities, label, over, style)
+        return data_frame(
+            iteration=self.iterations,
+            t=self.t,
+            loss=self.loss,
+            gradient_norm=self.gradient_norm,
+            sigma=self.singular_values,
+            effective_rank=self.effective_rank,
+            balancedness=self.balancedness,
+        )
 
 
 def gradient_descent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import number
 from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     LowRank,
@@ -47,6 +49,13 @@ class MomentLoss(QuadraticLoss):
     def __init__(self, C: Any, B: Any, squared_norm: float) -> None:
         self.C, self.B, self.squared_norm = C, B, squared_norm
         self.shape = (B.shape[0], B.shape[1])
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "C": f"{self.C.shape[0]}x{self.C.shape[1]} {type(self.C).__name__}",
+            "B": f"{self.B.shape[0]}x{self.B.shape[1]} {type(self.B).__name__}",
+            "|Y|": number(math.sqrt(max(self.squared_norm, 0.0))),
+        }
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array

@@ -10,6 +10,7 @@ from fixedrank.paper.definitions import Figure
 from fixedrank.paper.settings import Setting
 from fixedrank.plotting import PAGE, depth_style, legend_below, new_figure, order_style, tidy
 
+
 def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
     """Draw a figure of the paper: two panels over logarithmic time, and a legend below each.
 

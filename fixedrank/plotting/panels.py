@@ -5,14 +5,13 @@ To draw something else of every trajectory, add an entry to PANELS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.networks.layers import balancedness
 
 # Values over more than this factor are drawn on a logarithmic axis.
 _WIDE = 30.0
@@ -27,12 +26,9 @@ class Panel:
     Attributes
     ----------
     name : str
-        By which it is asked for.
+        By which it is asked for, an attribute of trajectories.
     title, label : str
         The title of its panel, and the label of its axis in the symbols of the paper.
-    values : callable
-        Returns the values of a trajectory, shape (times,) or (times, curves); None where they are
-        not known.
     logarithmic : bool
         Whether its axis is logarithmic where the values are far apart.
     """
@@ -40,71 +36,30 @@ class Panel:
     name: str
     title: str
     label: str
-    values: Callable[[Any], Array | None]
     logarithmic: bool = True
 
-
-def _balancedness(run: Any) -> Array | None:
-    if hasattr(run, "step_size"):
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.array([balancedness(layers) for layers in run.factors])
-    try:
-        return np.asarray(run.balancedness)
-    except AttributeError:  # neither the layers nor what is asked of them were kept
-        return None
-
-
-def _singular_values(run: Any) -> Array:
-    if hasattr(run, "singular_values"):
-        return np.asarray(run.singular_values)
-    with np.errstate(over="ignore", invalid="ignore"):
-        products = np.array(run.product)
-        products[~np.isfinite(products).all(axis=(1, 2))] = np.nan
-        return np.linalg.svd(products, compute_uv=False)
-
-
-def _effective_rank(run: Any) -> Array:
-    values = _singular_values(run)
-    total = values.sum(axis=-1, keepdims=True)
-    parts = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
-    entropy = -np.sum(parts * np.log(np.where(parts > 0, parts, 1.0)), axis=-1)
-    return np.where(total[..., 0] > 0, np.exp(entropy), 0.0)
-
-
-def _gradient_norm(run: Any) -> Array:
-    return np.asarray(run.gradient_norm)
+    def values(self, run: Any) -> Array | None:
+        """Return its values of a run, shape (times,) or (times, curves); None if not known."""
+        try:
+            # What has diverged may overflow.
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(getattr(run, self.name))
+        except AttributeError:
+            return None
 
 
 PANELS = {
     panel.name: panel
     for panel in (
-        Panel("loss", "Loss", "loss $L^1(W(t))$", lambda run: np.asarray(run.loss)),
-        Panel(
-            "singular_values",
-            "Singular values",
-            r"$\sigma_i(W(t))$",
-            _singular_values,
-            logarithmic=False,
-        ),
-        Panel(
-            "effective_rank",
-            "Effective rank",
-            r"$\mathrm{erank}(W(t))$",
-            _effective_rank,
-            logarithmic=False,
-        ),
+        Panel("loss", "Loss", "loss $L^1(W(t))$"),
+        Panel("singular_values", "Singular values", r"$\sigma_i(W(t))$", logarithmic=False),
+        Panel("effective_rank", "Effective rank", r"$\mathrm{erank}(W(t))$", logarithmic=False),
         Panel(
             "balancedness",
             "Balancedness, largest over $j$",
             r"$\|W_{j+1}^T W_{j+1} - W_j W_j^T\|_F$",
-            _balancedness,
         ),
-        Panel(
-            "gradient_norm",
-            "Length of the gradient",
-            r"$\|\operatorname{grad} L\|$",
-            _gradient_norm,
-        ),
+        Panel("gradient_norm", "Length of the gradient", r"$\|\operatorname{grad} L\|$"),
     )
 }
 USUAL = ("loss", "singular_values", "effective_rank", "balancedness")

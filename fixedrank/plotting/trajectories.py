@@ -39,15 +39,17 @@ def plot_trajectory(
     axes: Any,
     quantities: Sequence[str] | str | None,
     label: str | None,
-    over: str,
+    over: str | None,
     style: dict[str, Any],
 ) -> Any:
     """Draw one trajectory on axes that are given, or on a new figure: `plot` of trajectories."""
     cbook = import_extra("matplotlib.cbook", "plot", "drawing a trajectory")
     lines = import_extra("matplotlib.lines", "plot", "drawing a trajectory")
-    if over not in ("steps", "time"):
-        raise ValueError(f"over must be 'steps' or 'time', got {over!r}")
     run = runs_of([trajectory], None)[0]
+    known = ("steps", "time") if run.kind == "descent" else ("time",)
+    if over not in (None, *known):
+        raise ValueError(f"over must be {' or '.join(map(repr, known))} here, got {over!r}")
+    over = over or known[0]
     look = run.look | cbook.normalize_kwargs(style, lines.Line2D)
     places = None if axes is None else list(np.ravel(axes))
     if quantities is None:

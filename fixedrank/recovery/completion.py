@@ -73,6 +73,11 @@ class MatrixCompletion(RecoveryProblem):
     """
 
     _measurements: Entries
+
+    def _shown_facts(self) -> dict[str, str]:
+        (m, n), count = self.shape, self.values.size
+        return {"entries": f"{count / m / n:.3g} of all", **super()._shown_facts()}
+
     # Some matrix has any given entries.
     infimum = 0.0
 

@@ -13,6 +13,7 @@ from fixedrank import _linear_algebra
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
 from fixedrank._shared_docs import describe
+from fixedrank._shown import number
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.geometry.factored.sums import MatrixSum
@@ -46,6 +47,10 @@ class LeastSquares(QuadraticLoss):
         values.flags.writeable = False
         self.values = values
         self._last: KeptResiduals | None = None
+
+    def _shown_facts(self) -> dict[str, str]:
+        least, most = number(self.values.min()), number(self.values.max())
+        return {"values": f"{self.values.size}, between {least} and {most}"}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_last": None}

@@ -1,0 +1,71 @@
+"""What draws trajectories: `plot`, for those of flows and of gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fixedrank.plotting import plot_trajectory
+
+
+class Drawn:
+    """A trajectory that draws itself, with matplotlib."""
+
+    def plot(
+        self,
+        axes: Any = None,
+        *,
+        quantities: Sequence[str] | str | None = None,
+        label: str | None = None,
+        over: str | None = None,
+        **style: Any,
+    ) -> Any:
+        """Draw the loss, the singular values, the effective rank and the balancedness.
+
+        Parameters
+        ----------
+        axes : matplotlib Axes or sequence of such, optional
+            One for each quantity, so that runs overlay: give the next run ``figure.axes`` of the
+            first. A new figure is made if they are left out; it does not belong to pyplot.
+        quantities : sequence of str, optional
+            Some of "loss", "singular_values", "effective_rank", "balancedness" and "gradient_norm".
+            By default as many of the first four as there are axes; on a new figure all four,
+            without a balancedness that is not known or zero by definition.
+        label : str, optional
+            What a legend says of the run.
+        over : {"time", "steps"}, optional
+            What the horizontal axis shows: the time t or, of gradient descent, the number i of the
+            iterate, which stands beside the flow at time eta i. By default the steps where there
+            are any.
+        **style
+            Properties of the lines, such as ``color``, in place of those that
+            :func:`fixedrank.plotting.depth_style` gives to the depth.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure; ``savefig`` writes it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        ValueError
+            If a quantity is not known, axes are not as many as quantities, or a flow is to be
+            drawn over steps.
+
+        See Also
+        --------
+        fixedrank.plot_trajectories : Several runs, with a legend.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+        >>> start = fixedrank.FixedRank(2, 2, 1, depth=2).point(np.ones((2, 2)))
+        >>> flow = fixedrank.riemannian_flow(problem, start, 2, [0.0, 1.0, 2.0])
+        >>> figure = flow.plot(quantities=["loss", "effective_rank"], color="black")
+        >>> [axes.get_title() for axes in figure.axes]
+        ['Loss', 'Effective rank']
+        """
+        return plot_trajectory(self, axes, quantities, label, over, style)
