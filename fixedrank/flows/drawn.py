@@ -1,11 +1,12 @@
-"""What draws trajectories: `plot`, for those of flows and of gradient descent."""
+"""What draws trajectories: `plot` and `animate`, for those of flows and of gradient descent."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
-from fixedrank.plotting import plot_trajectory
+from fixedrank.plotting import animate_trajectory, plot_trajectory
 
 
 class Drawn:
@@ -69,3 +70,41 @@ class Drawn:
         ['Loss', 'Effective rank']
         """
         return plot_trajectory(self, axes, quantities, label, over, style)
+
+    def animate(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        frames: int = 100,
+        fps: float = 20.0,
+    ) -> Any:
+        """Animate the singular values up to t, and W(t) as a picture where it was kept.
+
+        A W with more than 60 rows or columns is shown by means over blocks, which are computed from
+        its factors.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            A file to write; its suffix tells the kind. pillow, which comes with matplotlib, writes
+            .gif, .webp and .apng; ffmpeg, where it is installed, .mp4 and others; a page .html has
+            buttons.
+        frames : int
+            The number of pictures at most, spread evenly over the output times.
+        fps : float
+            How many are shown a second.
+
+        Returns
+        -------
+        matplotlib.animation.FuncAnimation
+            The animation. Keep it while it is shown; in a notebook, its ``to_jshtml()``.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        TypeError, ValueError
+            If `frames` or `fps` are out of range, no writer for the file is installed (the message
+            says which files can be written), or the trajectory holds no time.
+        """
+        return animate_trajectory(self, path, frames, fps)

@@ -34,7 +34,7 @@ def draw(figure: Figure, curves: Mapping[Setting, Curves]) -> Any:
                 place.axhline(tail, color=style["color"], lw=1, ls=":", zorder=1)
         place.set(xscale="log", xlabel="time $t$", title=panel.title)
         place.set_xlim(0.01, max(setting.end for _, setting in panel.curves))
-        legend_below(place, *place.get_legend_handles_labels(), 2 if by_depth else 1)
+        legend_below(place, 2 if by_depth else 1)
         tidy(place)
     if quantity.floor is None:
         axes[0].set_ylim(bottom=0)

@@ -3,6 +3,7 @@
 Figures are made without pyplot, which would keep each of them until it is closed.
 """
 
+from fixedrank.plotting.animation import animate_trajectory
 from fixedrank.plotting.comparison import plot_comparison
 from fixedrank.plotting.ensemble import plot_ensemble
 from fixedrank.plotting.figures import PAGE, legend_below, new_figure, tidy
@@ -11,6 +12,7 @@ from fixedrank.plotting.trajectories import plot_trajectories, plot_trajectory
 
 __all__ = [
     "PAGE",
+    "animate_trajectory",
     "depth_style",
     "legend_below",
     "new_figure",

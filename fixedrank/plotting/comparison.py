@@ -72,8 +72,7 @@ def plot_comparison(comparison: Any, figure: Any = None) -> Any:
     # Exact zeros are below the lower end of the axis.
     gaps.set_yscale("log")
     gaps.set(xlabel="time $t$", ylabel="distance", title="Gap and balancedness")
-    handles, labels = gaps.get_legend_handles_labels()
-    legend_below(gaps, handles, labels, 1)
+    legend_below(gaps, 1)
     for axes in panels:
         tidy(axes)
         if t.size > 1:

@@ -97,8 +97,7 @@ def plot_ensemble(ensemble: Any, figure: Any = None) -> Any:
         title="Loss above the minimum" if certain else "Loss",
     )
     if kinds:
-        handles, labels = losses.get_legend_handles_labels()
-        legend_below(losses, handles, labels, 1 if len(labels) == 1 else 2)
+        legend_below(losses, 2)
     for axes in panels:
         tidy(axes)
     ends = ", ".join(f"{name} {count}" for name, count in ensemble.limits.items())

@@ -57,8 +57,11 @@ def tidy(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_below(place: Any, handles: list[Any], labels: list[str], columns: int) -> None:
-    """Set a legend below a figure, or below the axis of a panel, where it hides no curve."""
+def legend_below(place: Any, columns: int, *entries: list[Any]) -> None:
+    """Set a legend below a figure, or below the axis of a panel, where it hides no curve.
+
+    Its entries are handles and their labels; if left out, those of the curves that have labels.
+    """
     how: dict[str, Any] = {"frameon": False, "handlelength": 3.2, "markerscale": 1.2}
     if hasattr(place, "get_xlabel"):
         transforms = import_extra("matplotlib.transforms", "plot", "a legend")
@@ -68,7 +71,7 @@ def legend_below(place: Any, handles: list[Any], labels: list[str], columns: int
         how |= {"bbox_transform": place.transAxes + down, "borderaxespad": 0}
     else:
         how |= {"loc": "outside lower center"}
-    place.legend(handles, labels, ncols=columns, **how)
+    place.legend(*entries, ncols=columns, **how)
 
 
 def legend_columns(figure: Any, labels: list[str]) -> int:

@@ -142,7 +142,7 @@ def plot_trajectories(
         beside = legend_columns(figure, told)
         rows = -(-len(told) // beside)
         handles = [lines[[run.label for run in runs].index(label)] for label in told]
-        legend_below(figure, handles, told, beside)
+        legend_below(figure, beside, handles, told)
     if own:
         height = _EDGES + _ROW * -(-len(panels) // columns) + _LEGEND_ROW * rows
         figure.set_size_inches(figure.get_figwidth(), height)
