@@ -112,12 +112,9 @@ def _image(axes: Any, trajectory: Any, pictures: Array) -> Any:
     image = axes.imshow(
         pictures[0], cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest"
     )
-    means = f", means over {m // pictures.shape[1]} x {n // pictures.shape[2]}"
-    axes.set(
-        title=f"$W(t)$, {m} x {n}" + (means if pictures.shape[1:] != (m, n) else ""),
-        xticks=[],
-        yticks=[],
-    )
+    axes.set(title=f"$W(t)$, {m} x {n}", xticks=[], yticks=[])
+    if pictures.shape[1:] != (m, n):
+        axes.set_xlabel(f"in {pictures.shape[1]} x {pictures.shape[2]} blocks, the mean of each")
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
     return image
 
