@@ -12,7 +12,7 @@ from pymanopt.optimizers import SteepestDescent
 
 import fixedrank
 
-EXTRAS = ("matplotlib", "tqdm", "sklearn", "dask", "hypothesis", "numba")
+EXTRAS = ("matplotlib", "tqdm", "sklearn", "dask", "hypothesis", "numba", "pandas")
 
 
 def require(condition: bool, message: str) -> None:

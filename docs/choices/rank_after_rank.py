@@ -25,6 +25,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fixedrank
+
+# Internal; behind `recover`.
 from fixedrank.recovery.alternating import AlternatingSweeps
 
 m, n, k, seeds = 150, 120, 4, 3
@@ -47,7 +49,7 @@ def falling_ridge(problem, factor):
     norm, point = np.linalg.norm(problem.values), problem.initial_point(k)
     ridge = 0.3 * problem.values.size / (m * n) * point.s[0]
     for _ in range(60):
-        sweeps = AlternatingSweeps(problem._measurements, problem.values, ridge)
+        sweeps = AlternatingSweeps(problem._measurements, problem.values, None, ridge)
         point = sweeps.sweep(point, 0.0)
         if np.sqrt(2 * problem.loss(point)) < 1e-6 * norm:
             return True

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from fixedrank._aliases import FileLike
 from fixedrank._checks import Array
 from fixedrank._files import replacing
+from fixedrank._shown import Displayed, Table, counted, number, some
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.records import FAILED, MINIMUM, OPEN, REST, RunRecord
+from fixedrank.flows.tables import data_frame
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(Displayed):
     """The runs of an experiment, ordered by seed.
 
     Attributes
@@ -43,6 +45,27 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def _shown_title(self) -> str:
+        widths = some([str(width) for width in self.experiment.widths], 8)
+        return f"{type(self).__name__}: {counted(len(self), 'run')}, widths {widths}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        first, *others = self.summary().splitlines()
+        facts = {"limits": first.partition(": ")[2]}
+        for line in others:
+            name, _, facts[name] = line.partition(": ")
+        return facts
+
+    def _shown_table(self) -> Table:
+        rows = []
+        for limit, count in self.limits.items():
+            those = [record for record in self.records if record.limit == limit]
+            ranks = sorted({record.rank for record in those if limit != FAILED})
+            times, losses = ([getattr(record, name) for record in those] for name in ("t", "loss"))
+            middle = [number(np.median(values)) for values in (times, losses)]
+            rows.append([limit, str(count), some([str(rank) for rank in ranks]), *middle])
+        return Table(["limit", "runs", "ranks", "median t", "median loss"], rows)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -118,6 +141,30 @@ class Ensemble:
                 f"largest {times.max():.3g}, in {times.size} runs that came within it"
             )
         return "\n".join(lines)
+
+    def to_dataframe(self) -> Any:
+        """Return the table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With a row for each run and the fields of :class:`RunRecord` as columns.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), np.eye(1))
+        >>> experiment = fixedrank.Experiment(problem, [1, 1, 1])
+        >>> table = fixedrank.run_ensemble(experiment, range(5), workers=1).to_dataframe()
+        >>> table.groupby("limit").size().to_dict()
+        {'global minimum': 5}
+        """
+        return data_frame(**{name: self.column(name) for name in RunRecord._fields})
 
     def to_csv(self, path: FileLike) -> None:
         """Write the table to a CSV file, with a line of names.

@@ -11,11 +11,12 @@ from fixedrank.flows.descent import (
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.methods import MethodProperties
+from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.solvers import RK4
 from fixedrank.flows.switching import AutoSwitching
-from fixedrank.flows.trajectory import FactoredTrajectory, RankChange, RiemannianTrajectory
+from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 
 __all__ = [
     "RK4",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,11 +15,15 @@ from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, Table, from_to, number
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
+from fixedrank.flows.saving import Saved
+from fixedrank.flows.tables import data_frame, layers_shown
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
+from fixedrank.flows.watching import Callback
 from fixedrank.geometry.factored.points import distance
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.initial import product_point
@@ -26,10 +32,12 @@ from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
 _ABSOLUTE = 0.01
+# Where the points have so few entries the gap is there at once.
+_SMALL = 100_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class FlowComparison:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FlowComparison(Displayed, Saved):
     r"""Both flows from the same start, and how far apart they are.
 
     Attributes
@@ -66,16 +74,37 @@ class FlowComparison:
     tolerance: float
     absolute_tolerance: float | None
 
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.factored.last)}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        (m, n), k = self.factored.shape, self.riemannian.singular_values.shape[1]
+        at_hand = "gap" in vars(self) or self.t.size * (m + n) * k <= _SMALL
+        return {
+            "verdict": self.verdict if at_hand else "ask .verdict: the gap was not computed yet",
+            "times": f"{self.t.size}, t = {from_to(self.t)}",
+            "loss": from_to(self.factored.loss[: self.t.size]),
+            "factored": self.factored.status,
+            "riemannian": self.riemannian.status,
+            "imbalance": f"{number(self.imbalance)} at the start",
+        }
+
+    def _shown_table(self) -> Table:
+        return self.factored._shown_table()
+
     @property
     def t(self) -> Array:
         """The times that both trajectories reached."""
-        return self.factored.t[: min(len(self.factored), len(self.riemannian))]
+        both = min(len(self.factored), len(self.riemannian))
+        # Where a callback stopped the second one, the first one has nothing to compare.
+        same = self.factored.t[:both] == self.riemannian.t[:both]
+        return self.factored.t[:both][same]
 
     @cached_property
     def gap(self) -> Array:
         r"""The distance \|W_N ... W_1 - W\|_F at each of the times."""
         pairs = zip(self.factored.points, self.riemannian.points, strict=False)
-        return np.array([distance(a, b) for a, b in pairs])
+        return np.array([distance(a, b) for a, b in islice(pairs, self.t.size)])
 
     @property
     def norm(self) -> Array:
@@ -100,6 +129,47 @@ class FlowComparison:
     def balancedness(self) -> Array:
         """How far the layers are from balanced at each of the times."""
         return self.factored.balancedness[: self.t.size]
+
+    def _content(self) -> dict[str, Any]:
+        flows = {"factored": self.factored._content(), "riemannian": self.riemannian._content()}
+        return {**super()._content(), **flows}
+
+    @classmethod
+    def _restored(cls, content: Mapping[str, Any], path: Any) -> Self:
+        flows = {
+            "factored": FactoredTrajectory._restored(content["factored"], path),
+            "riemannian": RiemannianTrajectory._restored(content["riemannian"], path),
+        }
+        return super()._restored({**content, **flows}, path)
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each time that both flows reached.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns t, gap and relative_gap, and those of each of both flows after its
+            name, such as factored_loss and riemannian_sigma_1.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+        >>> layers = fixedrank.random_balanced_factors([2, 1, 2], rng=0)
+        >>> table = fixedrank.compare_flows(problem, layers, [0, 1, 2]).to_dataframe()
+        >>> table["t"].tolist(), list(table)[:4]
+        ([0.0, 1.0, 2.0], ['t', 'gap', 'relative_gap', 'factored_loss'])
+        """
+        own = data_frame(t=self.t, gap=self.gap, relative_gap=self.relative_gap)
+        for name in ("factored", "riemannian"):
+            table = getattr(self, name).to_dataframe().drop(columns="t")
+            own = own.join(table.add_prefix(f"{name}_"))
+        return own
 
     @property
     def verdict(self) -> str:
@@ -158,6 +228,7 @@ def compare_flows(
     atol: float | None = None,
     keep: str = "layers",
     progress: Shown = False,
+    callback: Callback | None = None,
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
@@ -177,6 +248,9 @@ def compare_flows(
     keep : {"layers", "points"}
         What is kept of the layers at each time: themselves, or their product in factors, which
         takes less memory where they are large or many.
+    callback : callable, optional
+        As for each of the flows, (5) and then (9): it sees the layers of the first, in a list, and
+        the points of the second. Where it stops (5), (9) goes no further.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
@@ -222,9 +296,10 @@ def compare_flows(
             "random_balanced_factors, or pass allow_unbalanced=True to see how far the two drift"
         )
     start = product_point(layers, balanced=balanced)
-    chosen: dict[str, Any] = dict(method=method, rtol=rtol, atol=atol, progress=progress, **options)
+    chosen: dict[str, Any] = {"method": method, "rtol": rtol, "atol": atol, **options}
+    chosen |= {"progress": progress, "callback": callback}
     factored = factored_flow(problem, layers, times, keep=keep, **chosen)
-    reached = times[: len(factored)]
+    reached = factored.t
     if reached.size < 2:
         # Cut short before the first output: nothing but the start is left to compare.
         reached = times[0] + np.array([0.0, 1e-9]) * (times[1] - times[0])

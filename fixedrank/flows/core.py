@@ -29,8 +29,8 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.boundary import Approach, Meeting
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
+from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
-from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract
@@ -320,7 +320,7 @@ class RiemannianSystem:
         return points._replace(s=points.s * (0.0 if self.zero else self.unit))
 
     def loss(self, state: Array) -> float:
-        """Return the loss."""
+        """Return the loss at a matrix."""
         return float(self.problem.loss(self.point(state)))
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,18 @@ from scipy.optimize import brentq
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.arguments import FLOWS
+from fixedrank.flows.saving import Saved
+from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
+from fixedrank.flows.trajectory import product_factors
+from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 from fixedrank.networks.gradients import norm_of
-from fixedrank.networks.layers import product
+from fixedrank.networks.layers import balancedness, product
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -132,14 +138,15 @@ def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
     return upper * float(brentq(excess, 0.0, 1.0, xtol=1e-300, rtol=1e-13)) * (1 - 1e-12)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescentTrajectory:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DescentTrajectory(Displayed, Saved):
     """Iterates of gradient descent.
 
     Attributes
     ----------
     iterations : ndarray of int, shape (kept,)
-        The numbers of the iterates that are kept, 0 for the start.
+        The numbers of the iterates that are kept, 0 for the start; the last one is that at which a
+        callback stopped the iteration, if it did.
     step_size : float
         The step size eta; iterate i stands beside the flow (5) at time eta i.
     loss, gradient_norm : ndarray, shape (kept,)
@@ -168,15 +175,83 @@ class DescentTrajectory:
     status: str
     complete: bool
 
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.factors[0] if self.factors else [])}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "status": self.status,
+            "iterates": f"{len(self)}, i = {from_to(self.iterations)}",
+            "step size": number(self.step_size),
+            "loss": from_to(self.loss),
+            "gradient norm": from_to(self.gradient_norm),
+        }
+
+    @property
+    def last(self) -> list[Array]:
+        """The layers of the last iterate, from which the iteration can go on."""
+        return self.factors[-1]
+
     @property
     def t(self) -> Array:
         """The times of the flow beside which the iterates stand."""
         return np.asarray(self.step_size * self.iterations)
 
+    def __len__(self) -> int:
+        return len(self.iterations)
+
     @cached_property
     def product(self) -> list[Array]:
         """The products W_N ... W_1."""
         return [product(factors) for factors in self.factors]
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """The singular values of the products, as many as the narrowest layer is wide."""
+        values = [product_factors(factors).s for factors in self.factors]
+        return np.array(values) if values else np.zeros((0, 0))
+
+    @property
+    def effective_rank(self) -> Array:
+        r"""The effective rank of the products, as :attr:`RiemannianTrajectory.effective_rank`."""
+        return effective_ranks(self.singular_values)
+
+    @cached_property
+    def balancedness(self) -> Array:
+        """Largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, of each iterate."""
+        return np.array([balancedness(factors) for factors in self.factors])
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each iterate that was kept.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns iteration, t, loss, gradient_norm, sigma_1, ..., sigma_k,
+            effective_rank and balancedness.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
+        >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
+        >>> descent.to_dataframe()["sigma_1"].round(3).tolist()
+        [1.0, 1.44, 1.924]
+        """
+        return data_frame(
+            iteration=self.iterations,
+            t=self.t,
+            loss=self.loss,
+            gradient_norm=self.gradient_norm,
+            sigma=self.singular_values,
+            effective_rank=self.effective_rank,
+            balancedness=self.balancedness,
+        )
 
 
 def gradient_descent(
@@ -185,6 +260,7 @@ def gradient_descent(
     steps: int | Sequence[int],
     *,
     step_size: float | str = "safe",
+    callback: Callback | None = None,
 ) -> DescentTrajectory:
     """Iterate gradient descent on the layers: the flow (5) by Euler's method.
 
@@ -196,12 +272,16 @@ def gradient_descent(
         The number of steps, all of which are kept, or the increasing numbers of those to keep.
     step_size : float or "safe"
         The step size, or :func:`safe_step_size` of the start, which a LinearRegression has.
+    callback : callable, optional
+        Called after each step as ``callback(t, layers, loss)``, with copies of the layers and
+        t = eta i. If it returns True the iteration ends there, and that iterate is the last one
+        kept. Its errors are raised as they are. Each call costs an evaluation of the loss.
 
     Returns
     -------
     DescentTrajectory
-        The iterates that were asked for; fewer where the iteration diverges or is interrupted,
-        with a status that says so.
+        The iterates that were asked for; fewer where the iteration diverges, is stopped by the
+        callback or interrupted, with a status that says so.
 
     Raises
     ------
@@ -230,41 +310,84 @@ def gradient_descent(
         step = float(step_size)
     if not 0 < step < math.inf:
         raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
-    wanted, records = set(kept), []
-    status, complete = f"took {kept[-1]} steps", True
+    checked_callback(callback)
+    run = _Descent(loss, step, layers, kept)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            for i in range(kept[-1] + 1):
-                gradient = loss.network_gradient(layers)
-                if i in wanted:
-                    records.append((loss.network_loss(layers), norm_of(gradient), layers))
-                if i == kept[-1]:
-                    break
-                layers = [w - step * part for w, part in zip(layers, gradient, strict=True)]
-                if not all(math.isfinite(layer.sum()) for layer in layers):
-                    status, complete = (
-                        f"diverged at step {i + 1}: the step size {step:.3g} is too long",
-                        False,
-                    )
-                    break
-    except np.linalg.LinAlgError:
-        # No singular value decomposition of a product that has overflowed.
-        status, complete = f"diverged at step {i}: the step size {step:.3g} is too long", False
+        while not run.status:
+            run.advance(callback)
     except KeyboardInterrupt:
-        status, complete = f"interrupted after {len(records)} of {len(kept)} iterates", False
-    losses, norms, kept_layers = zip(*records, strict=True) if records else ((), (), ())
+        run.status = f"interrupted after {len(run.records)} of {len(kept)} iterates"
+    iterations, losses, norms, factors = zip(*run.records, strict=True) if run.records else [()] * 4
     return DescentTrajectory(
-        iterations=np.array(kept[: len(records)]),
+        iterations=np.array(iterations, dtype=np.intp),
         step_size=step,
         loss=np.array(losses),
         gradient_norm=np.array(norms),
-        factors=list(kept_layers),
-        status=status,
-        complete=complete,
+        factors=list(factors),
+        status=run.status,
+        complete=run.complete,
     )
 
 
 describe(gradient_descent, FLOWS)
+
+
+class _Record(NamedTuple):
+    """An iterate that is kept."""
+
+    iteration: int
+    loss: float
+    gradient_norm: float
+    layers: list[Array]
+
+
+class _Descent:
+    """The iteration, an iterate at a time."""
+
+    def __init__(self, loss: Loss, step: float, layers: list[Array], kept: Sequence[int]) -> None:
+        self.loss, self.step, self.layers, self.kept = loss, step, layers, kept
+        self.wanted = set(kept)
+        self.iteration, self.status, self.complete = 0, "", False
+        self.records: list[_Record] = []
+
+    def advance(self, callback: Callback | None) -> None:
+        """Keep the iterate if it is asked for, and go to the next one, which a callback sees."""
+        loss = math.nan
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._go_on()
+                if callback is not None and not self.status:
+                    loss = self.loss.network_loss(self.layers)
+        except np.linalg.LinAlgError:
+            # No singular value decomposition of a product that has overflowed.
+            self._diverge()
+        if callback is None or self.status:
+            return
+        t, copies = self.step * self.iteration, [layer.copy() for layer in self.layers]
+        if callback(t, copies, loss) and self.iteration < self.kept[-1]:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._keep(self.loss.network_gradient(self.layers))
+            self.status = f"stopped by the callback at t = {t:.6g}, after {self.iteration} steps"
+
+    def _go_on(self) -> None:
+        gradient = self.loss.network_gradient(self.layers)
+        if self.iteration in self.wanted:
+            self._keep(gradient)
+        if self.iteration == self.kept[-1]:
+            self.status, self.complete = f"took {self.iteration} steps", True
+            return
+        step, self.iteration = self.step, self.iteration + 1
+        self.layers = [w - step * part for w, part in zip(self.layers, gradient, strict=True)]
+        if not all(math.isfinite(layer.sum()) for layer in self.layers):
+            self._diverge()
+
+    def _keep(self, gradient: list[Array]) -> None:
+        loss = self.loss.network_loss(self.layers)
+        self.records.append(_Record(self.iteration, loss, norm_of(gradient), self.layers))
+
+    def _diverge(self) -> None:
+        where = f"diverged at step {self.iteration}"
+        self.status = f"{where}: the step size {self.step:.3g} is too long"
 
 
 def _kept(steps: Any) -> list[int]:

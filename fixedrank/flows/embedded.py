@@ -15,8 +15,8 @@ from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._checks import Array
 from fixedrank.flows.integration import Restart, Stop
+from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
-from fixedrank.flows.trajectory import RankChange
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.losses.adapted import as_loss
@@ -119,7 +119,7 @@ class EmbeddedSystem:
         return FixedRankPoint(u, s * self.unit, vt)
 
     def loss(self, state: Array) -> float:
-        """Return the loss."""
+        """Return the loss at a matrix."""
         return float(self.problem._losses(self.points(state[None]))[0])
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:

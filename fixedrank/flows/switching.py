@@ -19,6 +19,7 @@ from fixedrank.flows.contract import (
     BetweenSteps,
     checked_steps,
     checked_tolerances,
+    solver_shown,
     velocity_within,
     warn_of_unused,
 )
@@ -97,6 +98,8 @@ class AutoSwitching(OdeSolver):
     properties = MethodProperties(
         DOP853.error_estimator_order, tries_again=True, carried=("stiff",), states_inside=_inside
     )
+
+    __repr__ = solver_shown
 
     def __init__(
         self,

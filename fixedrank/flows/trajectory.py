@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 
+from fixedrank._aliases import FileLike
+from fixedrank._archive import read_archive
 from fixedrank._checks import Array
+from fixedrank._shown import Displayed, Table, counted, from_to, number, some
 from fixedrank.flows.keeping import not_kept
+from fixedrank.flows.rank_change import RankChange
+from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metric
+from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown, over_time
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -18,36 +25,15 @@ from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
 
 
-class RankChange(NamedTuple):
-    """A singular value that reached zero or round-off, where the flow went on at a lower rank.
-
-    Parameters
-    ----------
-    t : float
-        When. Zero is reached at depths N < 2 only; the time is right to the tolerance, and the
-        singular value is given up a little before, where it is below tolerance or round-off.
-    rank : int
-        The rank from there on.
-    singular_value : float
-        The largest of those given up.
-    reason : str
-        Why, in words.
-    """
-
-    t: float
-    rank: int
-    singular_value: float
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trajectory:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Trajectory(Displayed, Saved):
     """What both kinds of trajectories know.
 
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times that were reached; all of them unless the run was cut short.
+        The asked times that were reached; all of them unless the run was cut short. Where a
+        callback stopped it, that time is the last one.
     loss : ndarray, shape (times,)
         The loss L^1(W(t)), which is L^N of the layers.
     gradient_norm : ndarray, shape (times,)
@@ -56,13 +42,15 @@ class Trajectory:
         d(loss)/dt = -gradient_norm**2.
     status : str
         Why the run ended, in words: reached the last time; stationary; step size collapsed;
-        interrupted.
+        stopped by the callback; interrupted.
     complete : bool
         Whether all asked times are there.
     evaluations, steps : int
         Numbers of evaluations of the right-hand side and of accepted steps.
     singular_values : ndarray, shape (times, k)
         Singular values of W(t); zero where the rank has fallen.
+    effective_rank : ndarray, shape (times,)
+        The effective rank of W(t).
     kept : list
         What was kept at each time, as `keep` asked for.
     keep : str
@@ -86,8 +74,68 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.t)
 
+    def _shown_facts(self) -> dict[str, str]:
+        values = [number(value) for value in self.singular_values[-1:].ravel()]
+        return {
+            "status": self.status,
+            "times": f"{len(self)}, t = {from_to(self.t)}",
+            "loss": from_to(self.loss),
+            "gradient norm": from_to(self.gradient_norm),
+            "singular values": f"{some(values)}, at the end",
+            "kept": self.keep,
+            "work": f"{counted(self.steps, 'step')}, {counted(self.evaluations, 'evaluation')}",
+        }
 
-@dataclass(frozen=True, kw_only=True)
+    def _shown_table(self) -> Table:
+        return over_time(self.t, self.loss, self.gradient_norm, self.singular_values)
+
+    @property
+    def effective_rank(self) -> Array:
+        r"""The effective rank of W(t), exp of the entropy of s / sum(s); zero where W(t) = 0.
+
+        It is r where r singular values are equal and the others zero, and counts small ones little
+        (O. Roy and M. Vetterli, "The effective rank", EUSIPCO 2007).
+        """
+        return effective_ranks(self.singular_values)
+
+    @property
+    @abstractmethod
+    def balancedness(self) -> Array:
+        """How far the layers are from balanced at each time."""
+
+    def to_dataframe(self) -> Any:
+        """Return a table with a row for each time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the columns t, loss, gradient_norm, sigma_1, ..., sigma_k, effective_rank and
+            balancedness.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed; it comes with the extra `data`.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+        >>> flow = fixedrank.factored_flow(problem, [np.ones((1, 2)), np.ones((2, 1))], [0, 10])
+        >>> list(flow.to_dataframe())
+        ['t', 'loss', 'gradient_norm', 'sigma_1', 'effective_rank', 'balancedness']
+        """
+        return data_frame(
+            t=self.t,
+            loss=self.loss,
+            gradient_norm=self.gradient_norm,
+            sigma=self.singular_values,
+            effective_rank=self.effective_rank,
+            balancedness=self.balancedness,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RiemannianTrajectory(Trajectory):
     """A solution of the Riemannian gradient flow (9), at the asked times.
 
@@ -118,6 +166,12 @@ class RiemannianTrajectory(Trajectory):
     metric: SpectralMetric
     rank_changes: tuple[RankChange, ...] = field(default=())
 
+    def _shown_title(self) -> str:
+        m, n, k = self.last.u.shape[0], self.last.vt.shape[1], self.singular_values.shape[1]
+        falls = f", {self.last.s.size} at the end" if self.rank_changes else ""
+        which = f"metric {self.metric}" if self.depth is None else f"depth {self.depth:g}"
+        return f"{type(self).__name__}: {m}x{n} matrices of rank {k}{falls}, {which}"
+
     @property
     def points(self) -> list[FixedRankPoint]:
         """The points W(t); their rank falls where `rank_changes` says so.
@@ -141,13 +195,53 @@ class RiemannianTrajectory(Trajectory):
         """The depth N, or None where the metric has none."""
         return self.metric.depth
 
+    @classmethod
+    def load(cls, path: FileLike, *, metric: SpectralMetric | None = None) -> Self:
+        """Return the trajectory that `save` wrote to a file.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        metric : SpectralMetric, optional
+            The metric, where it is one of your own, which a file does not hold.
+
+        Returns
+        -------
+        RiemannianTrajectory
+            The same trajectory.
+
+        Raises
+        ------
+        TypeError
+            If the metric is one of your own, and not given.
+        ValueError
+            If another metric is given, which the source of its class and its attributes tell; if
+            the file is none of these, was cut off or damaged, holds a result of another kind, or
+            was written in the format of a later version.
+        OSError
+            If it cannot be read.
+        """
+        content = read_archive(path, cls.__name__, records=RECORDS)
+        return cls._restored(content, path, metric)
+
+    def _content(self) -> dict[str, Any]:
+        return {**super()._content(), "metric": metric_content(self.metric)}
+
+    @classmethod
+    def _restored(
+        cls, content: Mapping[str, Any], path: Any, metric: SpectralMetric | None = None
+    ) -> Self:
+        known = restored_metric(content["metric"], metric, path)
+        return super()._restored({**content, "metric": known}, path)
+
     @property
     def balancedness(self) -> Array:
         """Zero at all times: (9) is the flow of balanced layers."""
         return np.zeros(len(self))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FactoredTrajectory(Trajectory):
     """A solution of the gradient flow (5) of the layers, at the asked times.
 
@@ -171,6 +265,9 @@ class FactoredTrajectory(Trajectory):
     """
 
     imbalance: Array | None = None
+
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.last)}"
 
     @property
     def factors(self) -> list[list[Array]]:

@@ -15,6 +15,7 @@ from pymanopt.manifolds.manifold import Manifold
 from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -64,7 +65,7 @@ TypeError, ValueError
 """
 
 
-class Loss(ABC):
+class Loss(Displayed, ABC):
     r"""A loss of an m x n matrix, for flows, layers, optimizers and searches: the base class.
 
     A loss of your own has the methods :meth:`loss` and :meth:`gradient`, and nothing else is
@@ -140,7 +141,7 @@ class Loss(ABC):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
 
@@ -353,6 +354,10 @@ class Loss(ABC):
     def _name(self) -> str:
         return type(self).__name__
 
+    def _shown_title(self) -> str:
+        sizes = "" if self.shape is None else f"{self.shape[0]}x{self.shape[1]} "
+        return f"{self._name}: loss of {sizes}matrices"
+
     def _thin_loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
@@ -407,6 +412,9 @@ class LossSum(Loss):
                 raise ValueError(f"losses of {shapes[0]} and of {shape} matrices do not add")
         self.terms = terms
         self.shape = (shapes[0][0], shapes[0][1]) if shapes else None
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {"terms": some([f"{number(factor)} {loss._name}" for factor, loss in self.terms])}
 
     @property
     def _only(self) -> tuple[float, Loss] | None:

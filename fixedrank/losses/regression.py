@@ -109,6 +109,15 @@ class LinearRegression(MomentLoss):
         self._decomposed = None if samples.sparse else decomposed(samples)
         self.digest = samples.digest
 
+    def _shown_facts(self) -> dict[str, str]:
+        facts = super()._shown_facts()
+        if self._decomposed is not None:
+            rank, features = self._decomposed.scales.size, self.shape[1]
+            facts["samples"] = f"{self._decomposed.total}, X of rank {rank} of {features}"
+        if self.basis is not None:
+            facts["range"] = f"of dimension {self.basis.shape[1]} in {self.basis.shape[0]} features"
+        return facts
+
     # Other ways to a problem
 
     @classmethod

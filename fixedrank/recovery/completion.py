@@ -169,6 +169,10 @@ class MatrixCompletion(RecoveryProblem):
         """The columns of the known entries, ascending within a row."""
         return self._measurements.cols
 
+    def _shown_facts(self) -> dict[str, str]:
+        (m, n), count = self.shape, self.values.size
+        return {"entries": f"{count / m / n:.3g} of all", **super()._shown_facts()}
+
     def predict(self, point: PointLike | ArrayLike, rows: ArrayLike, cols: ArrayLike) -> Any:
         """Return the entries of a matrix at any positions, known or not.
 

@@ -13,6 +13,7 @@ from fixedrank import _linear_algebra
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
 from fixedrank._shared_docs import describe
+from fixedrank._shown import between
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.geometry.factored.sums import MatrixSum
@@ -56,6 +57,10 @@ class LeastSquares(QuadraticLoss):
         self.values, self.weights = values, weights
         self._last: KeptResiduals | None = None
 
+    def _shown_facts(self) -> dict[str, str]:
+        facts = {"values": f"{self.values.size}, {between(self.values)}"}
+        return facts if self.weights is None else {**facts, "weights": between(self.weights)}
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_last": None}
 
@@ -88,7 +93,7 @@ class LeastSquares(QuadraticLoss):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a problem.
 

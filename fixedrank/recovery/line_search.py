@@ -99,6 +99,13 @@ class ExactStartLineSearcher:
         self.sufficient_decrease = sufficient_decrease
         self.max_iterations = max_iterations
 
+    def __repr__(self) -> str:
+        of = type(self.problem).__name__
+        return (
+            f"<ExactStartLineSearcher of a {of}: contraction_factor {self.contraction_factor}, "
+            f"sufficient_decrease {self.sufficient_decrease}, max_iterations {self.max_iterations}>"
+        )
+
     def __deepcopy__(self, memo: Any) -> ExactStartLineSearcher:
         # The optimizers copy their line searcher at each run; this one has no state but the data.
         return self

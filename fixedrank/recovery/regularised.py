@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array, nonnegative_number
 from fixedrank._shared_docs import describe
+from fixedrank._shown import number
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.loss import MATRICES, THIN
 from fixedrank.losses.spectral_penalty import NuclearNorm
@@ -39,6 +40,9 @@ class RegularisedLeastSquares(LeastSquares):
     ) -> None:
         super().__init__(measurements, values, weights)
         self.ridge = nonnegative_number("ridge", ridge)
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {**super()._shown_facts(), "ridge": number(self.ridge) if self.ridge else ""}
 
     @property
     def _penalty(self) -> NuclearNorm:
