@@ -143,7 +143,7 @@ class Ensemble(Displayed):
         return "\n".join(lines)
 
     def to_dataframe(self) -> Any:
-        """Return the table.
+        """Return the records as a table, a row for each run.
 
         Returns
         -------
