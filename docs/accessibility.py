@@ -10,6 +10,7 @@ finding is serious or critical. Needs playwright, as `browse.py` does.
 import argparse
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from browse import SCHEMES, browser, opened, pages, show
@@ -22,13 +23,15 @@ RUN = """() => axe.run(document, {resultTypes: ['violations']}).then(result =>
     })))"""
 
 
-def check(site: Path, axe: Path, pattern: str, width: int) -> dict[tuple[str, ...], list[tuple]]:
+def check(
+    site: Path, axe: Path, patterns: Sequence[str], width: int
+) -> dict[tuple[str, ...], list[tuple]]:
     """Return for each kind of finding the pages, elements and explanations."""
     found = defaultdict(list)
     with browser() as running:
         for scheme in SCHEMES:
             window = opened(running, width, scheme)
-            for page in pages(site, pattern):
+            for page in pages(site, patterns):
                 show(window, page)
                 window.add_script_tag(path=str(axe))
                 for finding in window.evaluate(RUN):
@@ -46,7 +49,9 @@ def main() -> int:
     )
     parser.add_argument("site", type=Path, help="the folder of a built site")
     parser.add_argument("axe", type=Path, help="axe.min.js")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="some pages, as 'api/*'")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="PATTERN", help="some pages, as 'api/*'"
+    )
     parser.add_argument("--width", type=int, default=1280, choices=(1280, 390))
     parser.add_argument("--elements", type=int, default=3, help="how many to show of each kind")
     options = parser.parse_args()

@@ -12,7 +12,7 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ LOOK = """() => ({
 })"""
 
 
-def pages(site: Path, pattern: str = "*", sources: bool = False) -> list[Path]:
+def pages(site: Path, patterns: Sequence[str] = ("*",), sources: bool = False) -> list[Path]:
     """Return the pages of a site; those of its source code only if asked for."""
     found = sorted(site.rglob("*.html"))
     kept = [page for page in found if sources or "_modules" not in page.relative_to(site).parts]
-    return [page for page in kept if page.relative_to(site).match(pattern)]
+    return [page for page in kept if any(map(page.relative_to(site).match, patterns))]
 
 
 def chromium() -> str:
@@ -64,8 +64,8 @@ def opened(browser: Any, width: int, scheme: str) -> Any:
         viewport={"width": width, "height": HEIGHTS[width]},
         color_scheme=scheme,
         reduced_motion="reduce",
+        offline=True,
     )
-    context.route(lambda address: not address.startswith("file:"), lambda route: route.abort())
     return context.new_page()
 
 
@@ -73,6 +73,12 @@ def show(window: Any, page: Path) -> None:
     """Open a page and wait until its formulas are set."""
     window.goto(page.resolve().as_uri(), wait_until="load")
     window.evaluate("() => window.MathJax?.startup?.promise")
+
+
+def listen(window: Any, said: list[str]) -> None:
+    """Keep what a window says of errors."""
+    window.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    window.on("pageerror", lambda error: said.append(str(error)))
 
 
 def look(site: Path, found: list[Path], folder: Path) -> list[str]:
@@ -83,8 +89,7 @@ def look(site: Path, found: list[Path], folder: Path) -> list[str]:
             for scheme in SCHEMES:
                 window = opened(running, width, scheme)
                 said: list[str] = []
-                window.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-                window.on("pageerror", lambda error: said.append(str(error)))
+                listen(window, said)
                 for page in found:
                     said.clear()
                     show(window, page)
@@ -115,9 +120,11 @@ def screenshots_only(site: Path, found: list[Path], folder: Path) -> None:
             file = picture(folder, page.relative_to(site), width, "light")
             file.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(
-                [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-                + [f"--window-size={width},{HEIGHTS[width]}", f"--screenshot={file}"]
-                + [page.resolve().as_uri()],
+                [
+                    *[chromium(), "--headless", "--no-sandbox", "--disable-gpu"],
+                    *[f"--window-size={width},{HEIGHTS[width]}", f"--screenshot={file}"],
+                    page.resolve().as_uri(),
+                ],
                 check=True,
                 capture_output=True,
             )
@@ -149,7 +156,9 @@ def main() -> int:
     )
     parser.add_argument("site", type=Path, help="the folder of a built site")
     parser.add_argument("pictures", type=Path, help="where to write the screenshots")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="some pages, as 'api/*'")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="PATTERN", help="some pages, as 'api/*'"
+    )
     parser.add_argument("--sources", action="store_true", help="pages of source code too")
     options = parser.parse_args()
     found = pages(options.site, options.only, options.sources)
