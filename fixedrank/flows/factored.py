@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._aliases import LayersLike, LossLike
+from fixedrank._aliases import FileLike, LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
@@ -21,7 +21,9 @@ from fixedrank.flows.fate import fate, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
+from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.flows.watching import Callback, watching
@@ -41,6 +43,8 @@ _CHANGE, _LITTLE = 10.0, 1e-8
 
 class _Layers:
     """The layers, one after another in one vector."""
+
+    remembered: tuple[str, ...] = ("scale",)
 
     def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
         self.problem, self.products = problem, problem.gradient_products
@@ -109,6 +113,10 @@ class _Layers:
     def corrected(self, state: Array, displacement: Array) -> Array:
         return state - displacement
 
+    def turned(self, state: Array, rotation: Array) -> Array:
+        first, *others = self.layers(state)
+        return joined([first @ rotation, *others])
+
     def records(self, states: Array) -> Iterator[list[Array]]:
         for state in states:
             yield [layer.copy() for layer in self.layers(state)]
@@ -143,6 +151,7 @@ def factored_flow(
     keep: Keep = "layers",
     progress: Shown = False,
     callback: Callback | None = None,
+    store: FileLike | None = None,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -202,7 +211,12 @@ def factored_flow(
     system = _Layers(moving, turned)
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
-    signs: list[float] = []
+    # Where the product is square and no layer is narrower it has a determinant.
+    signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
+    parts = ("factored_flow", problem, layers, solver_class(method), rtol, atol, options, keep)
+    stored = stored_flow(store, parts, times, axes, lambda: last)
+    if stored is not None and stored.found is not None:
+        last = [layer.copy() for layer in stored.found["last"]]
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
@@ -225,10 +239,10 @@ def factored_flow(
             point = FixedRankPoint(*parts)
             # What a function keeps of one shall not hold the others.
             last = list(map(np.copy, several) if callable(keep) else several)
-            if point.s.size == shape[0] == shape[1]:
-                signs.append(sign_of(point))  # in axes that are the same for all
             kept = point if name == "points" else kept_of(last)
-            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
+            # In axes that are the same for all.
+            sign = sign_of(point) if signed else None
+            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept, sign)
 
     def seen(state: Array) -> tuple[list[Array], float]:
         copies = [layer.copy() for layer in system.layers(state)]
@@ -249,9 +263,11 @@ def factored_flow(
         record=outcomes,
         most=moving._at_once,
         watch=watching(callback, seen),
+        store=stored,
     )
     found, reached = columns(run.records), run.times(times)
-    ending = fate(reached, found["singular_values"], shape, signs if len(layers) > 1 else [])
+    signs = [one.sign for one in run.records if one.sign is not None]
+    ending = fate(reached, found["singular_values"], shape, signs)
     return FactoredTrajectory(
         t=reached,
         **found,
