@@ -9,7 +9,6 @@ from sphinx_gallery.sorting import ExplicitOrder
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 import outside
 from notebooks import FIRST_CELL
-from thumbnails import RATINGS, scrape
 
 project = "fixedrank"
 author = "The fixedrank developers"
@@ -89,9 +88,9 @@ sphinx_gallery_conf = {
     ),
     # The ratings of films need data that are not part of the project: shown, not run.
     "filename_pattern": r"^(?!.*movielens\.py$).*\.py$",
-    "image_scrapers": (scrape,),
+    "image_scrapers": ("thumbnails.scrape",),
     "thumbnail_size": (640, 448),
-    "default_thumb_file": str(RATINGS),
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "ratings.png"),
     "first_notebook_cell": FIRST_CELL,
     # Names in the code of the pages lead to the reference.
     "reference_url": {"fixedrank": None},

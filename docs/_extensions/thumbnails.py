@@ -16,7 +16,6 @@ from sphinx_gallery.scrapers import matplotlib_scraper
 # Width and height in inches: at 100 dots per inch those of a thumbnail, with text of usual size.
 # It is written with twice as many dots.
 SIZE, DOTS = (3.2, 2.24), 200
-RATINGS = Path(__file__).parents[1] / "_static" / "ratings.png"
 
 # Page: the number of the figure, and panels of it. Of a page that is not named, the first one.
 PANELS = {
@@ -87,4 +86,4 @@ def draw_ratings(path):
 
 
 if __name__ == "__main__":
-    draw_ratings(RATINGS)
+    draw_ratings(Path(__file__).parents[1] / "_static" / "ratings.png")

@@ -257,8 +257,8 @@ plt.show()
 # A flow ends at a critical point of the loss. On :math:`\mathcal{M}_k` all of them are
 # known: let :math:`Q = YX^T(XX^T)^{-1/2}`, and choose :math:`k` of its singular values.
 # Each choice :math:`J` (counted from 0) gives one critical point. That with the
-# :math:`k` largest is the global minimum on :math:`\mathcal{M}_k`, all others are
-# saddles with at least one direction downwards; their number is the index.
+# :math:`k` largest is the global minimum on :math:`\mathcal{M}_k`. All others are
+# saddles, from which at least one direction leads down; the index counts them.
 
 print("singular values of Q:", problem.svd[1].round(2))
 critical = list(fixedrank.critical_points(problem, 2))

@@ -53,8 +53,8 @@ def descended(
         min_gradient_norm=0,
         min_step_size=0,
     )
-    # pymanopt divides by the norm of the gradient.
-    with contextlib.suppress(_Ended, ZeroDivisionError):
+    # pymanopt divides by the length of the gradient.
+    with contextlib.suppress(_Ended, ZeroDivisionError), np.errstate(invalid="ignore"):
         optimizer.run(problem.to_pymanopt(Product(parts)), initial_point=list(model[: len(parts)]))
     return search.model
 
@@ -150,6 +150,8 @@ class _Search(ExactStartLineSearcher):
         self, objective: Any, manifold: Any, x: Any, d: Any, f0: float, df0: float
     ) -> tuple[float, Any]:
         """Search, and note the point that is found."""
+        if not df0 < 0:
+            raise _Ended
         if not self.costs:
             self.costs.append(f0)
         length, found = super().search(objective, manifold, x, d, f0, df0)

@@ -28,7 +28,9 @@ def fitted(
 
     Each part ends where the objective falls by less than a share, `tol` on the manifold.
     """
-    model = swept(table, start, penalties, rank, tol=_BY_SWEEPS * tol, max_iter=max_iter, rng=rng)
+    model = swept(
+        Sweeps(table), start, penalties, rank, tol=_BY_SWEEPS * tol, max_iter=max_iter, rng=rng
+    )
     if model.point.s.size == 0:
         return model
     model = descended(table, model, penalties, depth, tol=tol, max_iter=max_iter)
@@ -36,7 +38,7 @@ def fitted(
 
 
 def swept(
-    table: Table,
+    sweeps: Sweeps,
     start: Model,
     penalties: Penalties,
     rank: int,
@@ -49,7 +51,7 @@ def swept(
 
     New directions come before each sweep, while there are fewer than `rank` and some that pay.
     """
-    sweeps, model = Sweeps(table), start
+    table, model = sweeps.table, start
     value = table.objective(model, penalties)
     for _ in range(max_iter):
         model = raised(table, model, penalties.ridge, rank, rng) or model

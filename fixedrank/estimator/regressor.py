@@ -60,7 +60,7 @@ class MatrixCompletionRegressor(RegressorMixin, BaseEstimator):
         average in each row and column. "auto" chooses it by ratings that are held out.
     held_out : float
         The share of the ratings that is held out to choose, in as many parts as it takes to hold
-        out 2000 ratings, at most all. The model is then fitted to all ratings.
+        out 2000 ratings, at most five. The model is then fitted to all ratings.
     clip : None, "auto" or tuple of two floats
         The least and the greatest prediction; "auto" takes those of y.
     tol : float

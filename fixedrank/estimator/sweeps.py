@@ -58,7 +58,8 @@ def _solved(
     size = max(1, _MOST // (k * k))
     for start in range(0, len(right), size):
         here = slice(start, start + size)
-        systems = (weights[here] @ products).take(place.ravel(), axis=1)
+        some = weights[here] if size < len(right) else weights
+        systems = (some @ products).take(place.ravel(), axis=1)
         # Round-off, for a row that its entries do not determine; a row of zeros stays at zero.
         least = 4 * _EPS * systems[:, :: k + 1].sum(axis=1, keepdims=True) + _TINY
         penalty = np.repeat(penalties.ridge * side[here] ** 2, k, axis=1)
