@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         random_balanced_factors,
     )
     from fixedrank.optimizers import watch
+    from fixedrank.plotting import plot_trajectories
     from fixedrank.recovery import (
         ExactStartLineSearcher,
         MatrixCompletion,
@@ -152,6 +153,7 @@ __all__ = [
     "hessian_bound",
     "integral_inner_product",
     "layer_widths",
+    "plot_trajectories",
     "product",
     "random_balanced_factors",
     "rank_increase",
@@ -175,6 +177,7 @@ _LAYERS = (
     "losses",
     "recovery",
     "landscape",
+    "plotting",
     "flows",
     "ensembles",
     "_aliases",
