@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     __version__: str
 
     from fixedrank import optimizers as optimizers
+    from fixedrank import plotting as plotting
     from fixedrank import testing as testing
     from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
     from fixedrank.ensembles import (
@@ -163,7 +164,7 @@ __all__ = [
 ]
 
 # Modules to use by their names, which are imported when they are asked for.
-_MODULES = ("optimizers", "testing")
+_MODULES = ("optimizers", "plotting", "testing")
 
 # What is used is imported, and with it what it is made of: each layer only knows those before it.
 _LAYERS = (

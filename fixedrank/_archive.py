@@ -249,8 +249,9 @@ def _encoded_parts(parts: Mapping[str, Any], where: str, known: Mapping[type, st
     tree, leaves = {}, []
     for i, (key, part) in enumerate(parts.items()):
         step = f".{key if key.isascii() and key.isidentifier() else i}"
-        inside = _encode(part, f"{where}[{key!r}]", known)
-        tree[key] = [step, inside.tree] if inside.leaves else ["", inside.tree]
+        inside = _encode(part, f"{where}.{key}", known)
+        # Without a number where there is no array, so that what is alike is found to be.
+        tree[key] = [step if inside.leaves else "", inside.tree]
         leaves += [leaf._replace(path=step + leaf.path) for leaf in inside.leaves]
     return _Encoded(tree, leaves)
 
