@@ -75,12 +75,14 @@ if TYPE_CHECKING:
     from fixedrank.networks import (
         balanced_factors,
         balancedness,
+        factors_from,
         gaussian_factors,
         layer_widths,
         product,
         random_balanced_factors,
     )
     from fixedrank.optimizers import watch
+    from fixedrank.plotting import plot_trajectories
     from fixedrank.recovery import (
         ExactStartLineSearcher,
         MatrixCompletion,
@@ -145,12 +147,14 @@ __all__ = [
     "compare_flows",
     "critical_points",
     "factored_flow",
+    "factors_from",
     "gaussian_factors",
     "global_minimizer",
     "gradient_descent",
     "hessian_bound",
     "integral_inner_product",
     "layer_widths",
+    "plot_trajectories",
     "product",
     "random_balanced_factors",
     "rank_increase",
@@ -174,6 +178,7 @@ _LAYERS = (
     "losses",
     "recovery",
     "landscape",
+    "plotting",
     "flows",
     "ensembles",
     "_aliases",

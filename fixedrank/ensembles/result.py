@@ -152,7 +152,7 @@ class Ensemble(Displayed, Saved):
         return "\n".join(lines)
 
     def to_dataframe(self) -> Any:
-        """Return the table.
+        """Return the records as a table, a row for each run.
 
         Returns
         -------

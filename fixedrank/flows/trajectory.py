@@ -14,6 +14,7 @@ from fixedrank._aliases import FileLike
 from fixedrank._archive import read_archive
 from fixedrank._checks import Array
 from fixedrank._shown import Displayed, Table, counted, from_to, number, some
+from fixedrank.flows.drawn import Drawn
 from fixedrank.flows.keeping import not_kept
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metric
@@ -26,13 +27,14 @@ from fixedrank.networks.layers import balancedness, product
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Trajectory(Displayed, Saved):
+class Trajectory(Displayed, Drawn, Saved):
     """What both kinds of trajectories know.
 
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times that were reached; all of them unless the run was cut short.
+        The asked times that were reached; all of them unless the run was cut short. Where a
+        callback stopped it, that time is the last one.
     loss : ndarray, shape (times,)
         The loss L^1(W(t)), which is L^N of the layers.
     gradient_norm : ndarray, shape (times,)
@@ -41,7 +43,7 @@ class Trajectory(Displayed, Saved):
         d(loss)/dt = -gradient_norm**2.
     status : str
         Why the run ended, in words: reached the last time; stationary; step size collapsed;
-        interrupted.
+        stopped by the callback; interrupted.
     complete : bool
         Whether all asked times are there.
     evaluations, steps : int

@@ -141,7 +141,7 @@ class Loss(Displayed, ABC):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
 

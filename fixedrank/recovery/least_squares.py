@@ -93,7 +93,7 @@ class LeastSquares(QuadraticLoss):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a problem.
 
