@@ -201,9 +201,8 @@ def _require_readable(path: Any, kind: str, header: Mapping[str, Any]) -> None:
             f"{version()}, reads formats up to {FORMAT}: install a later one to load it"
         )
     if found != kind:
-        raise UnreadableError(
-            f"{path} is of the kind {found}, not {kind}: {found}.load reads such files"
-        )
+        reader = f": {found}.load reads such files" if str(found).isidentifier() else ""
+        raise UnreadableError(f"{path} is of the kind {found}, not {kind}{reader}")
 
 
 # Values as trees
