@@ -40,7 +40,7 @@ def test_tab_completion_shows_names_to_use():
     # What was imported meanwhile does not show.
     importlib.import_module("fixedrank.flows")
     shown = set(dir(fixedrank))
-    assert {*fixedrank.__all__, "optimizers", "testing"} | basics <= shown
+    assert {*fixedrank.__all__, "estimator", "optimizers", "plotting", "testing"} | basics <= shown
     assert not {"flows", "geometry", "losses", "annotations", "import_module"} & shown
     assert {name for name in shown if name.startswith("_") and not name.endswith("__")} == set()
     for name in shown:
