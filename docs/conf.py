@@ -1,8 +1,14 @@
 """Configuration of the documentation: `sphinx-build -W --keep-going -b html docs <folder>`."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+import outside
+from notebooks import FIRST_CELL
 
 project = "fixedrank"
 author = "The fixedrank developers"
@@ -13,20 +19,23 @@ version = release
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinx-mathjax-offline",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "formulas",
+    "methods",
+    "outside",
+    "notebooks",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "benchmarks", "choices"]
+exclude_patterns = ["_build", "_extensions", "_templates", "benchmarks", "choices"]
 
-# A link that leads nowhere is an error, except into libraries whose documentation is elsewhere.
+# A link that leads nowhere is an error; `outside` leads into the pages of other libraries.
 nitpicky = True
-nitpick_ignore_regex = [
-    (r"py:.*", r"(autograd|dask|matplotlib|numpy|pymanopt|scipy|sklearn|tqdm)(\..*)?"),
-]
 
 # Public names: one page for each, with the types told by the docstring. Methods that pymanopt's
 # classes document in their own style are left to pymanopt's pages.
@@ -37,6 +46,10 @@ autodoc_typehints = "none"
 autodoc_inherit_docstrings = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+# Types in docstrings are links, as far as they are known by these names.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = outside.aliases()
 # What a docstring says must be true and in its place: GL06 unknown sections, GL07 their order,
 # PR02 parameters that do not exist, PR03 parameters in the wrong order.
 numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03"}
@@ -44,40 +57,43 @@ numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03"}
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 
-# Two galleries: the folders of the scripts, and the folders that are written. The order of the
-# pages, in both; scripts that are not named go where the star is. The alternative text of a picture
-# is made of the titles of its figure and its axes.
+# Two galleries: the folders of the scripts, and the folders that are written. The sections of the
+# first, with the order of their pages; a page that is not named goes where the star is. The
+# alternative text of a picture is made of the titles of its figure and its axes.
+SECTIONS = {
+    "start": ["tutorial", "two_flows", "using_pymanopt"],
+    "flows": ["saddle_to_saddle", "gradient_descent", "autoencoder"],
+    "landscape": ["critical_points", "ensembles"],
+    "geometry": ["geodesics", "trust_regions"],
+    "recovery": [
+        "recovery",
+        "recommendations",
+        "low_rank_plus_bias",
+        "deep_matrix_factorization",
+        "movielens",
+    ],
+    "own": ["own_loss", "own_metric", "property_testing"],
+}
+CHOICES = ["ties", "huge_depth", "quadrature", "core_form", "stiff_flows", "orthonormalisation"]
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples", "choices"],
     "gallery_dirs": ["gallery", "choices_gallery"],
+    # Pages of names list the examples that use them.
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("fixedrank",),
+    "nested_sections": True,
+    "subsection_order": ExplicitOrder([f"../examples/{section}" for section in SECTIONS]),
+    "within_subsection_order": ExplicitOrder(
+        [f"{page}.py" for pages in [*SECTIONS.values(), CHOICES] for page in pages] + ["*"]
+    ),
     # The ratings of films need data that are not part of the project: shown, not run.
     "filename_pattern": r"^(?!.*movielens\.py$).*\.py$",
-    "within_subsection_order": ExplicitOrder(
-        [
-            "tutorial.py",
-            "two_flows.py",
-            "autoencoder.py",
-            "saddle_to_saddle.py",
-            "deep_matrix_factorization.py",
-            "critical_points.py",
-            "ensembles.py",
-            "gradient_descent.py",
-            "using_pymanopt.py",
-            "trust_regions.py",
-            "low_rank_plus_bias.py",
-            "geodesics.py",
-            "property_testing.py",
-            "own_loss.py",
-            "own_metric.py",
-            "ties.py",
-            "huge_depth.py",
-            "quadrature.py",
-            "core_form.py",
-            "stiff_flows.py",
-            "orthonormalisation.py",
-            "*",
-        ]
-    ),
+    "image_scrapers": ("thumbnails.scrape",),
+    "thumbnail_size": (640, 448),
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "ratings.png"),
+    "first_notebook_cell": FIRST_CELL,
+    # Names in the code of the pages lead to the reference.
+    "reference_url": {"fixedrank": None},
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
@@ -85,6 +101,10 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
 }
+
+# What is copied has no prompts and no output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = f"fixedrank {release}"

@@ -1,12 +1,19 @@
 r"""
-What the Riemannian flow carries
-================================
+The core form of the Riemannian flow
+====================================
 
-Flow (9) moves a matrix :math:`W` of rank :math:`k`. An integrator can carry all entries of
-:math:`W`; or the factors of :math:`U \operatorname{diag}(\sigma) V^T`; or, as in fixedrank,
-those of :math:`U S V^T` with orthonormal :math:`U, V` and a full :math:`k \times k` core
-:math:`S`, which is diagonalised only inside the right-hand side. Here are all three, with the
-velocity :math:`F = -\mathcal{A}_{W,N}(\nabla L^1(W))`.
+**You learn** why the Riemannian flow carries a full :math:`k \times k` core, and
+neither singular values nor the whole matrix.
+
+**You need** the flow (9) of the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`;
+to run it, matplotlib.
+
+Flow (9) moves a matrix :math:`W` of rank :math:`k`. An integrator can carry all entries
+of :math:`W`; or the factors of :math:`U \operatorname{diag}(\sigma) V^T`; or, as in
+fixedrank, those of :math:`U S V^T` with orthonormal :math:`U, V` and a full
+:math:`k \times k` core :math:`S`, which is diagonalised only inside the right-hand
+side. Here are all three, with the velocity
+:math:`F = -\mathcal{A}_{W,N}(\nabla L^1(W))`.
 """
 
 import matplotlib.pyplot as plt
@@ -40,8 +47,8 @@ def velocities(u, s, v, depth):
 
 
 # %%
-# With diagonal :math:`S` the factors have to turn so that it stays diagonal. The angular velocities
-# have the denominators :math:`\sigma_j^2 - \sigma_i^2`.
+# With diagonal :math:`S` the factors have to turn so that it stays diagonal. The
+# angular velocities have the denominators :math:`\sigma_j^2 - \sigma_i^2`.
 
 
 def diagonal_form(t, state, depth):
@@ -73,11 +80,11 @@ def core_form(t, state, depth):
 # Where singular values cross
 # ---------------------------
 #
-# The solution has the singular values 2 and 1. Start with 0.1 in the first direction and 0.3 in
-# the second: the first one overtakes. If the singular vectors are off by an angle :math:`\delta`,
-# the singular values do not meet, but come close, and within a short time, the shorter the smaller
-# :math:`\delta`, the singular vectors change places. The matrix itself moves as smoothly as
-# anywhere.
+# The solution has the singular values 2 and 1. Start with 0.1 in the first direction
+# and 0.3 in the second: the first one overtakes. If the singular vectors are off by an
+# angle :math:`\delta`, the singular values do not meet, but come close, and within a
+# short time, the shorter the smaller :math:`\delta`, the singular vectors change
+# places. The matrix itself moves as smoothly as anywhere.
 
 depth, end = 3, 1.5
 generator = rng.standard_normal((d, d))
@@ -94,8 +101,12 @@ def start(angle):
 def integrate(form, u, v, s):
     """Return the matrix at the end and the number of evaluations."""
     initial = np.concatenate((u.ravel(), v.ravel(), s.ravel()))
-    with np.errstate(invalid="ignore"):  # a trial step that is too long may end anywhere
-        run = solve_ivp(form, (0, end), initial, "DOP853", rtol=1e-8, atol=1e-10, args=(depth,))
+    with np.errstate(
+        invalid="ignore"
+    ):  # a trial step that is too long may end anywhere
+        run = solve_ivp(
+            form, (0, end), initial, "DOP853", rtol=1e-8, atol=1e-10, args=(depth,)
+        )
     u, v = run.y[: 2 * d * k, -1].reshape(2, d, k)
     last = run.y[2 * d * k :, -1]
     core = np.diag(last) if last.size == k else last.reshape(k, k)
@@ -107,7 +118,9 @@ counts = {"diagonal": [], "full core": []}
 for angle in angles:
     u, v = start(angle)
     point = (u[:, ::-1], first[::-1], v[:, ::-1].T)
-    flow = fixedrank.riemannian_flow(problem, point, depth, [0, end], rtol=1e-12, atol=1e-14)
+    flow = fixedrank.riemannian_flow(
+        problem, point, depth, [0, end], rtol=1e-12, atol=1e-14
+    )
     exact = (flow.points[-1].u * flow.points[-1].s) @ flow.points[-1].vt
     line = f"delta = {angle:.0e}:"
     for name, form, s in (
@@ -116,28 +129,33 @@ for angle in angles:
     ):
         W, evaluations = integrate(form, u, v, s)
         counts[name].append(evaluations)
-        line += f" {name} {evaluations} evaluations, error {np.linalg.norm(W - exact):.0e};"
+        line += (
+            f" {name} {evaluations} evaluations, error {np.linalg.norm(W - exact):.0e};"
+        )
     print(line.rstrip(";"))
 
 u, v = start(0.1)
 state = np.concatenate((u.ravel(), v.ravel(), [0.3, 0.3]))
 velocity = diagonal_form(0, state, depth)
-print(f"diagonal, at a tie: {(~np.isfinite(velocity)).sum()} of {velocity.size} numbers not finite")
+print(
+    f"diagonal, at a tie: {(~np.isfinite(velocity)).sum()} of {velocity.size} numbers "
+    "not finite"
+)
 
 # %%
-# The smaller the angle, the more evaluations the diagonal form needs, and from a tie it cannot
-# start. (At exactly :math:`\delta = 0` the numerators vanish too, and the outcome is a matter of
-# rounding.) The full core does not notice.
+# The smaller the angle, the more evaluations the diagonal form needs, and from a tie it
+# cannot start. (At exactly :math:`\delta = 0` the numerators vanish too, and the
+# outcome is a matter of rounding.) The full core does not notice.
 #
 # All entries of W
 # ----------------
 #
-# In floating-point numbers a dense matrix of rank :math:`k` has full rank: where zero is meant
-# there are singular values of the order of the rounding error :math:`\varepsilon`. The operator
-# sees them through :math:`p = \varepsilon^{2/N}`, which is not small for large :math:`N`. Layers of
-# width :math:`k` give the velocity in another way, by Theorem 4, and their product has rank
-# :math:`k`. The error is measured in the part of the velocity outside the column space of
-# :math:`W`.
+# In floating-point numbers a dense matrix of rank :math:`k` has full rank: where zero
+# is meant there are singular values of the order of the rounding error
+# :math:`\varepsilon`. The operator sees them through :math:`p = \varepsilon^{2/N}`,
+# which is not small for large :math:`N`. Layers of width :math:`k` give the velocity in
+# another way, by Theorem 4, and their product has rank :math:`k`. The error is measured
+# in the part of the velocity outside the column space of :math:`W`.
 
 u, v = start(0.1)
 s = np.array([1.0, 0.5])
@@ -146,7 +164,7 @@ outside = np.eye(d) - u @ u.T
 
 
 def by_layers(depth):
-    """Return F, the velocity of the product when each layer moves by its own gradient flow."""
+    """Return F, the velocity of the product when layers follow their gradient flow."""
     layers = fixedrank.balanced_factors(point, [d] + [k] * (depth - 1) + [d])
     before, after = [np.eye(d)], [np.eye(d)]  # W_j ... W_1 and W_N ... W_(N-j+1)
     for early, late in zip(layers, reversed(layers), strict=True):
@@ -154,7 +172,11 @@ def by_layers(depth):
         after.append(after[-1] @ late)
     gradient = before[-1] - target
     return -sum(
-        after[depth - 1 - j] @ after[depth - 1 - j].T @ gradient @ before[j].T @ before[j]
+        after[depth - 1 - j]
+        @ after[depth - 1 - j].T
+        @ gradient
+        @ before[j].T
+        @ before[j]
         for j in range(depth)
     )
 
@@ -185,19 +207,31 @@ print(f"a singular value that should be zero: {spurious:.1e}")
 for N in (2, 10, 20, 50):
     i = list(depths).index(N)
     print(
-        f"N = {N}: (that)^(2/N) = {spurious ** (2 / N):.1e}, error of F from all entries "
+        f"N = {N}: (that)^(2/N) = {spurious ** (2 / N):.1e}, "
+        "error of F from all entries "
         f"{errors['all entries'][i]:.1e}, from factors {errors['factors'][i]:.1e}"
     )
 
 # %%
 
-figure, (crossing, work, accuracy) = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
+figure, (crossing, work, accuracy) = plt.subplots(
+    1, 3, figsize=(12, 4.2), layout="constrained"
+)
 u, v = start(0.1)
 times = np.linspace(0, end, 200)
-flow = fixedrank.riemannian_flow(problem, (u[:, ::-1], first[::-1], v[:, ::-1].T), depth, times)
+flow = fixedrank.riemannian_flow(
+    problem, (u[:, ::-1], first[::-1], v[:, ::-1].T), depth, times
+)
 crossing.plot(flow.t, flow.singular_values, color="#0b3c5d")
-crossing.set(xlabel="time $t$", ylabel=r"$\sigma_i(W(t))$", title=rf"$\delta = 0.1$, $N = {depth}$")
-for name, color, marker in (("diagonal", "#b5332e", "^"), ("full core", "#0b3c5d", "o")):
+crossing.set(
+    xlabel="time $t$",
+    ylabel=r"$\sigma_i(W(t))$",
+    title=rf"$\delta = 0.1$, $N = {depth}$",
+)
+for name, color, marker in (
+    ("diagonal", "#b5332e", "^"),
+    ("full core", "#0b3c5d", "o"),
+):
     work.loglog(angles, counts[name], marker + "-", ms=4, color=color, label=name)
 work.set(
     xlabel=r"angle $\delta$",
@@ -205,7 +239,10 @@ work.set(
     title="Through a near-tie",
     ylim=(100, 1e4),
 )
-for name, color, marker in (("all entries", "#e69f00", "s"), ("factors", "#0b3c5d", "o")):
+for name, color, marker in (
+    ("all entries", "#e69f00", "s"),
+    ("factors", "#0b3c5d", "o"),
+):
     accuracy.loglog(depths, errors[name], marker + "-", ms=4, color=color, label=name)
 accuracy.loglog(
     depths,

@@ -2,10 +2,17 @@ r"""
 Huge and fractional depth
 =========================
 
-The weights :math:`c_{ij} = \sum_{l<N} p_i^{N-1-l} p_j^l`, :math:`p_i = \sigma_i^{2/N}`, are sums
-of :math:`N` terms. For large :math:`N` the sum is slow, and for fractional :math:`N` there is none.
-The quotient :math:`(\sigma_i^2 - \sigma_j^2) / (p_i - p_j)` has neither fault, but loses digits
-even far from ties: as :math:`N` grows all :math:`p_i` tend to one.
+**You learn** how the weights of the metric are computed at depth a million, at depth
+2.5, and in the limit.
+
+**You need** the operator (7) of the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib.
+
+The weights :math:`c_{ij} = \sum_{l<N} p_i^{N-1-l} p_j^l`, :math:`p_i = \sigma_i^{2/N}`,
+are sums of :math:`N` terms. For large :math:`N` the sum is slow, and for fractional
+:math:`N` there is none. The quotient :math:`(\sigma_i^2 - \sigma_j^2) / (p_i - p_j)`
+has neither fault, but loses digits even far from ties: as :math:`N` grows all
+:math:`p_i` tend to one.
 """
 
 import time
@@ -41,12 +48,13 @@ def by_library(s, depth):
 
 
 # %%
-# fixedrank adds up the terms up to :math:`N = 32`, the dotted line in the picture. For larger and
-# for fractional :math:`N` it uses
-# :math:`c_{ij} = \sigma_>^{2-2/N} (1 - e^{-d}) / (1 - e^{-d/N})` with the larger and the smaller
-# one of both singular values, where :math:`d = \ln(\sigma_>^2 / \sigma_<^2)` is computed by
-# ``log1p`` and both differences by ``expm1``. How long does each way take, and how far is it from
-# the exact weights? For fractional :math:`N` (open symbols) two of the three remain.
+# fixedrank adds up the terms up to :math:`N = 32`, the dotted line in the picture. For
+# larger and for fractional :math:`N` it uses
+# :math:`c_{ij} = \sigma_>^{2-2/N} (1 - e^{-d}) / (1 - e^{-d/N})` with the larger and
+# the smaller one of both singular values, where
+# :math:`d = \ln(\sigma_>^2 / \sigma_<^2)` is computed by ``log1p`` and both differences
+# by ``expm1``. How long does each way take, and how far is it from the exact weights?
+# For fractional :math:`N` (open symbols) two of the three remain.
 
 
 def exact(s, depth):
@@ -64,7 +72,10 @@ def exact(s, depth):
 
 def largest_error(weights, reference):
     """Return the largest relative error off the diagonal."""
-    return max(float(abs(Decimal(float(weights[i, j])) / value - 1)) for i, j, value in reference)
+    return max(
+        float(abs(Decimal(float(weights[i, j])) / value - 1))
+        for i, j, value in reference
+    )
 
 
 def measured(method, s, depth):
@@ -106,16 +117,21 @@ for axes in (speed, accuracy):
 speed.set(ylabel="time in microseconds", title="Time for 10 singular values")
 accuracy.set(ylabel="largest relative error of $c_{ij}$", title="Error")
 speed.legend(frameon=False, loc="upper center")
-figure.suptitle("fixedrank's weights at depth one million cost as much as at 50, and are as exact")
+figure.suptitle(
+    "fixedrank's weights at depth one million cost as much as at 50, and are as exact"
+)
 plt.show()
 
 # %%
 # The same formula has a limit: :math:`c_{ij} / N` tends to
-# :math:`(\sigma_i^2 - \sigma_j^2) / (\ln \sigma_i^2 - \ln \sigma_j^2)`. On the invertible matrices
-# this is a metric, that of ``depth=np.inf``.
+# :math:`(\sigma_i^2 - \sigma_j^2) / (\ln \sigma_i^2 - \ln \sigma_j^2)`. On the
+# invertible matrices this is a metric, that of ``depth=np.inf``.
 
 point = (np.eye(10), s, np.eye(10))
 limit = fixedrank.DepthOperator(point, np.inf).eigenvalues()
 for depth in (10, 1000, 10**6):
     eigenvalues = fixedrank.DepthOperator(point, depth).eigenvalues() / depth
-    print(f"N = {depth}: A/N differs from its limit by {np.abs(eigenvalues / limit - 1).max():.1e}")
+    print(
+        f"N = {depth}: A/N differs from its limit by "
+        f"{np.abs(eigenvalues / limit - 1).max():.1e}"
+    )

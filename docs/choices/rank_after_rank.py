@@ -2,14 +2,21 @@ r"""
 Rank after rank, or a ridge that falls
 ======================================
 
-From a start with all singular values at once, as the spectral initialisation, optimizers hardly
-find small ones beside large ones: what is left of the large ones hides them. Two ways around it are
-known. One adds singular values where the residual shows them, the largest first. The other has all
-of them from the start, and a ridge :math:`\rho (\|L\|^2 + \|R\|^2) / 2` on the factors of
-:math:`W = L R^\top`, which keeps those at zero that it outweighs, and falls from sweep to sweep of
-alternating least squares. :func:`fixedrank.recover` does the first. Here both have the same
-sweeps; how far conjugate gradients get from the spectral initialisation is shown in
-:ref:`another example <sphx_glr_gallery_recovery.py>`.
+**You learn** which of two ways to find small singular values beside large ones solves
+more completions.
+
+**You need** the :ref:`page on recovery <sphx_glr_gallery_recovery_recovery.py>`; to run
+it, matplotlib.
+
+From a start with all singular values at once, as the spectral initialisation,
+optimizers hardly find small ones beside large ones: what is left of the large ones
+hides them. Two ways around it are known. One adds singular values where the residual
+shows them, the largest first. The other has all of them from the start, and a ridge
+:math:`\rho (\|L\|^2 + \|R\|^2) / 2` on the factors of :math:`W = L R^\top`, which keeps
+those at zero that it outweighs, and falls from sweep to sweep of alternating least
+squares. :func:`fixedrank.recover` does the first. Here both have the same sweeps; how
+far conjugate gradients get from the spectral initialisation, the page on recovery
+shows.
 """
 
 import time
@@ -18,6 +25,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fixedrank
+
+# Internal; behind `recover`.
 from fixedrank.recovery.alternating import AlternatingSweeps
 
 m, n, k, seeds = 150, 120, 4, 3
@@ -36,11 +45,11 @@ def completion(condition, oversampling, seed):
 
 
 def falling_ridge(problem, factor):
-    """Say whether a ridge that falls by this factor gets to a residual of 1e-6 in 60 sweeps."""
+    """Say whether a falling ridge gets to a residual of 1e-6 in 60 sweeps."""
     norm, point = np.linalg.norm(problem.values), problem.initial_point(k)
     ridge = 0.3 * problem.values.size / (m * n) * point.s[0]
     for _ in range(60):
-        sweeps = AlternatingSweeps(problem._measurements, problem.values, ridge)
+        sweeps = AlternatingSweeps(problem._measurements, problem.values, None, ridge)
         point = sweeps.sweep(point, 0.0)
         if np.sqrt(2 * problem.loss(point)) < 1e-6 * norm:
             return True
@@ -55,7 +64,8 @@ ways = {
 }
 
 # %%
-# Each way gets the same problems. Those that are not solved count with the time that they took.
+# Each way gets the same problems. Those that are not solved count with the time that
+# they took.
 
 solved = {name: np.zeros((len(oversamplings), len(conditions)), int) for name in ways}
 seconds = {name: np.zeros((len(oversamplings), len(conditions))) for name in ways}
@@ -87,12 +97,20 @@ styles = {
 }
 for i, oversampling in enumerate(oversamplings):
     for name, (color, line, marker) in styles.items():
-        style = {"color": color, "ls": line, "marker": marker, "label": name, "mfc": "none"}
+        style = {
+            "color": color,
+            "ls": line,
+            "marker": marker,
+            "label": name,
+            "mfc": "none",
+        }
         # Rings around what they coincide with.
         style["ms"] = 11 if marker == "o" else 6
         panels[0, i].semilogx(conditions, solved[name][i] / seeds, **style)
         panels[1, i].loglog(conditions, seconds[name][i], **style)
-    panels[0, i].set(title=f"{oversampling} entries for each degree of freedom", ylim=(-0.05, 1.05))
+    panels[0, i].set(
+        title=f"{oversampling} entries for each degree of freedom", ylim=(-0.05, 1.05)
+    )
     panels[1, i].set(xlabel="condition of the matrix")
 panels[0, 0].set(ylabel="share that is solved")
 panels[1, 0].set(ylabel="seconds")
@@ -101,6 +119,7 @@ figure.suptitle("Rank after rank solves ill-conditioned completions from fewer e
 plt.show()
 
 # %%
-# A slow fall of the ridge does well where entries are many, at all conditions up to the inverse
-# of the tolerance; where they are few, rank after rank solves more: of a lower rank there are so
-# many more entries for each degree of freedom, and what it leaves out is small beside it.
+# A slow fall of the ridge does well where entries are many, at all conditions up to the
+# inverse of the tolerance; where they are few, rank after rank solves more: of a lower
+# rank there are so many more entries for each degree of freedom, and what it leaves out
+# is small beside it.

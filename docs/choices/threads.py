@@ -1,14 +1,20 @@
 r"""
-Two libraries with threads
-==========================
+Threads of two libraries
+========================
 
-NumPy's and SciPy's wheels each bring a copy of OpenBLAS, and each copy starts as many threads as
-the machine has cores. A thread that a call has woken does not go back to sleep at once: it spins
-for some milliseconds, in case there is more to do. Where a program alternates between the two, the
-threads of one copy spin on the cores that those of the other need.
+**You learn** why small calls into linear algebra can keep all cores busy, and which
+calls fixedrank therefore avoids.
 
-The number of threads is read when a library is loaded, so everything here is measured in processes
-of its own.
+**You need** to know what a thread is; to run it, matplotlib.
+
+NumPy's and SciPy's wheels each bring a copy of OpenBLAS, and each copy starts as many
+threads as the machine has cores. A thread that a call has woken does not go back to
+sleep at once: it spins for some milliseconds, in case there is more to do. Where a
+program alternates between the two, the threads of one copy spin on the cores that those
+of the other need.
+
+The number of threads is read when a library is loaded, so everything here is measured
+in processes of its own.
 """
 
 import json
@@ -22,19 +28,23 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def measured(script, threads=None):
-    """Run a script with a number of threads, or with none set, and return what it prints."""
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    """Run a script with a number of threads, or none set, and return what it prints."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in VARIABLES
+    }
     if threads is not None:
         environment.update(dict.fromkeys(VARIABLES, str(threads)))
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    )
     return json.loads(done.stdout)
 
 
 # %%
-# Which calls wake threads? On Linux ``/proc`` tells how long each thread of a process has run.
-# SciPy's are those that appear when ``scipy.linalg`` is imported after NumPy. After each call the
-# script waits until they sleep again.
+# Which calls wake threads? On Linux ``/proc`` tells how long each thread of a process
+# has run. SciPy's are those that appear when ``scipy.linalg`` is imported after NumPy.
+# After each call the script waits until they sleep again.
 
 AFTER_ONE_CALL = """
 import json, os, time
@@ -46,7 +56,8 @@ from scipy.linalg import blas, lapack
 threads = tasks() - known
 
 def ran():
-    times = [open(f"{TASKS}/{thread}/schedstat").read().split()[0] for thread in threads]
+    stats = [open(f"{TASKS}/{thread}/schedstat").read() for thread in threads]
+    times = [stat.split()[0] for stat in stats]
     return sum(map(int, times)) / 1e6
 
 def quiet():
@@ -78,7 +89,8 @@ calls = {
     "dtrtrs, 4 x 4": lambda: lapack.dtrtrs(small[:4, :4], thin[:4, :2]),
     "dgemm, 2000 x 20": lambda: blas.dgemm(1.0, core, tall.T),
 }
-print(json.dumps({name: milliseconds(call) for name, call in calls.items()} if threads else {}))
+found = {name: milliseconds(call) for name, call in calls.items()} if threads else {}
+print(json.dumps(found))
 """
 
 awake = measured(AFTER_ONE_CALL)
@@ -88,19 +100,21 @@ for name, taken in awake.items():
     print(f"{name:17} SciPy's threads ran for {taken:4.1f} ms")
 
 # %%
-# A call of a few microseconds can keep the other cores busy for milliseconds. Size alone does not
-# tell: ``dtrtrs`` wakes the threads for a triangle of four rows, and ``dtrsm``, which solves the
-# same equations, lets them sleep until there are 1024 numbers on the right.
+# A call of a few microseconds can keep the other cores busy for milliseconds. Size
+# alone does not tell: ``dtrtrs`` wakes the threads for a triangle of four rows, and
+# ``dtrsm``, which solves the same equations, lets them sleep until there are 1024
+# numbers on the right.
 #
-# A retraction multiplies tall blocks by thin matrices, which is worth several threads if they are
-# very tall, and between these products it factors small ones. So fixedrank gives NumPy all that is
-# large, as the costs of users do, and SciPy only what its copy of OpenBLAS does in the thread that
-# calls it: some routines up to some size, and products that are added in place in pieces. NumPy
-# gets pieces as well up to two million multiplications, which are done before its threads have
-# woken. All of that is in one module.
+# A retraction multiplies tall blocks by thin matrices, which is worth several threads
+# if they are very tall, and between these products it factors small ones. So fixedrank
+# gives NumPy all that is large, as the costs of users do, and SciPy only what its copy
+# of OpenBLAS does in the thread that calls it: some routines up to some size, and
+# products that are added in place in pieces. NumPy gets pieces as well up to two
+# million multiplications, which are done before its threads have woken. All of that is
+# in one module.
 #
-# For comparison the second process takes the obvious way: the products to add in one call each, and
-# ``dtrtrs`` for the triangles.
+# For comparison the second process takes the obvious way: the products to add in one
+# call each, and ``dtrtrs`` for the triangles.
 
 RETRACTIONS = """
 import json, sys, time
@@ -137,23 +151,33 @@ SETTINGS = {
     "fixedrank, one thread": (False, 1, "#0b3c5d", "o", ":"),
 }
 times = {
-    name: measured(f"ALTERNATING, SIZES = {alternating}, {SIZES}\n{RETRACTIONS}", threads)
+    name: measured(
+        f"ALTERNATING, SIZES = {alternating}, {SIZES}\n{RETRACTIONS}", threads
+    )
     for name, (alternating, threads, *_) in SETTINGS.items()
 }
 for name, found in times.items():
     print(
         f"{name:30}"
-        + ", ".join(f"m = {m}: {taken:.2g} ms" for m, taken in zip(SIZES, found, strict=True))
+        + ", ".join(
+            f"m = {m}: {taken:.2g} ms" for m, taken in zip(SIZES, found, strict=True)
+        )
     )
 
 # %%
-# Where the lines with the squares part, the threads fight; on a machine with one core there is
-# nothing to fight about. A setting such as ``OPENBLAS_NUM_THREADS=1`` helps a program that
-# alternates, but takes the threads from the products that are worth them.
+# Where the lines with the squares part, the threads fight; on a machine with one core
+# there is nothing to fight about. A setting such as ``OPENBLAS_NUM_THREADS=1`` helps a
+# program that alternates, but takes the threads from the products that are worth them.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
 names = list(awake)
-left.barh(names, [max(awake[name], 0.01) for name in names], color="#6b8e23", hatch="//", ec="w")
+left.barh(
+    names,
+    [max(awake[name], 0.01) for name in names],
+    color="#6b8e23",
+    hatch="//",
+    ec="w",
+)
 left.set(
     xscale="symlog",
     xlabel="milliseconds",
@@ -162,7 +186,9 @@ left.set(
 )
 left.invert_yaxis()
 for name, (_, _, color, marker, style) in SETTINGS.items():
-    right.loglog(SIZES, times[name], style, marker=marker, ms=5, color=color, label=name)
+    right.loglog(
+        SIZES, times[name], style, marker=marker, ms=5, color=color, label=name
+    )
 right.set(
     xlabel="rows and columns $m = n$",
     ylabel="median time in milliseconds",
@@ -171,5 +197,7 @@ right.set(
 right.set_xticks(SIZES, [f"{size}" for size in SIZES])
 right.minorticks_off()
 right.legend(frameon=False, fontsize="small")
-figure.suptitle("Small calls wake threads that spin; fixedrank makes only those that do not")
+figure.suptitle(
+    "Small calls wake threads that spin; fixedrank makes only those that do not"
+)
 plt.show()

@@ -13,6 +13,7 @@ import numpy as np
 from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array, integer_sequence, positive_integer
 from fixedrank._fingerprint import fingerprint
+from fixedrank._shown import Displayed, name_of, number, some
 from fixedrank.ensembles.certificate import Certificate
 from fixedrank.ensembles.flow import LayerFlow
 from fixedrank.ensembles.outcomes import CriticalValues, Outcome, RestAndRank
@@ -26,8 +27,8 @@ from fixedrank.networks.layers import checked_layers
 Initialisation = Callable[[list[int], np.random.Generator], LayersLike]
 
 
-@dataclass(frozen=True, eq=False)
-class Experiment:
+@dataclass(frozen=True, eq=False, repr=False)
+class Experiment(Displayed):
     r"""A picklable description of an ensemble: gradient flow (5) from random initial layers.
 
     Parameters
@@ -116,6 +117,25 @@ class Experiment:
                 raise ValueError(
                     f"rank {self.rank} is above the smallest width {min(widths)} of {widths}"
                 )
+
+    def _shown_title(self) -> str:
+        widths = some([str(width) for width in self.widths], 8)
+        return f"{type(self).__name__}: gradient flow of {self.depth} layers of widths {widths}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        start = self.initialisation if isinstance(self.initialisation, str) else ""
+        start = start or name_of(self.initialisation)
+        of_start = [("scale", self.scale), ("rank", self.rank)]
+        details = [f"{name} {number(value)}" for name, value in of_start if value is not None]
+        tolerances = [("rtol", self.rtol), ("atol", self.atol), ("of the loss", self.tolerance)]
+        return {
+            "problem": name_of(self.problem).partition("\n")[0].strip("<>"),
+            "start": ", ".join([start, *details]),
+            "end": f"t = {number(self.end)}",
+            "tolerances": ", ".join(
+                f"{name} {number(value)}" for name, value in tolerances if value is not None
+            ),
+        }
 
     @property
     def depth(self) -> int:

@@ -15,12 +15,13 @@ from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, Table, from_to, number
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.saving import Saved
-from fixedrank.flows.tables import data_frame
+from fixedrank.flows.tables import data_frame, layers_shown
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.flows.watching import Callback
 from fixedrank.geometry.factored.points import distance
@@ -31,10 +32,12 @@ from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
 _ABSOLUTE = 0.01
+# Where the points have so few entries the gap is there at once.
+_SMALL = 100_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class FlowComparison(Saved):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FlowComparison(Displayed, Saved):
     r"""Both flows from the same start, and how far apart they are.
 
     Attributes
@@ -70,6 +73,24 @@ class FlowComparison(Saved):
     imbalance: float
     tolerance: float
     absolute_tolerance: float | None
+
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.factored.last)}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        (m, n), k = self.factored.shape, self.riemannian.singular_values.shape[1]
+        at_hand = "gap" in vars(self) or self.t.size * (m + n) * k <= _SMALL
+        return {
+            "verdict": self.verdict if at_hand else "ask .verdict: the gap was not computed yet",
+            "times": f"{self.t.size}, t = {from_to(self.t)}",
+            "loss": from_to(self.factored.loss[: self.t.size]),
+            "factored": self.factored.status,
+            "riemannian": self.riemannian.status,
+            "imbalance": f"{number(self.imbalance)} at the start",
+        }
+
+    def _shown_table(self) -> Table:
+        return self.factored._shown_table()
 
     @property
     def t(self) -> Array:

@@ -110,6 +110,14 @@ def velocity_within(fun: Any, t0: float, t_bound: float) -> Callable[[float, Arr
     return velocity
 
 
+def solver_shown(solver: Any) -> str:
+    """Return an OdeSolver in words."""
+    return (
+        f"<{type(solver).__name__}: {solver.n} unknowns, {solver.status} at t = {solver.t:.6g} "
+        f"on the way to {solver.t_bound:.6g}>"
+    )
+
+
 class BetweenSteps(DenseOutput):
     """Values within a step that are at both its ends exactly the states there."""
 

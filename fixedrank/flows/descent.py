@@ -22,11 +22,13 @@ from scipy.optimize import brentq
 from fixedrank._aliases import FileLike, LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.arguments import FLOWS
+from fixedrank.flows.drawn import Drawn
 from fixedrank.flows.iterating import Iteration
 from fixedrank.flows.saving import Saved
 from fixedrank.flows.store import RunStore
-from fixedrank.flows.tables import data_frame, effective_ranks
+from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
@@ -137,8 +139,8 @@ def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
     return upper * float(brentq(excess, 0.0, 1.0, xtol=1e-300, rtol=1e-13)) * (1 - 1e-12)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescentTrajectory(Saved):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DescentTrajectory(Displayed, Drawn, Saved):
     """Iterates of gradient descent.
 
     Attributes
@@ -173,6 +175,18 @@ class DescentTrajectory(Saved):
     factors: list[list[Array]]
     status: str
     complete: bool
+
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.factors[0] if self.factors else [])}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "status": self.status,
+            "iterates": f"{len(self)}, i = {from_to(self.iterations)}",
+            "step size": number(self.step_size),
+            "loss": from_to(self.loss),
+            "gradient norm": from_to(self.gradient_norm),
+        }
 
     @property
     def last(self) -> list[Array]:

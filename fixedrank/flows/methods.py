@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
 from scipy.integrate import DOP853, RK23, RK45, OdeSolver, Radau
 
 from fixedrank._checks import Array
+from fixedrank._shown import name_of
 from fixedrank.flows.inside import by_interpolation, by_parts
 
 # What the loop hands in itself.
@@ -63,6 +64,11 @@ class MethodProperties:
     carried: tuple[str, ...] = ()
     stored: tuple[str, ...] | None = None
     states_inside: Callable[[Any, Array, float], list[Array]] = by_interpolation
+
+    def __repr__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown = {**values, "states_inside": name_of(self.states_inside)}
+        return f"MethodProperties({', '.join(f'{name}={shown[name]}' for name in shown)})"
 
 
 _EXPLICIT = MethodProperties(tries_again=True, stored=("h_abs", "f"), states_inside=by_parts)

@@ -18,6 +18,7 @@ from fixedrank.flows.contract import (
     INTEGRATORS,
     NOT_FINITE,
     BetweenSteps,
+    solver_shown,
     velocity_within,
     warn_of_unused,
 )
@@ -69,6 +70,8 @@ class RK4(OdeSolver):
     C = np.array([0, 1 / 2, 1 / 2, 1])
     n_stages = 4
     properties = MethodProperties(stored=("start", "count", "f"), states_inside=by_parts)
+
+    __repr__ = solver_shown
 
     def __init__(
         self,

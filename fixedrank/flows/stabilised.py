@@ -18,6 +18,7 @@ from fixedrank.flows.contract import (
     NOT_FINITE,
     checked_steps,
     checked_tolerances,
+    solver_shown,
     velocity_within,
     warn_of_unused,
 )
@@ -57,6 +58,8 @@ class Stabilised(OdeSolver):
     parts_between: int
     fewest_stages: int
     most_stages: int
+
+    __repr__ = solver_shown
 
     def __init__(
         self,

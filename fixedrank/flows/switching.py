@@ -19,6 +19,7 @@ from fixedrank.flows.contract import (
     BetweenSteps,
     checked_steps,
     checked_tolerances,
+    solver_shown,
     velocity_within,
     warn_of_unused,
 )
@@ -101,6 +102,8 @@ class AutoSwitching(OdeSolver):
         stored=("inside", "count", "patience", "steps", "wait", "since", "rival"),
         states_inside=_inside,
     )
+
+    __repr__ = solver_shown
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
-"""What is read off a flow at each time: its effective rank, and a table."""
+"""What is read off a flow at each time: its effective rank, and tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,11 @@ from scipy.special import entr
 
 from fixedrank._checks import Array
 from fixedrank._optional import import_extra
+from fixedrank._shown import Table, number, some
+from fixedrank.networks.gradients import widths_of
+
+# Rows and singular values of a table in a notebook.
+_ROWS, _VALUES = 6, 4
 
 
 def effective_ranks(singular_values: Array) -> Array:
@@ -32,3 +38,25 @@ def data_frame(**columns: Any) -> Any:
         else:
             flat |= {f"{name}_{i + 1}": values[:, i] for i in range(values.shape[1])}
     return pandas.DataFrame(flat)
+
+
+def over_time(
+    t: Array, loss: Array, gradient_norm: Array, singular_values: Array, first: str = "t"
+) -> Table:
+    """Return a few times with what is known there, to be shown in a notebook."""
+    count = min(_VALUES, singular_values.shape[1])
+    rows = np.linspace(0, len(t) - 1, min(_ROWS, len(t))).astype(int)
+    return Table(
+        [first, "loss", "gradient norm", *(f"s_{i + 1}" for i in range(count))],
+        [
+            [number(x) for x in (t[i], loss[i], gradient_norm[i], *singular_values[i, :count])]
+            for i in rows
+        ],
+    )
+
+
+def layers_shown(layers: Sequence[Array]) -> str:
+    """Return the number of layers and their widths, in words."""
+    if not layers:
+        return "no layers"
+    return f"N = {len(layers)}, widths {some([str(width) for width in widths_of(layers)], 8)}"

@@ -13,10 +13,12 @@ import numpy as np
 from fixedrank._aliases import FileLike
 from fixedrank._archive import read_archive
 from fixedrank._checks import Array
+from fixedrank._shown import Displayed, Table, counted, from_to, number, some
+from fixedrank.flows.drawn import Drawn
 from fixedrank.flows.keeping import not_kept
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metric
-from fixedrank.flows.tables import data_frame, effective_ranks
+from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown, over_time
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -24,8 +26,8 @@ from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trajectory(Saved):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Trajectory(Displayed, Drawn, Saved):
     """What both kinds of trajectories know.
 
     Attributes
@@ -73,6 +75,21 @@ class Trajectory(Saved):
     def __len__(self) -> int:
         return len(self.t)
 
+    def _shown_facts(self) -> dict[str, str]:
+        values = [number(value) for value in self.singular_values[-1:].ravel()]
+        return {
+            "status": self.status,
+            "times": f"{len(self)}, t = {from_to(self.t)}",
+            "loss": from_to(self.loss),
+            "gradient norm": from_to(self.gradient_norm),
+            "singular values": f"{some(values)}, at the end",
+            "kept": self.keep,
+            "work": f"{counted(self.steps, 'step')}, {counted(self.evaluations, 'evaluation')}",
+        }
+
+    def _shown_table(self) -> Table:
+        return over_time(self.t, self.loss, self.gradient_norm, self.singular_values)
+
     @property
     def effective_rank(self) -> Array:
         r"""The effective rank of W(t), exp of the entropy of s / sum(s); zero where W(t) = 0.
@@ -119,7 +136,7 @@ class Trajectory(Saved):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RiemannianTrajectory(Trajectory):
     """A solution of the Riemannian gradient flow (9), at the asked times.
 
@@ -149,6 +166,12 @@ class RiemannianTrajectory(Trajectory):
 
     metric: SpectralMetric
     rank_changes: tuple[RankChange, ...] = field(default=())
+
+    def _shown_title(self) -> str:
+        m, n, k = self.last.u.shape[0], self.last.vt.shape[1], self.singular_values.shape[1]
+        falls = f", {self.last.s.size} at the end" if self.rank_changes else ""
+        which = f"metric {self.metric}" if self.depth is None else f"depth {self.depth:g}"
+        return f"{type(self).__name__}: {m}x{n} matrices of rank {k}{falls}, {which}"
 
     @property
     def points(self) -> list[FixedRankPoint]:
@@ -219,7 +242,7 @@ class RiemannianTrajectory(Trajectory):
         return np.zeros(len(self))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FactoredTrajectory(Trajectory):
     """A solution of the gradient flow (5) of the layers, at the asked times.
 
@@ -243,6 +266,9 @@ class FactoredTrajectory(Trajectory):
     """
 
     imbalance: Array | None = None
+
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {layers_shown(self.last)}"
 
     @property
     def factors(self) -> list[list[Array]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from pymanopt.manifolds import Product as PymanoptProduct
 
+from fixedrank._shown import shortened, some
+
 
 class Product(PymanoptProduct):
     """The Cartesian product of pymanopt manifolds, with Hessians by automatic differentiation.
@@ -43,6 +45,11 @@ class Product(PymanoptProduct):
     >>> bool(result.cost < 1e-16)
     True
     """
+
+    def __repr__(self) -> str:
+        # Those of pymanopt have a description, but show their address.
+        shown = [str(one) if " object at 0x" in repr(one) else repr(one) for one in self.manifolds]
+        return f"Product([{some([shortened(text) for text in shown])}])"
 
     def embedding(self, point: Any, tangent_vector: Any) -> list[Any]:
         """Return the directions in which the arrays of a point move.

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, real_array
+from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.ambient import dense_matrix
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, distance, is_triple
@@ -23,8 +24,8 @@ from fixedrank.losses.regression import LinearRegression, require_data
 NOT_CRITICAL = "not a critical point"
 
 
-@dataclass(frozen=True, eq=False)
-class Classification:
+@dataclass(frozen=True, eq=False, repr=False)
+class Classification(Displayed):
     """What :func:`classify` found about a matrix W.
 
     Attributes
@@ -80,6 +81,20 @@ class Classification:
 
     def __str__(self) -> str:
         return self.verdict
+
+    def _shown_title(self) -> str:
+        m, n = self.nearest.problem.shape
+        return f"{type(self).__name__}: {self.kind}, a {m}x{n} matrix of rank {self.rank}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "verdict": self.verdict,
+            "loss": f"{number(self.loss)}, {number(self.loss_gap)} above the minimum of its rank",
+            "gradient norm": number(self.gradient_norm),
+            "nearest": f"J = {some([str(index) for index in self.indices], 12)}",
+            "distance": f"{number(self.distance)}, critical up to {number(self.tolerance)}",
+            "Morse index": str(self.morse_index),
+        }
 
 
 def classify(

@@ -7,12 +7,13 @@ With Q = U S V^T of rank q they are W_J = U_J S_J V_J^T C^{-1/2} for the sets J 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array, positive_integer
+from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.spectrum import hessian_spectrum
@@ -22,8 +23,8 @@ from fixedrank.losses.regression import LinearRegression, require_data
 GLOBAL_MINIMUM, STRICT_SADDLE = "global minimum", "strict saddle"
 
 
-@dataclass(frozen=True, eq=False)
-class CriticalPoint:
+@dataclass(frozen=True, eq=False, repr=False)
+class CriticalPoint(Displayed):
     r"""A critical point :math:`W_J = U_J S_J V_J^T C^{-1/2}` of L^1 on M_k.
 
     Attributes
@@ -67,7 +68,19 @@ class CriticalPoint:
     kind: str
     morse_index: int
     nullity: int
-    problem: LinearRegression = field(repr=False)
+    problem: LinearRegression
+
+    def _shown_title(self) -> str:
+        (m, n), k = self.problem.shape, len(self.indices)
+        return f"{type(self).__name__}: {self.kind} on the {m}x{n} matrices of rank {k}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "J": some([str(index) for index in self.indices], 12),
+            "loss": number(self.loss),
+            "Morse index": str(self.morse_index),
+            "nullity": str(self.nullity),
+        }
 
     def hessian_spectrum(self, depth: float | SpectralMetric) -> Array:
         """Return the eigenvalues of the Riemannian Hessian of L^1 in the depth-N metric.

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import eigsh
 from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import LAYERS, describe
+from fixedrank._shown import Displayed, number, some
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE, least_loss
 from fixedrank.landscape.pivots import loose_pivot
@@ -24,8 +25,8 @@ NON_STRICT_SADDLE = "non-strict saddle"
 _DENSE = 400
 
 
-@dataclass(frozen=True, eq=False)
-class FactorsClassification:
+@dataclass(frozen=True, eq=False, repr=False)
+class FactorsClassification(Displayed):
     """What :func:`classify_factors` found about layers W_1, ..., W_N.
 
     Attributes
@@ -78,6 +79,22 @@ class FactorsClassification:
 
     def __str__(self) -> str:
         return self.verdict
+
+    def _shown_title(self) -> str:
+        return f"{type(self).__name__}: {self.kind}, product of rank {self.rank}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        falls = ""
+        if self.curvature is not None:
+            falls = f"curvature {number(self.curvature)} along .direction"
+        return {
+            "verdict": self.verdict,
+            "loss": f"{number(self.loss)}, {number(self.loss_gap)} above the minimum",
+            "gradient norm": f"{number(self.gradient_norm)}, critical up to "
+            f"{number(self.tolerance)}",
+            "nearest": f"J = {some([str(index) for index in self.indices], 12)}",
+            "descent": falls,
+        }
 
 
 def classify_factors(

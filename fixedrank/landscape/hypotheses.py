@@ -9,6 +9,7 @@ import numpy as np
 
 from fixedrank._aliases import LayersLike, PointLike
 from fixedrank._checks import RankLostError
+from fixedrank._shown import Displayed, Table, number
 from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -36,8 +37,8 @@ class Theorem(NamedTuple):
     statement: str
 
 
-@dataclass(frozen=True)
-class Hypotheses:
+@dataclass(frozen=True, repr=False)
+class Hypotheses(Displayed):
     """What :func:`check_hypotheses` found about a problem and a start.
 
     Attributes
@@ -75,6 +76,26 @@ class Hypotheses:
     imbalance: float
     balanced: bool
     theorems: tuple[Theorem, ...]
+
+    def _shown_title(self) -> str:
+        return (
+            f"{type(self).__name__}: N = {self.depth:g}, q = {self.q}, r = {self.r}, k = {self.k}"
+        )
+
+    def _shown_facts(self) -> dict[str, str]:
+        names = ([t.name for t in self.theorems if t.applies is held] for held in (True, False))
+        applies, fails = map("; ".join, names)
+        state = "balanced" if self.balanced else "not balanced"
+        return {
+            "X X^T": f"full rank, condition {number(self.condition)}",
+            "start": f"{state}, imbalance {number(self.imbalance)}",
+            "applies": applies,
+            "does not apply": fails,
+        }
+
+    def _shown_table(self) -> Table:
+        rows = [[t.name, "yes" if t.applies else "no", t.statement] for t in self.theorems]
+        return Table(["theorem", "applies", "statement"], rows)
 
     def __str__(self) -> str:
         state = "balanced" if self.balanced else "not balanced"

@@ -15,6 +15,7 @@ from pymanopt.manifolds.manifold import Manifold
 from fixedrank._aliases import AmbientLike, LayersLike, PointLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -64,7 +65,7 @@ TypeError, ValueError
 """
 
 
-class Loss(ABC):
+class Loss(Displayed, ABC):
     r"""A loss of an m x n matrix, for flows, layers, optimizers and searches: the base class.
 
     A loss of your own has the methods :meth:`loss` and :meth:`gradient`, and nothing else is
@@ -140,7 +141,7 @@ class Loss(ABC):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
 
@@ -353,9 +354,24 @@ class Loss(ABC):
     def _name(self) -> str:
         return type(self).__name__
 
+    def _shown_title(self) -> str:
+        sizes = "" if self.shape is None else "x".join(map(str, self.shape)) + " "
+        return f"{self._name}: loss of {sizes}matrices"
+
     def _thin_loss(self, left: Array, right: Array) -> float:
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
+
+    def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
+        """Return a step along Z of low rank that is worth trying: to the minimum, if it is known.
+
+        Where a penalty bends along the line it counts by its slope at W only.
+        """
+        return self.line_minimum(W, Z)
+
+    # By how much a small singular value more raises the loss, per unit of it, beside what the
+    # gradient says: the slope at zero of a penalty of singular values.
+    _price_of_rank: float = 0.0
 
     # Of many matrices at once, along a first axis, as flows ask at their output times.
 
@@ -387,7 +403,15 @@ describe(Loss, MATRICES, THIN, _LAYERS)
 
 
 class LossSum(Loss):
-    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise."""
+    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise.
+
+    Attributes
+    ----------
+    terms : tuple of (float, Loss)
+        The numbers and the losses.
+    shape : tuple of int, or None
+        (m, n), the shape of W, if one of the losses knows it.
+    """
 
     def __init__(self, *terms: tuple[float, Loss]) -> None:
         shapes = [tuple(loss.shape) for _, loss in terms if loss.shape is not None]
@@ -396,6 +420,9 @@ class LossSum(Loss):
                 raise ValueError(f"losses of {shapes[0]} and of {shape} matrices do not add")
         self.terms = terms
         self.shape = (shapes[0][0], shapes[0][1]) if shapes else None
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {"terms": some([f"{number(factor)} {loss._name}" for factor, loss in self.terms])}
 
     @property
     def _only(self) -> tuple[float, Loss] | None:
@@ -439,6 +466,13 @@ class LossSum(Loss):
     def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the minimum along a line, of a multiple of a loss that knows it."""
         return None if self._only is None else self._only[1].line_minimum(W, Z)
+
+    def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
+        return None if self._only is None else self._only[1]._trial_step(W, Z)
+
+    @property
+    def _price_of_rank(self) -> float:  # type: ignore[override]
+        return sum(factor * loss._price_of_rank for factor, loss in self.terms)
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import number
 from fixedrank.geometry.factored.ambient import (
     BlockOperator,
     LowRank,
@@ -48,10 +50,17 @@ class MomentLoss(QuadraticLoss):
         self.C, self.B, self.squared_norm = C, B, squared_norm
         self.shape = (B.shape[0], B.shape[1])
 
+    def _shown_facts(self) -> dict[str, str]:
+        return {
+            "C": f"{self.C.shape[0]}x{self.C.shape[1]} {type(self.C).__name__}",
+            "B": f"{self.B.shape[0]}x{self.B.shape[1]} {type(self.B).__name__}",
+            "|Y|": number(math.sqrt(max(self.squared_norm, 0.0))),
+        }
+
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G = W C - B at W = left core right^T.
+        """Return thin products of the gradient G = W C - B at ``W = left @ core @ right.T``.
 
         They are made of three products with C and B: see :meth:`Loss.gradient_products`.
 

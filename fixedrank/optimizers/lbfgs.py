@@ -80,6 +80,9 @@ class LBFGS(Optimizer):
         super().__init__(*args, **options)
         self._memory = positive_integer("memory", memory)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: memory {self._memory}>"
+
     def run(
         self, problem: pymanopt.Problem, *, initial_point: Any = None, **kwargs: Any
     ) -> OptimizerResult:

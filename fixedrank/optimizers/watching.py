@@ -85,6 +85,9 @@ class WatchedProblem(pymanopt.Problem):
         self._least = self._last_cost = math.inf
         self._began: float | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} on the {self.manifold}: {self.counts}>"
+
     @property
     def cost(self) -> Callable[[Any], float]:
         """The cost."""

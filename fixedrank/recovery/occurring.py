@@ -43,6 +43,10 @@ class OccurringPart(NamedTuple):
     cols: Indices
     shape: tuple[int, int]
 
+    def __repr__(self) -> str:
+        (a, b), (m, n) = self.problem.shape, self.shape
+        return f"<OccurringPart: {a} of {m} rows, {b} of {n} columns>"
+
     def embed(self, point: PointLike) -> FixedRankPoint:
         """Return the point of the whole matrix, zero in the rows and columns that do not occur.
 

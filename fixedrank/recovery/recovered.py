@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fixedrank._checks import Array
+from fixedrank._shown import Displayed, counted, from_to, number
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.recovery.entries import Indices
 
 
-@dataclass(frozen=True)
-class Recovery:
+@dataclass(frozen=True, repr=False)
+class Recovery(Displayed):
     """A matrix of low rank from few measurements, as :func:`recover` returns it.
 
     Attributes
@@ -19,7 +20,7 @@ class Recovery:
         The matrix. It has the rank that was asked for, or a lower one where fewer singular values
         fit the data as well; ``status`` says so.
     residuals : ndarray
-        The norm of the residual over that of the values, at all points on the way.
+        The norm of the residual over that of the values, both weighted, at all points on the way.
     held_out : float or None
         The root mean square error on what was held out, in the unit of the values.
     converged : bool
@@ -48,6 +49,16 @@ class Recovery:
     undetermined_rows: Indices
     undetermined_cols: Indices
 
-    def __repr__(self) -> str:
+    def _shown_title(self) -> str:
         m, n = self.point.u.shape[0], self.point.vt.shape[1]
-        return f"<Recovery of a {m}x{n} matrix of rank {self.point.s.size}: {self.status}>"
+        return f"{type(self).__name__} of a {m}x{n} matrix of rank {self.point.s.size}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        rows, cols = self.undetermined_rows.size, self.undetermined_cols.size
+        open_ones = f"{counted(rows, 'row')}, {counted(cols, 'column')}"
+        return {
+            "status": self.status,
+            "residual": f"{from_to(self.residuals)} of the norm of the values",
+            "held out": "" if self.held_out is None else number(self.held_out),
+            "undetermined": open_ones if rows + cols else "",
+        }

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from fixedrank._shown import Displayed, Table, number, some
+
 _MARKS = {True: "ok", False: "FAILED", None: "open"}
 
 
@@ -71,9 +73,9 @@ class Finding:
         return text if self.passed or not self.hint else f"{text}\n        {self.hint}"
 
 
-@dataclass(frozen=True)
-class CheckReport:
-    """What a check found.
+@dataclass(frozen=True, repr=False)
+class CheckReport(Displayed):
+    """What a check found, value by value.
 
     Parameters
     ----------
@@ -113,6 +115,31 @@ class CheckReport:
     def passed(self) -> bool:
         """Whether no finding failed."""
         return not any(finding.passed is False for finding in self.findings)
+
+    def _shown_title(self) -> str:
+        verdict = "passed" if self.passed else "FAILED"
+        return f"{type(self).__name__}: {self.check} on {self.subject}: {verdict}"
+
+    def _shown_facts(self) -> dict[str, str]:
+        failed = [finding.name for finding in self.findings if finding.passed is False]
+        return {
+            "findings": f"{len(self.findings)}, print(report) shows all",
+            "failed": some(failed),
+            "open": "" if self.conclusive else "something could not be checked",
+            "seed": str(self.seed),
+        }
+
+    def _shown_table(self) -> Table:
+        rows = [
+            [
+                one.name,
+                number(one.measured),
+                f"{one.relation} {number(one.expected)}",
+                _MARKS[one.passed],
+            ]
+            for one in self.findings
+        ]
+        return Table(["finding", "measured", "should be", "found"], rows)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

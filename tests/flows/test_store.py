@@ -135,29 +135,64 @@ def test_stiff_flows_and_many_outputs(tmp_path):
     assert_same(resumed, whole)
 
 
-def test_where_the_rank_falls(tmp_path):
-    """At N = 1.5 both singular values reach zero, where the frames are renewed."""
+# At N = 1.5 both singular values reach zero, where the frames are renewed.
+FALLING = (np.eye(2), np.array([1.0, 0.9]), np.eye(2))
+FULL = fixedrank.FixedRank(4, 3, 3, depth=1).point(np.eye(4, 3) / 100)
+RIDGE = fixedrank.MatrixCompletion(*np.nonzero(Y @ X.T), np.ravel(Y @ X.T), (4, 3), ridge=0.1)
+
+
+def falling(**options):
     problem = LinearRegression(np.eye(2), -np.diag([3.0, 1.0]))
-    start = (np.eye(2), np.array([1.0, 0.9]), np.eye(2))
-
-    def run(**options):
-        return riemannian_flow(problem, start, 1.5, [0, 0.05, 0.1, 1, 10], rtol=1e-6, **options)
-
-    whole = run()
-    assert len(whole.rank_changes) == 2
-    places = np.unique(np.linspace(1, whole.steps - 1, 4).astype(int))
-    assert_same(in_pieces(run, tmp_path / "run", *places.tolist()), whole)
-    assert_same(run(store=tmp_path / "run"), whole)
+    return riemannian_flow(problem, FALLING, 1.5, [0, 0.05, 0.1, 1, 10], rtol=1e-6, **options)
 
 
-def test_at_depth_one_and_full_rank(tmp_path):
-    start = fixedrank.FixedRank(4, 3, 3, depth=1).point(np.eye(4, 3) / 100)
+def of_all_matrices(**options):
+    return riemannian_flow(PROBLEM, FULL, 1, T, **options)
 
-    def run(**options):
-        return riemannian_flow(PROBLEM, start, 1, T, **options)
 
-    whole = run()
-    assert_same(in_pieces(run, tmp_path / "run", 2, whole.steps // 2), whole)
+def with_a_ridge(**options):
+    return factored(RIDGE, **options)
+
+
+def with_a_ridge_in_factors(**options):
+    return riemannian(RIDGE, **options)
+
+
+SYSTEMS = pytest.mark.parametrize(
+    "flow",
+    [factored, riemannian, falling, of_all_matrices, with_a_ridge, with_a_ridge_in_factors],
+)
+
+
+@SYSTEMS
+def test_whatever_the_flow_is_of(flow, tmp_path):
+    whole = flow()
+    places = {2, whole.steps // 3, whole.steps // 2, whole.steps - 2}
+    assert_same(in_pieces(flow, tmp_path / "run", *sorted(places)), whole)
+    assert_same(flow(store=tmp_path / "run"), whole)
+
+
+def test_the_rank_falls():
+    assert [change.rank for change in falling().rank_changes] == [1, 0]
+
+
+@SYSTEMS
+def test_whatever_changes_in_a_system_is_remembered(flow, tmp_path, monkeypatch):
+    """So is what somebody adds to it one day."""
+    seen = []
+
+    def step(self, run, stepper, rest):
+        system = stepper.system
+        parts = {"": system, "approach.": getattr(system, "approach", None)}
+        state = {f"{a}{b}": v for a, part in parts.items() if part for b, v in vars(part).items()}
+        kept = set(system.remembered)
+        seen.append({name: np.array(v, object) for name, v in state.items() if name not in kept})
+
+    monkeypatch.setattr(resuming.FlowStore, "step", step)
+    flow(store=tmp_path / "run")
+    assert len(seen) > 3
+    for name, value in seen[0].items():
+        assert all(np.array_equal(value, later[name]) for later in seen), name
 
 
 @FLOWS

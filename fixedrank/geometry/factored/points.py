@@ -9,6 +9,7 @@ import numpy as np
 
 from fixedrank._checks import Array, number_of_axes, real_array, require_finite
 from fixedrank._linear_algebra import tall_qr
+from fixedrank._shown import parts_shown
 from fixedrank.geometry.factored.arithmetic import NoVector, Vector
 
 _ORTHONORMALITY_TOLERANCE = 1e-8
@@ -42,6 +43,9 @@ class FixedRankPoint(NoVector, _PointParts):
     """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return parts_shown(self, super().__repr__)
 
     _not_a_vector = (
         "points (u, s, vt) do not add or scale: matrices of rank k are no vector space. The matrix "
@@ -83,6 +87,9 @@ class FixedRankTangentVector(Vector, _TangentParts):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return parts_shown(self, super().__repr__)
+
 
 class _DirectionParts(NamedTuple):
     du: Array
@@ -122,6 +129,9 @@ class FactorDirections(Vector, _DirectionParts):
     """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return parts_shown(self, super().__repr__)
 
 
 _POINT, _TANGENT = ("u", "s", "vt"), ("Up", "M", "Vp")

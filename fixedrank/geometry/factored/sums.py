@@ -8,6 +8,7 @@ import numpy as np
 
 from fixedrank._aliases import AmbientLike
 from fixedrank._checks import Array
+from fixedrank._shown import some
 from fixedrank.geometry.factored.ambient import (
     KINDS,
     BlockOperator,
@@ -88,6 +89,10 @@ class MatrixSum(BlockOperator):
             shape = found
         super().__init__((int(shape[0]), int(shape[1])))
         self.terms = tuple(known)
+
+    def __repr__(self) -> str:
+        kinds = some([type(term).__name__ for term in self.terms])
+        return f"<{self.shape[0]}x{self.shape[1]} MatrixSum of {kinds}>"
 
     def at(self, point: FixedRankPoint | None) -> MatrixSum:
         """Return the sum in which tangent vectors are matrices, those at the point.
