@@ -1,8 +1,14 @@
 """Configuration of the documentation: `sphinx-build -W --keep-going -b html docs <folder>`."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+import outside
+from notebooks import FIRST_CELL
 
 project = "fixedrank"
 author = "The fixedrank developers"
@@ -13,20 +19,23 @@ version = release
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinx-mathjax-offline",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "formulas",
+    "methods",
+    "outside",
+    "notebooks",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "benchmarks", "choices"]
+exclude_patterns = ["_build", "_extensions", "_templates", "benchmarks", "choices"]
 
-# A link that leads nowhere is an error, except into libraries whose documentation is elsewhere.
+# A link that leads nowhere is an error; `outside` leads into the pages of other libraries.
 nitpicky = True
-nitpick_ignore_regex = [
-    (r"py:.*", r"(autograd|dask|matplotlib|numpy|pymanopt|scipy|sklearn|tqdm)(\..*)?"),
-]
 
 # Public names: one page for each, with the types told by the docstring. Methods that pymanopt's
 # classes document in their own style are left to pymanopt's pages.
@@ -37,6 +46,10 @@ autodoc_typehints = "none"
 autodoc_inherit_docstrings = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+# Types in docstrings are links, as far as they are known by these names.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = outside.aliases()
 # What a docstring says must be true and in its place: GL06 unknown sections, GL07 their order,
 # PR02 parameters that do not exist, PR03 parameters in the wrong order.
 numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03"}
@@ -65,6 +78,9 @@ CHOICES = ["ties", "huge_depth", "quadrature", "core_form", "stiff_flows", "orth
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples", "choices"],
     "gallery_dirs": ["gallery", "choices_gallery"],
+    # Pages of names list the examples that use them.
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("fixedrank",),
     "nested_sections": True,
     "subsection_order": ExplicitOrder([f"../examples/{section}" for section in SECTIONS]),
     "within_subsection_order": ExplicitOrder(
@@ -72,6 +88,12 @@ sphinx_gallery_conf = {
     ),
     # The ratings of films need data that are not part of the project: shown, not run.
     "filename_pattern": r"^(?!.*movielens\.py$).*\.py$",
+    "image_scrapers": ("thumbnails.scrape",),
+    "thumbnail_size": (640, 448),
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "ratings.png"),
+    "first_notebook_cell": FIRST_CELL,
+    # Names in the code of the pages lead to the reference.
+    "reference_url": {"fixedrank": None},
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
@@ -79,6 +101,10 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
 }
+
+# What is copied has no prompts and no output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = f"fixedrank {release}"

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from fixedrank.networks import (
         balanced_factors,
         balancedness,
+        factors_from,
         gaussian_factors,
         layer_widths,
         product,
@@ -143,6 +144,7 @@ __all__ = [
     "compare_flows",
     "critical_points",
     "factored_flow",
+    "factors_from",
     "gaussian_factors",
     "global_minimizer",
     "gradient_descent",

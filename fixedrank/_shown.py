@@ -91,6 +91,11 @@ def from_to(values: Any) -> str:
     return f"{number(values[0])} to {number(values[-1])}"
 
 
+def between(values: Any) -> str:
+    """Return the least and the greatest of some numbers."""
+    return f"between {number(values.min())} and {number(values.max())}"
+
+
 def some(items: Sequence[str], most: int = 4) -> str:
     """Return the first of some words, and how many there are."""
     more = [f"... ({len(items)} in all)"] if len(items) > most else []

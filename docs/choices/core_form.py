@@ -2,6 +2,12 @@ r"""
 The core form of the Riemannian flow
 ====================================
 
+**You learn** why the Riemannian flow carries a full :math:`k \times k` core, and
+neither singular values nor the whole matrix.
+
+**You need** the flow (9) of the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`;
+to run it, matplotlib.
+
 Flow (9) moves a matrix :math:`W` of rank :math:`k`. An integrator can carry all entries
 of :math:`W`; or the factors of :math:`U \operatorname{diag}(\sigma) V^T`; or, as in
 fixedrank, those of :math:`U S V^T` with orthonormal :math:`U, V` and a full

@@ -2,6 +2,12 @@ r"""
 Huge and fractional depth
 =========================
 
+**You learn** how the weights of the metric are computed at depth a million, at depth
+2.5, and in the limit.
+
+**You need** the operator (7) of the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib.
+
 The weights :math:`c_{ij} = \sum_{l<N} p_i^{N-1-l} p_j^l`, :math:`p_i = \sigma_i^{2/N}`,
 are sums of :math:`N` terms. For large :math:`N` the sum is slow, and for fractional
 :math:`N` there is none. The quotient :math:`(\sigma_i^2 - \sigma_j^2) / (p_i - p_j)`

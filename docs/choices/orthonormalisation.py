@@ -2,6 +2,11 @@ r"""
 Orthonormalisation of tall matrices
 ===================================
 
+**You learn** how a retraction gets an orthonormal basis of a tall matrix, fast and to
+all digits.
+
+**You need** the QR and the Cholesky factorisation; to run it, matplotlib.
+
 A retraction adds a tangent vector to a point, and so needs an orthonormal basis of the
 columns of :math:`[U, U_p]`, a matrix with :math:`m` rows and only :math:`2k` columns.
 Householder's QR factorisation is stable, but works mostly on one column after the

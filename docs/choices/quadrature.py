@@ -2,6 +2,12 @@ r"""
 Quadrature of the integral form
 ===============================
 
+**You learn** how an integral over a half-line that hardly converges is computed to ten
+digits.
+
+**You need** the metric of the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to
+run it, matplotlib.
+
 Theorem 3 has the metric as an integral,
 
 .. math::

@@ -2,6 +2,12 @@ r"""
 Rank after rank, or a ridge that falls
 ======================================
 
+**You learn** which of two ways to find small singular values beside large ones solves
+more completions.
+
+**You need** the :ref:`page on recovery <sphx_glr_gallery_recovery_recovery.py>`; to run
+it, matplotlib.
+
 From a start with all singular values at once, as the spectral initialisation,
 optimizers hardly find small ones beside large ones: what is left of the large ones
 hides them. Two ways around it are known. One adds singular values where the residual
@@ -9,8 +15,8 @@ shows them, the largest first. The other has all of them from the start, and a r
 :math:`\rho (\|L\|^2 + \|R\|^2) / 2` on the factors of :math:`W = L R^\top`, which keeps
 those at zero that it outweighs, and falls from sweep to sweep of alternating least
 squares. :func:`fixedrank.recover` does the first. Here both have the same sweeps; how
-far conjugate gradients get from the spectral initialisation is shown in :ref:`another
-example <sphx_glr_gallery_recovery_recovery.py>`.
+far conjugate gradients get from the spectral initialisation, the page on recovery
+shows.
 """
 
 import time
@@ -19,6 +25,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fixedrank
+
+# Internal; behind `recover`.
 from fixedrank.recovery.alternating import AlternatingSweeps
 
 m, n, k, seeds = 150, 120, 4, 3
@@ -41,7 +49,7 @@ def falling_ridge(problem, factor):
     norm, point = np.linalg.norm(problem.values), problem.initial_point(k)
     ridge = 0.3 * problem.values.size / (m * n) * point.s[0]
     for _ in range(60):
-        sweeps = AlternatingSweeps(problem._measurements, problem.values, ridge)
+        sweeps = AlternatingSweeps(problem._measurements, problem.values, None, ridge)
         point = sweeps.sweep(point, 0.0)
         if np.sqrt(2 * problem.loss(point)) < 1e-6 * norm:
             return True

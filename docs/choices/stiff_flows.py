@@ -2,6 +2,10 @@ r"""
 Stiff flows and stabilised steps
 ================================
 
+**You learn** which integrator takes a flow through a plateau, and what it costs.
+
+**You need** what a Runge-Kutta method is; to run it, matplotlib.
+
 Near a limit, and on a plateau, the flows move slowly along a few directions while all
 others pull back fast: the largest rate is about
 :math:`\rho = N s_1^{2 - 2/N} \lambda_{\max}(C)`. An explicit Runge-Kutta method is then

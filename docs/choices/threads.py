@@ -2,6 +2,11 @@ r"""
 Threads of two libraries
 ========================
 
+**You learn** why small calls into linear algebra can keep all cores busy, and which
+calls fixedrank therefore avoids.
+
+**You need** to know what a thread is; to run it, matplotlib.
+
 NumPy's and SciPy's wheels each bring a copy of OpenBLAS, and each copy starts as many
 threads as the machine has cores. A thread that a call has woken does not go back to
 sleep at once: it spins for some milliseconds, in case there is more to do. Where a

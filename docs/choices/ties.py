@@ -2,6 +2,12 @@ r"""
 Ties of singular values
 =======================
 
+**You learn** how weights and gradients are computed so that nothing is lost where
+singular values are equal or nearly so.
+
+**You need** the operator (7) of the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib.
+
 In the frame of the singular value decomposition
 :math:`W = U \operatorname{diag}(\sigma) V^T`, the operator :math:`\mathcal{A}_{W,N}`
 multiplies entry :math:`(i, j)` by :math:`c_{ij} = \sum_{l<N} p_i^{N-1-l} p_j^l`, where

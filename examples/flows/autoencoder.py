@@ -2,6 +2,13 @@ r"""
 Autoencoder and principal components
 ====================================
 
+**You learn** what a linear autoencoder finds, in which order, and how fast; and what
+its layers know beyond their product.
+
+**You need** principal components, and the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib and
+scikit-learn.
+
 A linear autoencoder is a network with labels :math:`Y = X` and a narrow layer of width
 :math:`r`: it learns to send each sample through :math:`r` numbers and to rebuild it.
 Let :math:`\lambda_1 \ge \lambda_2 \ge \dots` be the eigenvalues of :math:`XX^T` and

@@ -2,6 +2,12 @@ r"""
 From saddle to saddle
 =====================
 
+**You learn** why a network that starts small learns one singular value after the other,
+and how to name and to compute the plateaus.
+
+**You need** the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it,
+matplotlib.
+
 Started close to zero, a deep linear network learns one singular value after the other.
 The loss stays on plateaus, at the critical values of :math:`L^1` on the matrices of
 rank 0, 1, 2, ..., and falls from one to the next; the deeper the network, the longer

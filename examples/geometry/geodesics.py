@@ -2,6 +2,12 @@ r"""
 Geodesics
 =========
 
+**You learn** to compute the shortest way between two matrices of fixed rank, to carry
+vectors along it, and where it may end.
+
+**You need** points and tangent vectors, as in the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib.
+
 The shortest way from one matrix of rank 2 to another, at constant speed, depends on the
 depth :math:`N`. In the depth-:math:`N` metric a singular value :math:`\sigma` that
 moves alone has the length :math:`\sqrt{N} \, |d\sigma^{1/N}|`, and turning its singular
@@ -32,11 +38,10 @@ B = bump(-0.1, 0.5) + 0.6 * bump(0.2, -0.55)
 
 times = np.linspace(0, 1, 21)
 depths = (1, 2, 8)
-figure = plt.figure(figsize=(11, 7), layout="constrained")
-curves, images = figure.subfigures(1, 2, width_ratios=(1, 1.6))
-panels = curves.subplots(len(depths), 1, sharex=True, sharey=True)
-pictures = images.subplots(len(depths), 5)
-for axes, strip, depth in zip(panels, pictures, depths, strict=True):
+figure, panels = plt.subplots(
+    3, 6, figsize=(11, 7), width_ratios=(3.2, 1, 1, 1, 1, 1), layout="constrained"
+)
+for (axes, *strip), depth in zip(panels, depths, strict=True):
     manifold = fixedrank.FixedRank(m, n, k, depth=depth)
     start, end = manifold.point(A), manifold.point(B)
     velocity = manifold.log(start, end)
@@ -61,7 +66,7 @@ for axes, strip, depth in zip(panels, pictures, depths, strict=True):
         f"end missed by {error:.1e}, "
         f"speeds {min(speeds):.6f} to {max(speeds):.6f}"
     )
-panels[-1].set_xlabel("time $t$")
+panels[-1, 0].set_xlabel("time $t$")
 figure.suptitle(
     "Geodesics from A to B at depth 1, 2 and 8: singular values and matrices on the way"
 )

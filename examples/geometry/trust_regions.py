@@ -2,6 +2,13 @@ r"""
 Trust regions
 =============
 
+**You learn** what an optimiser of second order gains, and how to bring a Hessian of
+your own.
+
+**You need** the
+:ref:`page on pymanopt's solvers <sphx_glr_gallery_start_using_pymanopt.py>`; to run it,
+matplotlib.
+
 ``FixedRank`` has the Riemannian Hessian of the depth-:math:`N` metric, exact where
 singular values tie, so that pymanopt's ``TrustRegions`` runs on it. Here it competes
 with steepest descent and conjugate gradients on a regression with ill-conditioned data:

@@ -2,6 +2,12 @@ r"""
 Critical points
 ===============
 
+**You learn** to list the critical points of a regression, to say which of them a matrix
+or a network is near, and how fast a flow leaves or reaches it.
+
+**You need** the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it,
+matplotlib.
+
 Where can a gradient flow end? On the matrices of rank :math:`k` the loss
 :math:`L^1(W) = \frac12 \|Y - WX\|_F^2` has one critical point :math:`W_J` for each set
 :math:`J` of :math:`k` of the singular values of :math:`Q = YX^T(XX^T)^{-1/2}`. Only one
@@ -21,8 +27,9 @@ problem = fixedrank.LinearRegression(X, Y)
 print("singular values of Q:", problem.svd[1].round(3))
 
 # %%
-# ``critical_points`` yields them best first, and one by one: among :math:`10^{14}` the
-# first few cost no more than these.
+# ``critical_points`` yields them one by one, the best first. Nothing is computed that
+# was not asked for: where there are :math:`10^{14}`, the first few cost no more than
+# these ten. The index counts the directions in which the loss falls.
 
 for critical in fixedrank.critical_points(problem, k):
     print(
@@ -31,9 +38,9 @@ for critical in fixedrank.critical_points(problem, k):
     )
 
 # %%
-# A start close to the fourth of them leaves along the negative directions of its
-# Hessian, whose rates the spectrum tells, and ends at the minimum, at a rate that its
-# spectrum tells.
+# Start the flow close to the fourth of them. It leaves along directions in which the
+# loss falls, and ends at the minimum. How fast it leaves the one and reaches the other,
+# the eigenvalues of the Hessians at both tell before it starts.
 
 points = list(fixedrank.critical_points(problem, k))
 best, saddle = points[0], points[3]
@@ -131,7 +138,7 @@ for count in (2, 3):
     print(f"N = {count}:", fixedrank.classify_factors(problem, layers))
 
 # %%
-# Which theorem applies to a start, ``check_hypotheses`` says:
+# Which theorem of the paper applies to a start, ``check_hypotheses`` says:
 
 print(
     fixedrank.check_hypotheses(

@@ -2,11 +2,19 @@ r"""
 Ensembles
 =========
 
-Theorem 5 is about almost all starts. ``run_ensemble`` integrates the flow (5) from as
-many as you like, small networks many at once, and says for each where it ends. A run
-counts as decided when its loss is below the next higher critical value: the loss only
-falls, and by Theorem 1 the limit is a critical point, so that it must be the global
-minimum.
+**You learn** to run the flow from many random starts, and to read where they ended and
+why.
+
+**You need** the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it,
+matplotlib.
+
+Theorem 5 of the paper says where the flow (5) of the layers ends from almost all
+starts. Of a single start it says nothing. ``run_ensemble`` integrates the flow from as
+many starts as you like, small networks many at once, and says for each where it ends.
+
+A flow cannot be followed for ever, and need not: once its loss is below the second
+smallest critical value, the run is decided. The loss only falls, and by Theorem 1 the
+limit is a critical point, so that it must be the global minimum.
 """
 
 import matplotlib.pyplot as plt

@@ -2,6 +2,11 @@ r"""
 Your own loss
 =============
 
+**You learn** to bring a loss that the library does not have, what works with it at
+once, and how to check it.
+
+**You need** the gradient of your loss with respect to a matrix; to run it, matplotlib.
+
 A loss of your own is a class with two methods: ``loss(W)``, a number, and
 ``gradient(W)``, the ordinary gradient :math:`\nabla f(W)`, an :math:`m \times n`
 matrix. :math:`W` comes as a tuple ``(u, s, vt)`` with

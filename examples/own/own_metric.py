@@ -2,6 +2,12 @@ r"""
 Your own metric
 ===============
 
+**You learn** to bring a metric that the library does not have, and to check that it is
+right.
+
+**You need** the section on the inner product in the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib.
+
 At :math:`W = U \operatorname{diag}(s) V^T` the metric of depth :math:`N` is made of
 divided differences of :math:`f(x) = x^{1/N}` at the squares :math:`x_i = s_i^2`: the
 squared length of a tangent vector :math:`Z = U M V^T + U_p V^T + U V_p^T` is

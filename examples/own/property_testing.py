@@ -2,6 +2,13 @@ r"""
 Property testing of your own operators
 ======================================
 
+**You learn** to have the point found at which an operator of yours breaks a law, before
+your users find it.
+
+**You need** tangent vectors, as in the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib and
+hypothesis.
+
 An operator on tangent vectors, a preconditioner say, has to obey laws: it is linear,
 self-adjoint and positive definite. ``fixedrank.testing`` has checks of such laws, each
 with a report of what it measured, and strategies for `Hypothesis

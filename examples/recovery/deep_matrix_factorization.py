@@ -2,6 +2,12 @@ r"""
 Deep matrix factorization
 =========================
 
+**You learn** which of all completions of a matrix gradient flow finds, and what depth
+does to the choice.
+
+**You need** the :ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it,
+matplotlib.
+
 Some entries of a matrix are known; infinitely many matrices have them. Which one does
 gradient flow find, and what does the depth do to the choice? On this page a network of
 :math:`N` layers, balanced and close to zero at the start, is fitted to the known

@@ -2,6 +2,13 @@ r"""
 Low rank plus bias
 ==================
 
+**You learn** to optimise a matrix of low rank together with other unknowns, on a
+product of manifolds.
+
+**You need** the
+:ref:`page on pymanopt's solvers <sphx_glr_gallery_start_using_pymanopt.py>`; to run it,
+matplotlib.
+
 Some unknowns come beside the matrix of low rank. Ratings are the example that everyone
 knows: what user :math:`i` thinks of film :math:`j` is his own level :math:`a_i`, plus
 that of the film :math:`b_j`, plus what their tastes have in common, a matrix :math:`W`

@@ -2,6 +2,11 @@ r"""
 MovieLens: the script
 =====================
 
+**You learn** how depth, rank and ridge bear upon predicted ratings, when each of them
+is chosen by ratings that are held out.
+
+**You need** the data, which fixedrank does not contain; to run it, matplotlib.
+
 What 943 people think of 1682 films, from 100,000 ratings of one to five stars: a matrix
 of which six per cent are known. A fifth of them is held out, and a matrix :math:`W` of
 low rank is fitted to the others, on :math:`\mathcal{M}_k` with the depth-:math:`N`

@@ -2,10 +2,14 @@ r"""
 Tutorial: fixedrank in ten minutes
 ==================================
 
-This page is for readers who know linear algebra and gradient descent, but not the
-paper. It goes from layers to their product, from there to the manifold of matrices of
-rank :math:`k` and its metric, and ends with two flows that turn out to be one.
-Equations (5), (7), (9) and the theorems are those of the paper.
+**You learn** what depth does to the matrices that a linear network computes: layers and
+their product, the manifold and its metric, an optimiser, and two flows that are one.
+
+**You need** linear algebra and gradient descent, but not the paper; to run it,
+matplotlib.
+
+Equations (5), (7), (9) and the theorems are those of the paper that the library
+implements; this page says what they mean.
 
 A deep linear network and its product
 -------------------------------------
@@ -186,9 +190,8 @@ for depth in (1, 2, 5):
 # and one without.
 
 gradient = manifold.euclidean_to_riemannian_gradient(point, problem.gradient(point))
-layers = fixedrank.balanced_factors(
-    point, widths, rng=0
-)  # balanced layers with product W
+# Balanced layers with the product W.
+layers = fixedrank.balanced_factors(point, widths, rng=0)
 velocity = np.zeros((4, 5))
 for j, change in enumerate(problem.network_gradient(layers)):
     velocity += fixedrank.product([*layers[:j], change, *layers[j + 1 :]])
@@ -254,8 +257,8 @@ plt.show()
 # A flow ends at a critical point of the loss. On :math:`\mathcal{M}_k` all of them are
 # known: let :math:`Q = YX^T(XX^T)^{-1/2}`, and choose :math:`k` of its singular values.
 # Each choice :math:`J` (counted from 0) gives one critical point. That with the
-# :math:`k` largest is the global minimum on :math:`\mathcal{M}_k`, all others are
-# saddles with at least one direction downwards; their number is the index.
+# :math:`k` largest is the global minimum on :math:`\mathcal{M}_k`. All others are
+# saddles, from which at least one direction leads down; the index counts them.
 
 print("singular values of Q:", problem.svd[1].round(2))
 critical = list(fixedrank.critical_points(problem, 2))
@@ -331,4 +334,4 @@ print(fixedrank.classify(problem, last, rtol=1e-3))
 #   :ref:`sphx_glr_gallery_own_own_metric.py`, and checks for code of your own,
 #   :ref:`sphx_glr_gallery_own_property_testing.py`.
 #
-# The reference of all names is :doc:`/api`.
+# All names, and what they take, are in the :doc:`reference </api/index>`.

@@ -2,6 +2,13 @@ r"""
 The two flows are one
 =====================
 
+**You learn** that the layers of a network and their product follow one and the same
+flow, how to see it, and what happens where the theorem does not apply.
+
+**You need** the first sections of the
+:ref:`tutorial <sphx_glr_gallery_start_tutorial.py>`; to run it, matplotlib and
+scikit-learn.
+
 Take a linear network with layers :math:`W_1, \dots, W_N` that start balanced, and let
 each layer follow the gradient flow of the loss, equation (5) of the paper. The product
 :math:`W = W_N \cdots W_1` then moves as well. Theorem 4 says how: by the gradient flow
@@ -30,9 +37,8 @@ problem = fixedrank.LinearRegression.on_range(X, X)
 depth, rank = 3, 10
 widths = fixedrank.layer_widths(problem.shape[::-1], rank, depth)
 layers = fixedrank.random_balanced_factors(widths, rng=0)
-layers = [
-    0.01 ** (1 / depth) * layer for layer in layers
-]  # W(0) has singular values 0.01
+# The product is to start with ten singular values of 0.01.
+layers = [0.01 ** (1 / depth) * layer for layer in layers]
 
 comparison = fixedrank.compare_flows(problem, layers, np.linspace(0, 100, 201))
 print(comparison.verdict)

@@ -2,6 +2,12 @@ r"""
 Using pymanopt's solvers
 ========================
 
+**You learn** to put the metric of depth :math:`N` into code that you have for
+pymanopt's ``FixedRankEmbedded``, and what to mind.
+
+**You need** a cost function, and some acquaintance with pymanopt; to run it,
+matplotlib.
+
 ``FixedRank(m, n, k, depth=N)`` is a pymanopt manifold. It goes where
 ``FixedRankEmbedded(m, n, k)`` stands in your code: points are tuples ``(u, s, vt)``,
 the cost is written in these three arrays, automatic differentiation does the rest. What
@@ -80,10 +86,11 @@ plt.show()
 # %%
 # All of them find the singular value decomposition. The Hessian of this cost is the
 # identity in the Frobenius metric, which makes it a home game for depth 1; at greater
-# depth the small singular values are learned later, as in a network. The metric is a
-# preconditioner, not a free lunch. At depth 5 conjugate gradients may also stall:
-# pymanopt's default line search gives up after ten trial steps, which befell 1 of 40
-# random starts of a 5 x 4 problem of rank 2. ``BackTrackingLineSearcher`` tries longer.
+# depth the small singular values are learned later, as in a network. Choose the depth
+# for what it does to the way, not for speed. At depth 5 conjugate gradients may also
+# stall: pymanopt's default line search gives up after ten trial steps, which befell 1
+# of 40 random starts of a 5 x 4 problem of rank 2. ``BackTrackingLineSearcher`` tries
+# longer.
 #
 # Where singular values tie
 # -------------------------

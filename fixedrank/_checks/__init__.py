@@ -11,6 +11,7 @@ from fixedrank._checks.arrays import (
 from fixedrank._checks.numbers import (
     Seed,
     integer_sequence,
+    nonnegative_number,
     positive_integer,
     real_depth,
     sizes_and_rank,
@@ -27,6 +28,7 @@ __all__ = [
     "Seed",
     "finite_array",
     "integer_sequence",
+    "nonnegative_number",
     "number_of_axes",
     "numerical_rank",
     "positive_integer",

@@ -20,6 +20,15 @@ def positive_integer(name: str, value: Any) -> int:
     return int(value)
 
 
+def nonnegative_number(name: str, value: Any) -> float:
+    """Return `value` as a finite float of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
+    return float(value)
+
+
 def sizes_and_rank(m: int, n: int, k: int) -> tuple[int, int, int]:
     """Return the sizes of m x n matrices of rank k, checked, as ints."""
     rows, columns, rank = (

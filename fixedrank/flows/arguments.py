@@ -25,6 +25,11 @@ method : str or OdeSolver class
 progress : bool or "lines"
     Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
     error every ten seconds.
+callback : callable, optional
+    Called after each accepted step as ``callback(t, where, loss)``, where the flow is: the layers,
+    in a list, or the point, copies that are the caller's. If it returns True the run ends there:
+    the status says so, that time is the last one in ``t``, and ``last`` is what the flow can go on
+    from. Its errors are raised as they are. Each call costs an evaluation of the loss.
 **options
     Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.saving import Saved
 from fixedrank.flows.tables import data_frame, layers_shown
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
+from fixedrank.flows.watching import Callback
 from fixedrank.geometry.factored.points import distance
 from fixedrank.losses.adapted import as_loss
 from fixedrank.networks.initial import product_point
@@ -93,13 +95,16 @@ class FlowComparison(Displayed, Saved):
     @property
     def t(self) -> Array:
         """The times that both trajectories reached."""
-        return self.factored.t[: min(len(self.factored), len(self.riemannian))]
+        both = min(len(self.factored), len(self.riemannian))
+        # Where a callback stopped the second one, the first one has nothing to compare.
+        same = self.factored.t[:both] == self.riemannian.t[:both]
+        return self.factored.t[:both][same]
 
     @cached_property
     def gap(self) -> Array:
         r"""The distance \|W_N ... W_1 - W\|_F at each of the times."""
         pairs = zip(self.factored.points, self.riemannian.points, strict=False)
-        return np.array([distance(a, b) for a, b in pairs])
+        return np.array([distance(a, b) for a, b in islice(pairs, self.t.size)])
 
     @property
     def norm(self) -> Array:
@@ -223,6 +228,7 @@ def compare_flows(
     atol: float | None = None,
     keep: str = "layers",
     progress: Shown = False,
+    callback: Callback | None = None,
     allow_unbalanced: bool = False,
     **options: Any,
 ) -> FlowComparison:
@@ -242,6 +248,9 @@ def compare_flows(
     keep : {"layers", "points"}
         What is kept of the layers at each time: themselves, or their product in factors, which
         takes less memory where they are large or many.
+    callback : callable, optional
+        As for each of the flows, (5) and then (9): it sees the layers of the first, in a list, and
+        the points of the second. Where it stops (5), (9) goes no further.
     allow_unbalanced : bool
         Whether to compare layers that do not start balanced, to see how far the flows drift
         apart.
@@ -287,9 +296,10 @@ def compare_flows(
             "random_balanced_factors, or pass allow_unbalanced=True to see how far the two drift"
         )
     start = product_point(layers, balanced=balanced)
-    chosen: dict[str, Any] = dict(method=method, rtol=rtol, atol=atol, progress=progress, **options)
+    chosen: dict[str, Any] = {"method": method, "rtol": rtol, "atol": atol, **options}
+    chosen |= {"progress": progress, "callback": callback}
     factored = factored_flow(problem, layers, times, keep=keep, **chosen)
-    reached = times[: len(factored)]
+    reached = factored.t
     if reached.size < 2:
         # Cut short before the first output: nothing but the start is left to compare.
         reached = times[0] + np.array([0.0, 1e-9]) * (times[1] - times[0])

@@ -320,7 +320,7 @@ class RiemannianSystem:
         return points._replace(s=points.s * (0.0 if self.zero else self.unit))
 
     def loss(self, state: Array) -> float:
-        """Return the loss."""
+        """Return the loss at a matrix."""
         return float(self.problem.loss(self.point(state)))
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,9 @@ from fixedrank.flows.drawn import Drawn
 from fixedrank.flows.saving import Saved
 from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
 from fixedrank.flows.trajectory import product_factors
+from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.loss import Loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 from fixedrank.networks.gradients import norm_of
@@ -144,7 +146,8 @@ class DescentTrajectory(Displayed, Drawn, Saved):
     Attributes
     ----------
     iterations : ndarray of int, shape (kept,)
-        The numbers of the iterates that are kept, 0 for the start.
+        The numbers of the iterates that are kept, 0 for the start; the last one is that at which a
+        callback stopped the iteration, if it did.
     step_size : float
         The step size eta; iterate i stands beside the flow (5) at time eta i.
     loss, gradient_norm : ndarray, shape (kept,)
@@ -184,6 +187,11 @@ class DescentTrajectory(Displayed, Drawn, Saved):
             "loss": from_to(self.loss),
             "gradient norm": from_to(self.gradient_norm),
         }
+
+    @property
+    def last(self) -> list[Array]:
+        """The layers of the last iterate, from which the iteration can go on."""
+        return self.factors[-1]
 
     @property
     def t(self) -> Array:
@@ -253,6 +261,7 @@ def gradient_descent(
     steps: int | Sequence[int],
     *,
     step_size: float | str = "safe",
+    callback: Callback | None = None,
 ) -> DescentTrajectory:
     """Iterate gradient descent on the layers: the flow (5) by Euler's method.
 
@@ -264,12 +273,16 @@ def gradient_descent(
         The number of steps, all of which are kept, or the increasing numbers of those to keep.
     step_size : float or "safe"
         The step size, or :func:`safe_step_size` of the start, which a LinearRegression has.
+    callback : callable, optional
+        Called after each step as ``callback(t, layers, loss)``, with copies of the layers and
+        t = eta i. If it returns True the iteration ends there, and that iterate is the last one
+        kept. Its errors are raised as they are. Each call costs an evaluation of the loss.
 
     Returns
     -------
     DescentTrajectory
-        The iterates that were asked for; fewer where the iteration diverges or is interrupted,
-        with a status that says so.
+        The iterates that were asked for; fewer where the iteration diverges, is stopped by the
+        callback or interrupted, with a status that says so.
 
     Raises
     ------
@@ -298,41 +311,84 @@ def gradient_descent(
         step = float(step_size)
     if not 0 < step < math.inf:
         raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
-    wanted, records = set(kept), []
-    status, complete = f"took {kept[-1]} steps", True
+    checked_callback(callback)
+    run = _Descent(loss, step, layers, kept)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            for i in range(kept[-1] + 1):
-                gradient = loss.network_gradient(layers)
-                if i in wanted:
-                    records.append((loss.network_loss(layers), norm_of(gradient), layers))
-                if i == kept[-1]:
-                    break
-                layers = [w - step * part for w, part in zip(layers, gradient, strict=True)]
-                if not all(math.isfinite(layer.sum()) for layer in layers):
-                    status, complete = (
-                        f"diverged at step {i + 1}: the step size {step:.3g} is too long",
-                        False,
-                    )
-                    break
-    except np.linalg.LinAlgError:
-        # No singular value decomposition of a product that has overflowed.
-        status, complete = f"diverged at step {i}: the step size {step:.3g} is too long", False
+        while not run.status:
+            run.advance(callback)
     except KeyboardInterrupt:
-        status, complete = f"interrupted after {len(records)} of {len(kept)} iterates", False
-    losses, norms, kept_layers = zip(*records, strict=True) if records else ((), (), ())
+        run.status = f"interrupted after {len(run.records)} of {len(kept)} iterates"
+    iterations, losses, norms, factors = zip(*run.records, strict=True) if run.records else [()] * 4
     return DescentTrajectory(
-        iterations=np.array(kept[: len(records)]),
+        iterations=np.array(iterations, dtype=np.intp),
         step_size=step,
         loss=np.array(losses),
         gradient_norm=np.array(norms),
-        factors=list(kept_layers),
-        status=status,
-        complete=complete,
+        factors=list(factors),
+        status=run.status,
+        complete=run.complete,
     )
 
 
 describe(gradient_descent, FLOWS)
+
+
+class _Record(NamedTuple):
+    """An iterate that is kept."""
+
+    iteration: int
+    loss: float
+    gradient_norm: float
+    layers: list[Array]
+
+
+class _Descent:
+    """The iteration, an iterate at a time."""
+
+    def __init__(self, loss: Loss, step: float, layers: list[Array], kept: Sequence[int]) -> None:
+        self.loss, self.step, self.layers, self.kept = loss, step, layers, kept
+        self.wanted = set(kept)
+        self.iteration, self.status, self.complete = 0, "", False
+        self.records: list[_Record] = []
+
+    def advance(self, callback: Callback | None) -> None:
+        """Keep the iterate if it is asked for, and go to the next one, which a callback sees."""
+        loss = math.nan
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._go_on()
+                if callback is not None and not self.status:
+                    loss = self.loss.network_loss(self.layers)
+        except np.linalg.LinAlgError:
+            # No singular value decomposition of a product that has overflowed.
+            self._diverge()
+        if callback is None or self.status:
+            return
+        t, copies = self.step * self.iteration, [layer.copy() for layer in self.layers]
+        if callback(t, copies, loss) and self.iteration < self.kept[-1]:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._keep(self.loss.network_gradient(self.layers))
+            self.status = f"stopped by the callback at t = {t:.6g}, after {self.iteration} steps"
+
+    def _go_on(self) -> None:
+        gradient = self.loss.network_gradient(self.layers)
+        if self.iteration in self.wanted:
+            self._keep(gradient)
+        if self.iteration == self.kept[-1]:
+            self.status, self.complete = f"took {self.iteration} steps", True
+            return
+        step, self.iteration = self.step, self.iteration + 1
+        self.layers = [w - step * part for w, part in zip(self.layers, gradient, strict=True)]
+        if not all(math.isfinite(layer.sum()) for layer in self.layers):
+            self._diverge()
+
+    def _keep(self, gradient: list[Array]) -> None:
+        loss = self.loss.network_loss(self.layers)
+        self.records.append(_Record(self.iteration, loss, norm_of(gradient), self.layers))
+
+    def _diverge(self) -> None:
+        where = f"diverged at step {self.iteration}"
+        self.status = f"{where}: the step size {self.step:.3g} is too long"
 
 
 def _kept(steps: Any) -> list[int]:

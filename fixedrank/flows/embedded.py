@@ -119,7 +119,7 @@ class EmbeddedSystem:
         return FixedRankPoint(u, s * self.unit, vt)
 
     def loss(self, state: Array) -> float:
-        """Return the loss."""
+        """Return the loss at a matrix."""
         return float(self.problem._losses(self.points(state[None]))[0])
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:

@@ -24,6 +24,7 @@ from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, noth
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
+from fixedrank.flows.watching import Callback, watching
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.stacks import stacked_points, times_matrix, transposed
 from fixedrank.losses.adapted import as_loss
@@ -141,6 +142,7 @@ def factored_flow(
     atol: float | None = None,
     keep: Keep = "layers",
     progress: Shown = False,
+    callback: Callback | None = None,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -228,6 +230,13 @@ def factored_flow(
             kept = point if name == "points" else kept_of(last)
             yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
 
+    def seen(state: Array) -> tuple[list[Array], float]:
+        copies = [layer.copy() for layer in system.layers(state)]
+        loss = system.loss(state)
+        if axes is not None:
+            copies[0] = copies[0] @ axes.T
+        return copies, loss
+
     run = integrate(
         system,
         joined(turned),
@@ -239,11 +248,12 @@ def factored_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
+        watch=watching(callback, seen),
     )
-    found = columns(run.records)
-    ending = fate(times, found["singular_values"], shape, signs if len(layers) > 1 else [])
+    found, reached = columns(run.records), run.times(times)
+    ending = fate(reached, found["singular_values"], shape, signs if len(layers) > 1 else [])
     return FactoredTrajectory(
-        t=times[: len(run.records)],
+        t=reached,
         **found,
         status=run.status + ending,
         complete=run.complete,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from fixedrank.flows.keeping import require_memory
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving, worth_asking
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
+from fixedrank.flows.watching import Watch
 
 __all__ = ["Restart", "Run", "Stop", "System", "integrate", "output_times"]
 
@@ -35,12 +36,18 @@ class Run:
     at_rest: bool = False
     evaluations: int = 0
     steps: int = 0
+    stopped_at: list[float] = field(default_factory=list)
 
     def keep(self, states: Sequence[Array]) -> None:
         """Keep records of states, which are made of some at once, and one after another."""
         together = max(1, min(self.most, _TOGETHER // max(1, states[0].size))) if states else 1
         for start in range(0, len(states), together):
             self.records.extend(self.record(np.array(states[start : start + together])))
+
+    def times(self, asked: Array) -> Array:
+        """Return the times of the records: asked ones, and where a callback stopped the run."""
+        reached = asked[: len(self.records) - len(self.stopped_at)]
+        return np.append(reached, self.stopped_at)
 
 
 def output_times(t: Any) -> Array:
@@ -74,11 +81,12 @@ def integrate(
     options: dict[str, Any],
     record: Callable[[Array], Iterator[Any]],
     most: int,
+    watch: Watch | None = None,
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else.
 
     That is what `record` yields of the states at the output times, which come in stacks of so many
-    at `most`.
+    at `most`. After each accepted step `watch` sees the state, and may stop the run.
     """
     start, end = float(times[0]), float(times[-1])
     stepper = Stepper(system, method, rtol, atol, options, start, end)
@@ -98,23 +106,28 @@ def integrate(
             else:
                 _finish(run, _unmoved(system, state, start), state, times.size)
             while not run.status:
-                _advance(run, stepper, times, rest, bar)
+                accepted = _advance(run, stepper, times, rest, bar)
+                if watch is not None and accepted and watch(run.reached, stepper.solver.y):
+                    _stop(run, stepper.solver.y, times)
     except KeyboardInterrupt:
         run.status = (
             f"interrupted at t = {run.reached:.6g}: {len(run.records)} of {times.size} output "
             "times are kept"
         )
-    run.complete = len(run.records) == times.size
+    run.complete = len(run.records) == times.size and not run.stopped_at
     run.evaluations = stepper.spent
     return run
 
 
-def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Progress) -> None:
-    """Take a step, keep the asked times in it, and say why the run ends there if it does."""
+def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Progress) -> bool:
+    """Take a step, keep the asked times in it, and say why the run ends there if it does.
+
+    Return whether the step was accepted.
+    """
     failure = stepper.advance()
     if failure is not None:
         run.status = f"step size collapsed at t = {run.reached:.6g}: {failure}"
-        return
+        return False
     system, solver = stepper.system, stepper.solver
     run.steps += 1
     for states in stepper.due(times[len(run.records) :]):
@@ -123,16 +136,31 @@ def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Prog
     bar.reach(run.reached - times[0], partial(_loss, system, solver.y))
     if solver.status == "finished":
         run.status = f"reached the last time t = {times[-1]:.6g}"
-        return
+        return True
     verdict = system.inspect(run.reached, solver.y)
     if isinstance(verdict, Restart):
         stepper.restart(verdict.state, float(solver.t), stepper.next_step(), verdict.step)
-        return
+        return True
     ending = _at_rest(rest, stepper) if verdict is None else (verdict, solver.y)
     if ending is not None:
         _finish(run, ending[0], ending[1], times.size)
     elif stepper.grown_old():
         stepper.restart(solver.y, float(solver.t), stepper.next_step())
+    return True
+
+
+def _stop(run: Run, state: Array, times: Array) -> None:
+    """End a run that has not ended at a state between two output times, which is kept too."""
+    if run.status:
+        return
+    kept = len(run.records)
+    run.status = (
+        f"stopped by the callback at t = {run.reached:.6g}, after {kept} of {times.size} "
+        "output times"
+    )
+    if run.reached > times[kept - 1]:
+        run.keep([state])
+        run.stopped_at.append(run.reached)
 
 
 def _loss(system: System, state: Array) -> str:

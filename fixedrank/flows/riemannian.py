@@ -20,6 +20,7 @@ from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, noth
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory, dense
+from fixedrank.flows.watching import Callback, watching
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
@@ -38,6 +39,7 @@ def riemannian_flow(
     atol: float | None = None,
     keep: Keep = "points",
     progress: Shown = False,
+    callback: Callback | None = None,
     **options: Any,
 ) -> RiemannianTrajectory:
     r"""Integrate the Riemannian gradient flow (9), :math:`\dot W = -\nabla^g L^1(W)` on M_k.
@@ -142,6 +144,13 @@ def riemannian_flow(
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
             yield Outcome(loss, norm, last.s, None, kept_of(last))
 
+    def seen(state: Array) -> tuple[FixedRankPoint, float]:
+        points = system.points(state[None])
+        loss = float(moving._losses(points)[0])
+        if axes is not None:
+            points = points._replace(vt=times_matrix(points.vt, axes.T))
+        return FixedRankPoint(*(part[0].copy() for part in points)), loss
+
     run = integrate(
         system,
         state,
@@ -153,10 +162,11 @@ def riemannian_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
+        watch=watching(callback, seen),
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
-        t=times[: len(run.records)],
+        t=run.times(times),
         **columns(run.records),
         status=run.status + changes,
         complete=run.complete,

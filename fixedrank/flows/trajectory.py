@@ -33,7 +33,8 @@ class Trajectory(Displayed, Drawn, Saved):
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times that were reached; all of them unless the run was cut short.
+        The asked times that were reached; all of them unless the run was cut short. Where a
+        callback stopped it, that time is the last one.
     loss : ndarray, shape (times,)
         The loss L^1(W(t)), which is L^N of the layers.
     gradient_norm : ndarray, shape (times,)
@@ -42,7 +43,7 @@ class Trajectory(Displayed, Drawn, Saved):
         d(loss)/dt = -gradient_norm**2.
     status : str
         Why the run ended, in words: reached the last time; stationary; step size collapsed;
-        interrupted.
+        stopped by the callback; interrupted.
     complete : bool
         Whether all asked times are there.
     evaluations, steps : int

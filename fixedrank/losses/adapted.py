@@ -48,7 +48,7 @@ class _Adapted(Loss):
                 setattr(self, name, own)
 
     def loss(self, W: Any) -> float:
-        """Return the loss."""
+        """Return the loss at a matrix."""
         return float(self.problem.loss(W))
 
     def gradient(self, W: Any) -> Any:

@@ -141,7 +141,7 @@ class Loss(Displayed, ABC):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a loss as they go; by default :meth:`gradient` is asked.
 
@@ -362,6 +362,17 @@ class Loss(Displayed, ABC):
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
 
+    def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
+        """Return a step along Z of low rank that is worth trying: to the minimum, if it is known.
+
+        Where a penalty bends along the line it counts by its slope at W only.
+        """
+        return self.line_minimum(W, Z)
+
+    # By how much a small singular value more raises the loss, per unit of it, beside what the
+    # gradient says: the slope at zero of a penalty of singular values.
+    _price_of_rank: float = 0.0
+
     # Of many matrices at once, along a first axis, as flows ask at their output times.
 
     # Where nothing is gained by more than one, Ctrl-C may lose one.
@@ -447,6 +458,13 @@ class LossSum(Loss):
     def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the minimum along a line, of a multiple of a loss that knows it."""
         return None if self._only is None else self._only[1].line_minimum(W, Z)
+
+    def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
+        return None if self._only is None else self._only[1]._trial_step(W, Z)
+
+    @property
+    def _price_of_rank(self) -> float:  # type: ignore[override]
+        return sum(factor * loss._price_of_rank for factor, loss in self.terms)
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)

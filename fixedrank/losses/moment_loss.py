@@ -60,7 +60,7 @@ class MomentLoss(QuadraticLoss):
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G = W C - B at W = left core right^T.
+        """Return thin products of the gradient G = W C - B at ``W = left @ core @ right.T``.
 
         They are made of three products with C and B: see :meth:`Loss.gradient_products`.
 

@@ -41,7 +41,7 @@ class MomentRegression(MomentLoss):
     ------
     TypeError, ValueError
         If shapes do not fit together or entries are not finite; if C is not symmetric, or
-        x^T C x < 0 or \|Bx\|^2 > \|Y\|^2 x^T C x for a random x.
+        x^T C x < 0 or \|B x\|^2 > \|Y\|^2 x^T C x for a random x.
 
     Examples
     --------

@@ -33,7 +33,7 @@ class QuadraticLoss(Loss):
     shape: tuple[int, int]
 
     def loss(self, W: PointLike | ArrayLike) -> float:
-        """Return the loss.
+        """Return the loss at a matrix.
 
         Parameters
         ----------
@@ -155,7 +155,7 @@ class QuadraticLoss(Loss):
 
     @abstractmethod
     def _loss_at(self, W: Any) -> float:
-        """Return the loss."""
+        """Return the loss at a matrix."""
 
     @abstractmethod
     def _gradient_at(self, W: Any) -> Any:

@@ -3,7 +3,7 @@ r"""Alternating least squares for entries: one factor of W = L R^T after the oth
 With R fixed, row i of L solves its own small system, of which all are solved at once:
 :math:`(\sum_{j \in \Omega_i} r_j r_j^T + D)\, l_i = \sum_{j \in \Omega_i} v_{ij} r_j`. R is V here,
 whose columns are orthonormal: in place of ill-conditioned W these systems see how the entries
-are spread only.
+are spread only. Weights stand at both products.
 """
 
 from __future__ import annotations
@@ -31,14 +31,21 @@ class AlternatingSweeps:
         Where the entries stand; there is one in each row and in each column.
     values : ndarray, shape (p,)
         The entries.
+    weights : ndarray, shape (p,), or None
+        Their weights, up to 1; None where each is 1.
     ridge : float
         The weight of the sum of the singular values.
     """
 
-    def __init__(self, entries: Entries, values: Array, ridge: float) -> None:
-        pattern, known = entries.adjoint(np.ones(values.size)), entries.adjoint(values)
+    def __init__(
+        self, entries: Entries, values: Array, weights: Array | None, ridge: float
+    ) -> None:
+        weighted = values if weights is None else weights * values
+        weights = np.ones(values.size) if weights is None else weights
+        pattern, known = entries.adjoint(weights), entries.adjoint(weighted)
         self._by_rows, self._by_columns = (pattern, known), (pattern.T, known.T)
         self._count, self._shape, self._ridge = values.size, entries.shape, ridge
+        self._total = float(weights.sum())
 
     @staticmethod
     def affordable(shape: tuple[int, int], k: int) -> bool:
@@ -53,9 +60,9 @@ class AlternatingSweeps:
         point : FixedRankPoint
             Where to start; its left factor is not asked for.
         residual : float
-            The norm of the residual there. The weights D are those of the ridge, and those by
+            The norm of the residual there, weighted. D is that of the ridge, and that with
             which an error of this size, spread over all entries, is likeliest: m times its mean
-            square over s^2. They keep rows with few entries from running away, and vanish with it.
+            square over s^2. It keeps rows with few entries from running away, and vanishes with it.
         """
         u, s, vt = point
         half = self._solved(self._by_rows, vt.T, s, residual)
@@ -73,11 +80,11 @@ class AlternatingSweeps:
         systems = products.take(place.ravel(), axis=1)
         # No singular value counts for less than the residual would have, as a matrix.
         error = residual / math.sqrt(self._count)
-        least = np.maximum(s, error * math.sqrt(math.prod(self._shape)))
+        least = np.maximum(s, residual * math.sqrt(math.prod(self._shape) / self._total))
         least = np.maximum(least, np.finfo(float).eps * s[0])
-        weights = self._ridge / least + pattern.shape[0] * (error / least) ** 2
+        damping = self._ridge / least + pattern.shape[0] * (error / least) ** 2
         # Round-off of a row that its entries do not determine.
-        systems[:, :: k + 1] += weights + 4 * np.finfo(float).eps * systems[:, :: k + 1].sum(
+        systems[:, :: k + 1] += damping + 4 * np.finfo(float).eps * systems[:, :: k + 1].sum(
             axis=1, keepdims=True
         )
         solution = np.linalg.solve(systems.reshape(-1, k, k), (known @ basis)[:, :, None])

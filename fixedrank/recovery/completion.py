@@ -6,26 +6,33 @@ import copy
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import ArrayLike
 
-from fixedrank._aliases import DataLike
-from fixedrank._checks import finite_array, positive_integer, real_array, require_finite
-from fixedrank.geometry.factored.ambient import float64_matrix
-from fixedrank.recovery.entries import Entries, Indices
+from fixedrank._aliases import DataLike, PointLike
+from fixedrank._checks import finite_array
+from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.recovery.entries import Entries, Indices, entries_of_product
+from fixedrank.recovery.known_entries import (
+    checked_shape,
+    indices,
+    known_entries,
+    weights_at,
+    with_weight,
+    without_masked,
+)
 from fixedrank.recovery.occurring import OccurringPart
 from fixedrank.recovery.problem import RecoveryProblem
-
-_LARGEST = np.iinfo(np.intp).max
 
 
 class MatrixCompletion(RecoveryProblem):
     r"""The least-squares problem of some entries of a matrix W, for matrices of low rank.
 
-    The loss is :math:`\frac12 \sum_{(i, j) \in \Omega} (W_{ij} - v_{ij})^2`. At a point of rank k a
-    loss, a gradient or a product with the Hessian costs O(p k) for p entries, and the products with
-    thin blocks that optimizers and flows form another O((m + n) k^2). No m x n array is formed of
-    large matrices.
+    The loss is
+    :math:`\frac12 \sum_{(i, j) \in \Omega} w_{ij} (W_{ij} - v_{ij})^2 + \rho \sum_j s_j` with
+    weights w, 1 by default, and a ridge :math:`\rho`, 0 by default. At a point of rank k a loss, a
+    gradient or a product with the Hessian costs O(p k) for p entries, and the products with thin
+    blocks that optimizers and flows form, and the ridge, another O((m + n) k^2). No m x n array is
+    formed of large matrices.
 
     Parameters
     ----------
@@ -38,27 +45,50 @@ class MatrixCompletion(RecoveryProblem):
         The known entries. Those that are masked are left out.
     shape : tuple of int
         (m, n), the shape of W.
+    weights : array_like, shape (p,), or matrix, shape (m, n), optional
+        A weight of at least 0 for each value, such as the inverse of its variance; an entry of
+        weight 0 is left out, as one that is masked. Beside a matrix as the only argument they are
+        a matrix too, sparse or not, of which those at known entries count.
+    ridge : float, optional
+        The weight :math:`\rho \ge 0` of the sum of the singular values, the nuclear norm: over the
+        factors of W = L R^T it is the least :math:`\rho (\|L\|_F^2 + \|R\|_F^2) / 2`.
 
     Attributes
     ----------
     rows, cols, values : ndarray, shape (p,)
         The known entries, row by row.
+    weights : ndarray, shape (p,), or None
+        Their weights; None where none were given.
+    ridge : float
+        The weight of the sum of the singular values.
     shape : tuple of int
         (m, n).
 
     Raises
     ------
     TypeError
-        If positions are not integers, or values not real numbers; if a matrix is not the only
-        argument.
+        If positions are not integers, or values, weights or the ridge not real numbers; if a matrix
+        is not the only argument.
     ValueError
-        If the three arrays do not have the same length of at least 1, a position lies outside
-        of the matrix or is given twice, or a value is not finite.
+        If the arrays do not have the same length of at least 1, a position lies outside of the
+        matrix or is given twice, a value is not finite, or a weight or the ridge is negative.
+
+    Notes
+    -----
+    The ridge is smooth on matrices of one rank, and its gradient there is :math:`\rho U V^T`, its
+    Hessian that along them. Where the rank falls it has a kink: singular values that are zero, of
+    an m x n array those below round-off, count for nothing in derivatives. On layers the loss is
+    that of their product. With two layers that are balanced the ridge is weight decay: their
+    :math:`\rho (\|W_1\|_F^2 + \|W_2\|_F^2) / 2` is :math:`\rho \sum_j s_j` then, and the flow of
+    either is the same. What no entry supports dies out there, exponentially, as at all depths N
+    above 2 more slowly, and the rank stays; below depth 2, as for the matrix itself, it falls in
+    finite time, where :func:`riemannian_flow` says that it leaves the manifold.
 
     References
     ----------
     B. Vandereycken, "Low-rank matrix completion by Riemannian optimization", SIAM J. Optim.
-    23, 2013.
+    23, 2013. R. Mazumder, T. Hastie and R. Tibshirani, "Spectral regularization algorithms for
+    learning large incomplete matrices", J. Mach. Learn. Res. 11, 2010.
 
     Examples
     --------
@@ -70,16 +100,14 @@ class MatrixCompletion(RecoveryProblem):
     (0.0, 7.5)
     >>> fixedrank.MatrixCompletion([[1.0, np.nan], [3.0, 4.0]]).values
     array([1., 3., 4.])
+    >>> weighted = fixedrank.MatrixCompletion(
+    ...     rows, cols, truth[rows, cols], truth.shape, weights=[1, 2, 1, 1], ridge=0.5
+    ... )
+    >>> weighted.loss(0 * truth), round(weighted.loss(truth), 6)
+    (8.0, 2.645751)
     """
 
     _measurements: Entries
-
-    def _shown_facts(self) -> dict[str, str]:
-        (m, n), count = self.shape, self.values.size
-        return {"entries": f"{count / m / n:.3g} of all", **super()._shown_facts()}
-
-    # Some matrix has any given entries.
-    infimum = 0.0
 
     def __init__(
         self,
@@ -87,9 +115,13 @@ class MatrixCompletion(RecoveryProblem):
         cols: ArrayLike | None = None,
         values: ArrayLike | None = None,
         shape: tuple[int, int] | None = None,
+        *,
+        weights: DataLike | None = None,
+        ridge: float = 0.0,
     ) -> None:
         if cols is None and values is None and shape is None:
-            rows, cols, values, shape = _known_entries(rows)
+            rows, cols, values, shape = known_entries(rows)
+            weights = weights_at(weights, rows, cols, shape)
         elif cols is None or values is None or shape is None:
             raise TypeError(
                 "MatrixCompletion takes rows, cols, values and shape, or nothing but the matrix "
@@ -97,9 +129,10 @@ class MatrixCompletion(RecoveryProblem):
                 "shape is taken"
             )
         m, n = checked_shape(shape)
-        rows, cols, values = _without_masked(rows, cols, values)
+        parts = without_masked(weights, rows, cols, values)
+        weight, rows, cols, values = with_weight(*parts)
         known = finite_array("values", values, 1)
-        i, j = _indices("rows", rows, m), _indices("cols", cols, n)
+        i, j = indices("rows", rows, m), indices("cols", cols, n)
         if not i.size == j.size == known.size > 0:
             raise ValueError(
                 "rows, cols and values must have the same length of at least 1, got "
@@ -109,6 +142,7 @@ class MatrixCompletion(RecoveryProblem):
         if (np.diff(places) <= 0).any():
             order = np.argsort(places, kind="stable")
             i, j, known, places = i[order], j[order], known[order], places[order]
+            weight = None if weight is None else weight[order]
             twice = np.flatnonzero(np.diff(places) == 0)
             if twice.size:
                 at = twice[0]
@@ -118,7 +152,12 @@ class MatrixCompletion(RecoveryProblem):
                     f"{pair} with the values {known[at]} and {known[at + 1]}; "
                     "give each entry once, for example its mean"
                 )
-        super().__init__(Entries(i, j, (m, n)), known)
+        super().__init__(Entries(i, j, (m, n)), known, weight, ridge)
+
+    @property
+    def infimum(self) -> float | None:  # type: ignore[override]
+        """The infimum: some matrix has any given entries. None with a ridge."""
+        return 0.0 if self.ridge == 0 else None
 
     @property
     def rows(self) -> Indices:
@@ -129,6 +168,60 @@ class MatrixCompletion(RecoveryProblem):
     def cols(self) -> Indices:
         """The columns of the known entries, ascending within a row."""
         return self._measurements.cols
+
+    def _shown_facts(self) -> dict[str, str]:
+        (m, n), count = self.shape, self.values.size
+        return {"entries": f"{count / m / n:.3g} of all", **super()._shown_facts()}
+
+    def predict(self, point: PointLike | ArrayLike, rows: ArrayLike, cols: ArrayLike) -> Any:
+        """Return the entries of a matrix at any positions, known or not.
+
+        Parameters
+        ----------
+        point : tuple (u, s, vt), or ndarray, shape (m, n)
+            The matrix.
+        rows, cols : int or array_like of int
+            The positions, from 0; arrays of different shapes are broadcast, such as
+            ``rows[:, None]`` and ``cols``.
+
+        Returns
+        -------
+        float or ndarray
+            The entries, an array of the shape to which rows and columns broadcast. Of a point they
+            take O(k) each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the matrix has another shape, or positions are not integers, lie outside of the matrix or do not broadcast.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.MatrixCompletion([0, 0, 1], [0, 1, 0], [1.0, 2.0, 3.0], (2, 2))
+        >>> point = fixedrank.recover(problem, 1).point
+        >>> round(float(problem.predict(point, 1, 1)), 4)
+        6.0
+        >>> problem.predict(point, np.array([[0], [1]]), [0, 1]).round(4)
+        array([[1., 2.],
+               [3., 6.]])
+        """
+        known = self._known(point)
+        (m, n), i, j = self.shape, np.asarray(rows), np.asarray(cols)
+        i, j = (
+            indices(name, which.ravel(), size).reshape(which.shape)
+            for name, which, size in (("rows", i, m), ("cols", j, n))
+        )
+        try:
+            i, j = np.broadcast_arrays(i, j)
+        except ValueError as error:
+            raise ValueError(
+                f"rows and cols must have one shape or broadcast, got {i.shape} and {j.shape}"
+            ) from error
+        if not isinstance(known, FixedRankPoint):
+            return known[i, j]
+        u, s, vt = known
+        return entries_of_product(u * s, vt.T, i.ravel(), j.ravel()).reshape(i.shape)[()]
 
     def occurring(self) -> OccurringPart:
         """Return the same problem without the rows and columns in which no entry is known.
@@ -157,7 +250,7 @@ class MatrixCompletion(RecoveryProblem):
         part = self
         if (rows.size, cols.size) != self.shape:
             part = copy.copy(self)
-            part._hold(Entries(i, j, (rows.size, cols.size)), self.values)
+            part._hold(Entries(i, j, (rows.size, cols.size)), self.values, self.weights)
         return OccurringPart(part, rows, cols, self.shape)
 
 
@@ -170,72 +263,3 @@ def _renumbered(which: Indices, size: int) -> tuple[Indices, Indices]:
     present[which] = True
     different = np.flatnonzero(present)
     return different, which if different.size == size else (np.cumsum(present) - 1)[which]
-
-
-def _known_entries(matrix: Any) -> tuple[Any, Any, Any, Any]:
-    """Return rows, columns and values of the known entries of a matrix, and its shape."""
-    if scipy.sparse.issparse(matrix):
-        stored = scipy.sparse.coo_array(float64_matrix("the matrix", matrix))
-        _require_matrix(stored)
-        require_finite("the stored entries of the matrix", stored.data)
-        return *stored.coords, stored.data, stored.shape
-    known = None
-    if isinstance(matrix, np.ma.MaskedArray):
-        known, matrix = ~np.ma.getmaskarray(matrix), matrix.data
-    elif hasattr(matrix, "to_numpy") and np.asarray(matrix).dtype == np.object_:
-        # A data frame with types that have no NaN but a sign of their own for what is missing.
-        matrix = matrix.to_numpy(dtype=np.object_, na_value=np.nan)
-    array = real_array("the matrix", matrix)
-    _require_matrix(array)
-    if known is None:
-        known = ~np.isnan(array)
-    if not known.any():
-        raise ValueError(f"no entry of the {array.shape} matrix is known: all are masked or NaN")
-    require_finite("the known part of the matrix", np.where(known, array, 0))
-    return *np.nonzero(known), array[known], array.shape
-
-
-def _require_matrix(array: Any) -> None:
-    if array.ndim != 2:
-        raise ValueError(
-            "a single argument is the m x n matrix with its known entries (sparse, masked, or with "
-            f"NaN elsewhere), but here its shape is {array.shape}"
-        )
-
-
-def _without_masked(*parts: Any) -> tuple[Any, ...]:
-    """Return arrays of one shape without the entries that are masked in one of them."""
-    masks = [np.ma.getmaskarray(part) for part in parts if isinstance(part, np.ma.MaskedArray)]
-    if not masks or len({np.shape(part) for part in parts}) > 1:
-        return parts
-    known = ~np.logical_or.reduce(masks)
-    return tuple(np.asarray(part)[known] for part in parts)
-
-
-def checked_shape(shape: Any) -> tuple[int, int]:
-    """Return the shape (m, n) of W as integers."""
-    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
-        raise TypeError(f"shape must be a tuple (m, n), got {shape!r}")
-    m, n = (positive_integer(f"shape[{i}]", size) for i, size in enumerate(shape))
-    if m > _LARGEST // n:
-        raise ValueError(f"{m} x {n} entries are more than can be numbered, {_LARGEST}")
-    return m, n
-
-
-def _indices(name: str, values: Any, end: int) -> Indices:
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} must have 1 axis, but has shape {array.shape}")
-    if array.size and not np.issubdtype(array.dtype, np.integer):
-        labels = f": codes, labels = pandas.factorize({name}) numbers labels from 0"
-        raise TypeError(
-            f"{name} must be integers, but has dtype {array.dtype}"
-            + (labels if array.dtype.kind in "OSTUMm" else "")
-        )
-    outside = np.flatnonzero((array < 0) | (array >= end))
-    if outside.size:
-        raise ValueError(
-            f"{name} must lie between 0 and {end - 1}, but {outside.size} do not, the first at "
-            f"index {outside[0]}: {array[outside[0]]}"
-        )
-    return array.astype(np.intp)

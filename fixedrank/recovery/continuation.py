@@ -101,19 +101,20 @@ class Continuation:
     def _first(self, rank: int) -> FixedRankPoint:
         """Return the leading part of what the values alone say, in the size that fits best."""
         problem = self.record.problem
-        known = as_ambient(problem._measurements.adjoint(problem.values), problem.shape)
+        weighted = problem._weighted(problem.values)
+        known = as_ambient(problem._measurements.adjoint(weighted), problem.shape)
         many = rank if self.at_once > 1 else 1
         u, s, v = leading_triples(known, many, self.rng, passes=2, off=None)
         if not s[0] > self.record.ridge:
             raise ValueError(
                 f"with this ridge the best matrix is zero: {self.record.ridge / s[0]:.3g} times "
-                "the largest singular value of the sum of y_i A_i, where less than 1 is needed"
+                "the largest singular value of the sum of w_i y_i A_i, where less than 1 is needed"
             )
         count = int((s > _TOGETHER * s[0]).sum())
         u, v = (self._perturbed(block[:, :count]) for block in (u, v))
         s = s[:count]
         measured = problem._measurements.of_product(u * s, v)
-        s = s * (float(measured @ problem.values) / float(measured @ measured))
+        s = s * (float(measured @ weighted) / float(measured @ problem._weighted(measured)))
         return FixedRankPoint(u, s, v.T)
 
     def _perturbed(self, basis: Array) -> Array:
@@ -131,8 +132,8 @@ class Continuation:
             return None
         count = int((s > max(_TOGETHER * s[0], ridge)).sum())
         u, s, v = -u[:, :count], s[:count], v[:, :count]
-        # The slope is -sum(s^2), and that of the ridge its weight times sum(s).
-        share = 1 - ridge * float(s.sum()) / float(s @ s)
-        added = problem.line_minimum(point, (u * s, v)) * share * s
+        # Of all directions of this size in these spaces the loss with the ridge falls most there.
+        s = s - ridge
+        added = problem._trial_step(point, (u * s, v)) * s
         raised = np.hstack((point.u, u)), np.append(point.s, added), np.vstack((point.vt, v.T))
         return truncate(raised, added.size + point.s.size)

@@ -10,7 +10,6 @@ from pymanopt.optimizers import ConjugateGradient
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.recovery.line_search import ExactStartLineSearcher
-from fixedrank.recovery.objective import objective
 from fixedrank.recovery.record import Record
 
 # Of so many iterations one asks what they brought.
@@ -29,8 +28,7 @@ class _Watched(ExactStartLineSearcher):
     """The line search, which sees each accepted point."""
 
     def __init__(self, record: Record, impatient: float | None, most: int) -> None:
-        self.loss = objective(record.problem, record.ridge)
-        super().__init__(self.loss)
+        super().__init__(record.problem)
         self.record, self.impatient, self.most = record, impatient, most
         self.costs: list[float] = []
 
@@ -113,7 +111,7 @@ def descend(
         min_step_size=0,
     )
     try:
-        optimizer.run(watched.loss.to_pymanopt(manifold), initial_point=start)
+        optimizer.run(record.problem.to_pymanopt(manifold), initial_point=start)
     except _Ended as end:
         return str(end)
     except ZeroDivisionError:

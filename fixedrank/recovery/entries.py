@@ -22,6 +22,23 @@ _BLOCK = 1 << 16
 _DENSE = 1 / 12
 
 
+def entries_of_product(left: Array, right: Array, rows: Indices, cols: Indices) -> Array:
+    """Return the entries of left @ right.T at positions in any order, which must be inside."""
+    # Of rows that do not lie together np.take would copy the whole array for each block.
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    count, k = rows.size, left.shape[1]
+    values, size = np.empty(count), max(1, min(count, _BLOCK // max(k, 1)))
+    first, second = np.empty((size, k)), np.empty((size, k))
+    for start in range(0, count, size):
+        here = slice(start, min(start + size, count))
+        length = here.stop - start
+        # With out=, the mode "raise" would copy; the indices were checked at the start.
+        a = np.take(left, rows[here], axis=0, out=first[:length], mode="clip")
+        b = np.take(right, cols[here], axis=0, out=second[:length], mode="clip")
+        np.einsum("ij,ij->i", a, b, out=values[here])
+    return values
+
+
 class Entries:
     """The entries of an m x n matrix at given positions, a linear map to R^p.
 
@@ -52,24 +69,12 @@ class Entries:
 
     def of_product(self, left: Array, right: Array) -> Array:
         """Return the entries of left @ right.T, with no array larger than a block beside them."""
+        if self._places is None:
+            return entries_of_product(left, right, self.rows, self.cols)
         values = np.empty(self.count)
-        # Of rows that do not lie together np.take would copy the whole array for each block.
-        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-        if self._places is not None:
-            for rows, here in self._blocks():
-                block = left[rows] @ right.T
-                np.take(block.ravel(), self._places[here], out=values[here], mode="clip")
-            return values
-        k = left.shape[1]
-        size = max(1, min(self.count, _BLOCK // max(k, 1)))
-        first, second = np.empty((size, k)), np.empty((size, k))
-        for start in range(0, self.count, size):
-            here = slice(start, min(start + size, self.count))
-            length = here.stop - start
-            # With out=, the mode "raise" would copy; the indices were checked at the start.
-            a = np.take(left, self.rows[here], axis=0, out=first[:length], mode="clip")
-            b = np.take(right, self.cols[here], axis=0, out=second[:length], mode="clip")
-            np.einsum("ij,ij->i", a, b, out=values[here])
+        for rows, here in self._blocks():
+            block = left[rows] @ right.T
+            np.take(block.ravel(), self._places[here], out=values[here], mode="clip")
         return values
 
     def of_matrix(self, matrix: Any) -> Array:

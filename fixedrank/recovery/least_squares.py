@@ -13,7 +13,7 @@ from fixedrank import _linear_algebra
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, require_finite
 from fixedrank._shared_docs import describe
-from fixedrank._shown import number
+from fixedrank._shown import between
 from fixedrank.geometry.factored.ambient import LowRank, as_direction
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.geometry.factored.sums import MatrixSum
@@ -27,7 +27,7 @@ _LEAST, _MOST = 1e-100, 1e100
 
 
 class LeastSquares(QuadraticLoss):
-    r"""The loss :math:`\frac12 \sum_i (\langle A_i, W \rangle - y_i)^2` of an m x n matrix W.
+    r"""The loss :math:`\frac12 \sum_i w_i (\langle A_i, W \rangle - y_i)^2` of an m x n matrix W.
 
     Attributes
     ----------
@@ -35,32 +35,41 @@ class LeastSquares(QuadraticLoss):
         (m, n), the shape of W.
     values : ndarray, shape (p,)
         The measured values y.
+    weights : ndarray, shape (p,), or None
+        Their weights w, all positive; None where each is 1.
     """
 
-    def __init__(self, measurements: Measurements, values: Array) -> None:
-        # A copy, as the caller may change its array later.
-        self._hold(measurements, values.copy())
+    # Of problems that were pickled before there were any.
+    weights: Array | None = None
 
-    def _hold(self, measurements: Measurements, values: Array) -> None:
+    def __init__(
+        self, measurements: Measurements, values: Array, weights: Array | None = None
+    ) -> None:
+        # Copies, as the caller may change its arrays later.
+        self._hold(measurements, values.copy(), None if weights is None else weights.copy())
+
+    def _hold(self, measurements: Measurements, values: Array, weights: Array | None) -> None:
         self._measurements, self.shape = measurements, measurements.shape
         # What is kept of the last point holds for these values only.
         values.flags.writeable = False
-        self.values = values
+        if weights is not None:
+            weights.flags.writeable = False
+        self.values, self.weights = values, weights
         self._last: KeptResiduals | None = None
 
     def _shown_facts(self) -> dict[str, str]:
-        least, most = number(self.values.min()), number(self.values.max())
-        return {"values": f"{self.values.size}, between {least} and {most}"}
+        facts = {"values": f"{self.values.size}, {between(self.values)}"}
+        return facts if self.weights is None else {**facts, "weights": between(self.weights)}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_last": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._hold(self._measurements, self.values)
+        self._hold(self._measurements, self.values, self.weights)
 
     def root_mean_square_error(self, W: PointLike | ArrayLike) -> float:
-        """Return the root of the mean squared error of the p values.
+        """Return the root of the mean squared error of the p values, the weighted mean of weights.
 
         Returns
         -------
@@ -77,12 +86,14 @@ class LeastSquares(QuadraticLoss):
         residuals = self._residuals(self._known(W))
         # Divided by the largest first, as its square may be beyond floating point.
         size = max(float(residuals.max()), -float(residuals.min()))
-        return size * math.sqrt(float(np.mean((residuals / size) ** 2))) if size > 0 else 0.0
+        if not size > 0:
+            return 0.0
+        return size * math.sqrt(float(np.average((residuals / size) ** 2, weights=self.weights)))
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
-        """Return thin products of the gradient G at W = left core right^T.
+        """Return thin products of the gradient G at ``W = left @ core @ right.T``.
 
         This is all that the flows ask of a problem.
 
@@ -100,22 +111,23 @@ class LeastSquares(QuadraticLoss):
         """
         measured = self._measurements.of_product(left if core is None else left @ core, right)
         measured -= self.values
-        return self._measurements.adjoint_products(measured, left, right)
+        return self._measurements.adjoint_products(self._weighted(measured), left, right)
 
     def _known(self, W: Any) -> FixedRankPoint | Array:
         return self._point(W) if is_triple(W) else self._matrix(W)
 
     def _loss_at(self, W: FixedRankPoint | LowRank | Array) -> float:
-        residuals = self._residuals(W)
-        return _linear_algebra.inner(residuals, residuals) / 2
+        return self._squares(self._residuals(W)) / 2
 
     def _gradient_at(self, W: FixedRankPoint | Array) -> Any:
         residuals = self._residuals(W)
         # Of entries the gradient holds the array, which is its caller's to change.
-        return self._measurements.adjoint(residuals.copy())
+        return self._measurements.adjoint(
+            residuals.copy() if self.weights is None else self._weighted(residuals)
+        )
 
     def _image(self, Z: Any) -> Any:
-        return self._measurements.adjoint(self._measured(Z))
+        return self._measurements.adjoint(self._weighted(self._measured(Z)))
 
     def _along(self, W: Any, Z: Any) -> tuple[float, float, tuple[float, ...]]:
         residuals = self._residuals(self._known(W))
@@ -124,11 +136,23 @@ class LeastSquares(QuadraticLoss):
         if size == 0:
             return 0.0, 0.0, ()
         units: tuple[float, ...] = ()
-        if not _LEAST < size < _MOST:
+        if self.weights is not None or not _LEAST < size < _MOST:
             along /= size
             units = (size,)
-        inner = _linear_algebra.inner
-        return inner(residuals, along), inner(along, along), units
+        weighted, inner = self._weighted(along), _linear_algebra.inner
+        return inner(residuals, weighted), inner(along, weighted), units
+
+    def _norm(self, values: Array) -> float:
+        """Return the weighted norm."""
+        return math.sqrt(self._squares(values))
+
+    def _squares(self, values: Array) -> float:
+        """Return the weighted sum of squares."""
+        return _linear_algebra.inner(values, self._weighted(values))
+
+    def _weighted(self, values: Array) -> Array:
+        """Return the values times their weights, the array itself where there are none."""
+        return values if self.weights is None else self.weights * values
 
     def _residuals(self, W: FixedRankPoint | LowRank | Array) -> Array:
         """Return what is measured of W less the values, an array that is not to be changed.

@@ -27,7 +27,8 @@ class ExactStartLineSearcher:
     ----------
     problem : Loss or object
         With ``line_minimum(point, Z)``, which returns t: of :class:`MatrixCompletion`,
-        :class:`MatrixSensing`, regressions, their multiples, and those of your own that know it.
+        :class:`MatrixSensing`, regressions, their multiples, and those of your own that know it. A
+        ridge counts by its slope at the point: then t is near the minimum.
     contraction_factor : float
         By which steps are shortened, between 0 and 1.
     sufficient_decrease : float
@@ -79,6 +80,8 @@ class ExactStartLineSearcher:
     ) -> None:
         try:
             self.line_minimum = problem.line_minimum
+            # Of a Loss with a penalty that bends along the line.
+            self._trial_step = getattr(problem, "_trial_step", problem.line_minimum)
         except AttributeError as error:
             raise TypeError(
                 f"the problem needs line_minimum(point, Z); {problem!r} has none"
@@ -146,7 +149,7 @@ class ExactStartLineSearcher:
         length = float(manifold.norm(x, d))
         if length == 0:
             return 0.0, x
-        step = self.line_minimum(x, d)
+        step = self._trial_step(x, d)
         if step is None:
             raise TypeError(
                 f"a {type(self.problem).__name__} does not know the least loss along a line: its "

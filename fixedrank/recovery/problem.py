@@ -13,17 +13,18 @@ from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.units import restored_values, unit_array
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.recovery.entries import Indices
-from fixedrank.recovery.least_squares import LeastSquares
+from fixedrank.recovery.regularised import RegularisedLeastSquares
 
 
-class RecoveryProblem(LeastSquares):
+class RecoveryProblem(RegularisedLeastSquares):
     """Recovery of an m x n matrix from p linear measurements."""
 
     def initial_point(self, k: int) -> FixedRankPoint:
         r"""Return the spectral initialisation of rank k.
 
-        The best rank-k approximation of :math:`\sum_i y_i A_i`, times the number that makes its
-        loss least. For entries this sum is the matrix of the known ones, filled up with zeros.
+        The best rank-k approximation of :math:`\sum_i w_i y_i A_i`, times the number that makes its
+        squared error least. For entries without weights this sum is the matrix of the known ones,
+        filled up with zeros. A ridge is left to what starts from here.
 
         Parameters
         ----------
@@ -61,13 +62,15 @@ class RecoveryProblem(LeastSquares):
         # Near one, whatever the units of the values and of the measurements: so that neither the
         # sum nor the squares underflow or overflow.
         values, of_values = unit_array("the values", self.values)
-        u, s, vt = manifold.point(self._measurements.adjoint(values))
+        weighted, of_weights = unit_array("the values with their weights", self._weighted(values))
+        u, s, vt = manifold.point(self._measurements.adjoint(weighted))
         s = s / s[0]
         measured, of_measured = unit_array(
             "the measurements of the start", self._measurements.of_product(u * s, vt.T)
         )
         s = s * (
-            _linear_algebra.inner(values, measured) / _linear_algebra.inner(measured, measured)
+            _linear_algebra.inner(weighted, measured)
+            / _linear_algebra.inner(measured, np.ldexp(self._weighted(measured), -of_weights))
         )
         s = restored_values("the start", s, of_values - of_measured)
         return FixedRankPoint(u, s, vt)
@@ -76,7 +79,7 @@ class RecoveryProblem(LeastSquares):
         """Split the values at random into two problems, for training and for a test.
 
         ``held_out.root_mean_square_error(W)`` is then the error on values that are not known in
-        training.
+        training. Values keep their weights; a ridge stays with the problem for training.
 
         Parameters
         ----------
@@ -117,9 +120,12 @@ class RecoveryProblem(LeastSquares):
             )
         chosen = np.zeros(count, dtype=bool)
         chosen[np.random.default_rng(rng).choice(count, out, replace=False)] = True
-        return self._subset(np.flatnonzero(~chosen)), self._subset(np.flatnonzero(chosen))
+        training, held_out = (self._subset(np.flatnonzero(some)) for some in (~chosen, chosen))
+        held_out.ridge = 0.0
+        return training, held_out
 
     def _subset(self, which: Indices) -> Self:
         part = copy.copy(self)
-        part._hold(self._measurements.subset(which), self.values[which])
+        weights = None if self.weights is None else self.weights[which]
+        part._hold(self._measurements.subset(which), self.values[which], weights)
         return part

@@ -31,7 +31,9 @@ def rank_increase(
     No tangent vector at W = U diag(s) V^T points along the normal part
     :math:`(I - UU^T) G (I - VV^T)` of the Euclidean gradient G. With the best approximation Z of
     rank ``by`` of minus this part, W + t Z has the rank k + by. It keeps U, s and V, since the
-    singular vectors of Z are orthogonal to them.
+    singular vectors of Z are orthogonal to them. Where singular values have a price, the
+    :math:`\rho` of a completion with a ridge, those of Z are less by it: along no other matrix of
+    this norm and rank the loss falls faster.
 
     Parameters
     ----------
@@ -55,7 +57,8 @@ def rank_increase(
     ------
     TypeError, ValueError
         If an argument is of the wrong kind, shape or size; if the rank of the normal part is below
-        ``by``, as at a global minimum; or if no step was given and the loss does not fall.
+        ``by``, as at a global minimum, or fewer of its singular values exceed their price; or if
+        no step was given and the loss does not fall.
 
     References
     ----------
@@ -80,7 +83,8 @@ def rank_increase(
         )
     loss = as_loss(problem)
     descent = _NormalDescent(as_ambient(loss.gradient(start), (m, n), start), start)
-    left, sizes, right = descent.leading_triples(by)
+    left, gains, right = descent.leading_triples(by)
+    sizes = _above(gains, loss._price_of_rank)
 
     def moved(t: float) -> FixedRankPoint:
         return _descending(np.hstack((u, left)), np.append(s, t * sizes), np.vstack((vt, right.T)))
@@ -88,7 +92,7 @@ def rank_increase(
     if step is not None:
         return moved(_positive("step", step))
     before = _finite_loss(loss, start)
-    found = loss.line_minimum(start, (left * sizes, right))
+    found = loss._trial_step(start, (left * sizes, right))
     if found is None:
         slope = float(np.vdot(sizes, sizes))
         t = _backtracking_step(lambda t: float(loss.loss(moved(t))), before, slope)
@@ -197,6 +201,19 @@ class _NormalDescent(BlockOperator):
             u, s, vt = scipy.linalg.svd(dense, full_matrices=False)
             return _descending(u, s, vt, k)
         return FixedRankPoint(*leading_svd(self, k, "the gradient"))
+
+
+def _above(gains: Array, price: float) -> Array:
+    """Return what singular values gain beyond what each of them costs."""
+    worth = int((gains > price).sum())
+    if worth < gains.size:
+        advice = f"take by={worth}" if worth else "no matrix of higher rank nearby has a lower loss"
+        raise ValueError(
+            f"the rank cannot increase by {gains.size}: singular values of the normal part of the "
+            f"gradient are {gains}, and what exceeds the price of one, {price}, lowers the loss "
+            f"only; {advice}"
+        )
+    return gains - price
 
 
 def _without(basis: Array, block: Array) -> Array:

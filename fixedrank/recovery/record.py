@@ -15,23 +15,23 @@ class Record:
     Parameters
     ----------
     problem : RecoveryProblem
-        The data.
-    norm : float
-        The norm of the values.
+        The data, with their weights and the ridge.
     rtol : float
         At which relative residual it is solved.
-    ridge : float
-        The weight of the sum of the singular values.
     bar : Progress
         What shows it.
     """
 
-    def __init__(
-        self, problem: RecoveryProblem, norm: float, rtol: float, ridge: float, bar: Progress
-    ) -> None:
-        self.problem, self.norm, self.rtol, self.ridge, self.bar = problem, norm, rtol, ridge, bar
+    def __init__(self, problem: RecoveryProblem, rtol: float, bar: Progress) -> None:
+        self.problem, self.rtol, self.bar = problem, rtol, bar
+        self.norm = problem._norm(problem.values)
         self.residuals: list[float] = []
         self.points: list[FixedRankPoint] = []
+
+    @property
+    def ridge(self) -> float:
+        """The weight of the sum of the singular values."""
+        return self.problem.ridge
 
     @property
     def last(self) -> float:
@@ -47,9 +47,13 @@ class Record:
         """Say whether the last point fits the values; with a ridge the minimum need not."""
         return bool(self.residuals) and self.ridge == 0 and self.last <= self.rtol
 
+    def relative_residual(self, point: FixedRankPoint) -> float:
+        """Return the norm of the residual over that of the values, weighted."""
+        return self.problem._norm(self.problem._residuals(point)) / self.norm
+
     def note(self, point: FixedRankPoint) -> float:
         """Keep a point that was reached; return its relative residual."""
-        residual = math.sqrt(2 * self.problem.loss(point)) / self.norm
+        residual = self.relative_residual(point)
         self.residuals.append(residual)
         self.points[:] = [point]
         self.bar.reach(

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fixedrank._checks import Seed, positive_integer, real_depth
-from fixedrank._linear_algebra import inner
+from fixedrank._checks import Seed, nonnegative_number, positive_integer, real_depth
 from fixedrank._memory import free_memory
 from fixedrank._progress import Progress, Shown
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -45,27 +44,30 @@ def recover(
     r"""Recover a matrix of low rank from some of its entries, or from linear measurements.
 
     The recommended way from data to a point. It minimises
-    :math:`\frac12 \sum_i (\langle A_i, W \rangle - y_i)^2 + \rho \sum_j s_j` over matrices of a
-    rank: singular values are added where the residual shows them, the largest first and near ones
-    together, each time with a few sweeps of alternating least squares for entries, or iterations
-    of conjugate gradients for other measurements. At the last rank conjugate gradients on the
-    manifold go on until the values are fitted, or nothing fits better. Units do not matter.
+    :math:`\frac12 \sum_i w_i (\langle A_i, W \rangle - y_i)^2 + \rho \sum_j s_j` over matrices
+    of a rank: singular values are added where the residual shows them, the largest first and near
+    ones together, each time with a few sweeps of alternating least squares for entries, or
+    iterations of conjugate gradients for other measurements. At the last rank conjugate gradients
+    on the manifold go on until the values are fitted, or nothing fits better. Units do not matter.
 
     Parameters
     ----------
     problem : MatrixCompletion or MatrixSensing
-        The data.
+        The data, and their weights if they have some. Of a problem with a ridge that is the
+        :math:`\rho`.
     rank : int
         The rank, at most min(m, n).
     depth : float
         The depth N of the metric in which the last descent is made, a real number of at least 1.
     rtol : float
-        The norm of the residual, over that of the values, at which the problem is solved. Where
-        no matrix of the rank fits as well, the relative excess of the loss is of this, squared.
+        The norm of the residual, over that of the values, both weighted, at which the problem is
+        solved. Where no matrix of the rank fits as well, the relative excess of the loss is of
+        this, squared.
     ridge : float
         The weight :math:`\rho \ge 0` of the sum of the singular values, in the unit of the
         values for entries: over the factors of W = L R^T this is the least
-        :math:`\rho (\|L\|_F^2 + \|R\|_F^2) / 2`. Against noise, and for rows with few entries.
+        :math:`\rho (\|L\|_F^2 + \|R\|_F^2) / 2`. Against noise, and for rows with few entries. Not
+        for a problem that has one of its own.
     method : {"auto", "ranks", "direct"}
         How to get to the rank: "auto" as above; "ranks" adds one singular value at a time;
         "direct" starts from the spectral initialisation with all at once.
@@ -122,11 +124,10 @@ def recover(
     FixedRank(*problem.shape, rank, depth=depth)
     training, test = _with_held_out(problem, held_out, generator)
     part = training.occurring() if isinstance(training, MatrixCompletion) else None
-    unit = _in_units(training if part is None else part.problem, ridge)
-    norm = math.sqrt(inner(unit.problem.values, unit.problem.values))
+    unit = _in_units(training if part is None else part.problem, ridge or problem.ridge)
     possible = min(rank, *unit.problem.shape)
     with Progress(-math.log10(rtol), progress, unit="decade") as bar:
-        record = Record(unit.problem, norm, rtol, unit.ridge, bar)
+        record = Record(unit.problem, rtol, bar)
         try:
             ending = solve(record, possible, depth, method, generator)
         except KeyboardInterrupt:
@@ -170,15 +171,15 @@ def _checked(problem: Any, rank: Any, rtol: Any, ridge: Any, method: Any) -> int
     rank, most = positive_integer("rank", rank), min(problem.shape)
     if rank > most:
         raise ValueError(f"the rank {rank} exceeds min(m, n) = {most} of {problem.shape} matrices")
-    for name, number, end in (("rtol", rtol, 1.0), ("ridge", ridge, math.inf)):
-        if isinstance(number, bool) or not isinstance(number, (int, float, np.number)):
-            raise TypeError(f"{name} must be a number, got {number!r}")
-        if not 0 <= number < end or (name == "rtol" and number == 0):
-            raise ValueError(
-                f"{name} must be "
-                + ("between 0 and 1" if name == "rtol" else "finite and at least 0")
-                + f", got {number!r}"
-            )
+    if isinstance(rtol, bool) or not isinstance(rtol, (int, float, np.number)):
+        raise TypeError(f"rtol must be a number, got {rtol!r}")
+    if not 0 < rtol < 1:
+        raise ValueError(f"rtol must be between 0 and 1, got {rtol!r}")
+    if nonnegative_number("ridge", ridge) > 0 and problem.ridge > 0:
+        raise ValueError(
+            f"the problem has a ridge of {problem.ridge} already, so recover(..., ridge={ridge}) "
+            "would be a second one: leave one of them out"
+        )
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
     if not problem.values.any():
@@ -207,10 +208,9 @@ def _with_held_out(
 
 
 class _InUnits(NamedTuple):
-    """A problem with values and measurements near one, and 2 to which power makes W of its W."""
+    """A problem with all data near one, and 2 to which power makes W of its W."""
 
     problem: RecoveryProblem
-    ridge: float
     of_point: int
 
 
@@ -224,6 +224,10 @@ def _in_units(problem: RecoveryProblem, ridge: float) -> _InUnits:
         if abs(size) > _MODERATE:
             measurements, of_measurements = ScaledMeasurements(measurements, size), size
     scaled = copy.copy(problem)
-    scaled._hold(measurements, values)
+    weights, of_weights = None, 0
+    if problem.weights is not None:
+        weights, of_weights = unit_array("the weights", problem.weights)
+    scaled._hold(measurements, values, weights)
     of_point = of_values - of_measurements
-    return _InUnits(scaled, math.ldexp(float(ridge), of_point - 2 * of_values), of_point)
+    scaled.ridge = math.ldexp(ridge, of_point - 2 * of_values - of_weights)
+    return _InUnits(scaled, of_point)

@@ -20,7 +20,7 @@ class Recovery(Displayed):
         The matrix. It has the rank that was asked for, or a lower one where fewer singular values
         fit the data as well; ``status`` says so.
     residuals : ndarray
-        The norm of the residual over that of the values, at all points on the way.
+        The norm of the residual over that of the values, both weighted, at all points on the way.
     held_out : float or None
         The root mean square error on what was held out, in the unit of the values.
     converged : bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
@@ -11,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._aliases import AmbientLike
 from fixedrank._checks import finite_array, require_finite
 from fixedrank.geometry.factored.ambient import float64_matrix
-from fixedrank.recovery.completion import checked_shape
+from fixedrank.recovery.known_entries import checked_shape, with_weight
 from fixedrank.recovery.measurements import (
     DenseMeasurements,
     Measurements,
@@ -24,9 +25,11 @@ from fixedrank.recovery.problem import RecoveryProblem
 class MatrixSensing(RecoveryProblem):
     r"""The least-squares problem of p linear measurements of a matrix W, for matrices of low rank.
 
-    The loss is :math:`\frac12 \sum_i (\langle A_i, W \rangle - y_i)^2` with the Frobenius inner
-    product. Rank-one and sparse A_i are never multiplied out, and no m x n array is formed for
-    them; dense A_i are used as they are.
+    The loss is
+    :math:`\frac12 \sum_i w_i (\langle A_i, W \rangle - y_i)^2 + \rho \sum_j s_j` with the Frobenius
+    inner product, weights w, 1 by default, and a ridge :math:`\rho`, 0 by default, on the singular
+    values: see :class:`MatrixCompletion`. Rank-one and sparse A_i are never multiplied out, and no
+    m x n array is formed for them; dense A_i are used as they are.
 
     Parameters
     ----------
@@ -39,11 +42,19 @@ class MatrixSensing(RecoveryProblem):
         The measured values y.
     shape : tuple of int, optional
         (m, n), the shape of W: needed for a sparse array or a LinearOperator, otherwise known.
+    weights : array_like, shape (p,), optional
+        A weight of at least 0 for each value; a measurement of weight 0 is left out.
+    ridge : float, optional
+        The weight :math:`\rho \ge 0` of the sum of the singular values.
 
     Attributes
     ----------
     values : ndarray, shape (p,)
         The measured values.
+    weights : ndarray, shape (p,), or None
+        Their weights; None where none were given.
+    ridge : float
+        The weight of the sum of the singular values.
     shape : tuple of int
         (m, n).
 
@@ -52,7 +63,8 @@ class MatrixSensing(RecoveryProblem):
     TypeError
         If the measurements are of another kind or complex.
     ValueError
-        If there are none, shapes do not fit together, or entries are not finite.
+        If there are none, shapes do not fit together, entries are not finite, or a weight or the
+        ridge is negative.
 
     References
     ----------
@@ -73,7 +85,13 @@ class MatrixSensing(RecoveryProblem):
     """
 
     def __init__(
-        self, measurements: AmbientLike, values: ArrayLike, shape: tuple[int, int] | None = None
+        self,
+        measurements: AmbientLike,
+        values: ArrayLike,
+        shape: tuple[int, int] | None = None,
+        *,
+        weights: ArrayLike | None = None,
+        ridge: float = 0.0,
     ) -> None:
         known = finite_array("values", values, 1)
         expected = None if shape is None else checked_shape(shape)
@@ -85,7 +103,10 @@ class MatrixSensing(RecoveryProblem):
                 "there must be as many values as measurements, and at least 1, got "
                 f"{known.size} values and {made.count} measurements"
             )
-        super().__init__(made, known)
+        weight, known, kept = with_weight(weights, known, np.arange(known.size))
+        if kept.size < made.count:
+            made = made.subset(kept)
+        super().__init__(made, known, weight, ridge)
 
 
 def _measurements(given: Any, shape: tuple[int, int] | None) -> Measurements:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -34,7 +32,9 @@ def solve(record: Record, rank: int, depth: float, method: str, rng: np.random.G
     if isinstance(problem._measurements, Entries) and AlternatingSweeps.affordable(
         problem.shape, rank
     ):
-        sweeps = AlternatingSweeps(problem._measurements, problem.values, record.ridge)
+        sweeps = AlternatingSweeps(
+            problem._measurements, problem.values, problem.weights, record.ridge
+        )
     way = Continuation(record, sweeps, rng, **({"at_once": 1} if method == "ranks" else {}))
     ending = _descended(record, way, way.run(rank), depth, rank)
     # With a ridge the rank is high enough where no other direction gains more than it costs.
@@ -69,7 +69,7 @@ def without_idle_values(record: Record) -> FixedRankPoint:
     small = _IDLE * record.rtol * float(np.linalg.norm(point.s))
     while record.is_solved() and point.s.size > 1 and point.s[-1] < small:
         fewer = truncate(point, point.s.size - 1)
-        if math.sqrt(2 * record.problem.loss(fewer)) > record.rtol * record.norm:
+        if record.relative_residual(fewer) > record.rtol:
             break
         point = fewer
     return point

@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True, repr=False)
 class CheckReport(Displayed):
-    """What a check found.
+    """What a check found, value by value.
 
     Parameters
     ----------

@@ -245,15 +245,15 @@ def test_a_point_that_does_not_fit_in_memory():
 def test_an_interrupt_keeps_the_last_point(monkeypatch):
     W = truth(60, 50, np.geomspace(1, 1e-3, 4))
     problem = uniform(W, 4)
-    loss, calls = type(problem).loss, []
+    residuals, calls = type(problem)._residuals, []
 
     def interrupted(self, point):
         calls.append(point)
         if len(calls) == 12:
             raise KeyboardInterrupt
-        return loss(self, point)
+        return residuals(self, point)
 
-    monkeypatch.setattr(type(problem), "loss", interrupted)
+    monkeypatch.setattr(type(problem), "_residuals", interrupted)
     found = recover(problem, 4, rng=0)
     assert found.status.startswith("interrupted after")
     assert not found.converged
@@ -261,7 +261,7 @@ def test_an_interrupt_keeps_the_last_point(monkeypatch):
     assert np.sqrt(2 * problem.loss(found.point)) == pytest.approx(
         found.residuals[-1] * np.linalg.norm(problem.values), rel=1e-6
     )
-    monkeypatch.setattr(type(problem), "loss", interrupted)
+    monkeypatch.setattr(type(problem), "_residuals", interrupted)
     calls[:] = [None] * 11
     with pytest.raises(KeyboardInterrupt):
         recover(problem, 4, rng=0)

@@ -218,7 +218,7 @@ class DepthMetric(SpectralMetric):
         return (2 - self.depth) / self.depth if self.depth < 2 else 2 / self.depth - 1
 
     def typical_dist(self, k: int) -> float:
-        """Return sqrt(N k)."""
+        """Return sqrt(N k), the typical length of a geodesic."""
         return math.sqrt(k * self.depth)
 
 

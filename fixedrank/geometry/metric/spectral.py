@@ -60,7 +60,7 @@ w : Weights
 xm, zm : ndarray, shape (k, k)
     The parts M of the gradient x and of a direction z.
 up_gram, vp_gram : ndarray, shape (k, k)
-    The products z.Up^T x.Up and x.Vp^T z.Vp.
+    The products ``z.Up.T @ x.Up`` and ``x.Vp.T @ z.Vp``.
 """
 
 

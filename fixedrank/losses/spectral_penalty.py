@@ -1,0 +1,134 @@
+r"""Penalties :math:`\sum_j \varphi(s_j)` of singular values, smooth on matrices of a fixed rank.
+
+With :math:`W = U \operatorname{diag}(s) V^T` and :math:`\varphi' = g` the gradient is
+:math:`U \operatorname{diag}(g(s)) V^T`. Along a tangent vector Z = U M V^T + Up V^T + U Vp^T it
+moves by U C V^T + Up D V^T + U D Vp^T with D = diag(g(s) / s) and
+
+.. math:: C_{ij} = \frac{g(s_i) - g(s_j)}{s_i - s_j} \frac{M_{ij} + M_{ji}}{2}
+    + \frac{g(s_i) + g(s_j)}{s_i + s_j} \frac{M_{ij} - M_{ji}}{2},
+
+where the first quotient is :math:`\varphi''(s_i)` at a tie. Along what is normal to the manifold of
+this rank it does not move: the k largest singular values of W + tZ stay up to order t^2.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array, numerical_rank
+from fixedrank.geometry.factored.ambient import (
+    LowRank,
+    LowRankPair,
+    as_direction,
+    times,
+    transposed_times,
+)
+from fixedrank.geometry.factored.orthonormal import point_of, svd_point
+from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
+from fixedrank.losses.loss import Loss
+
+
+class SpectralPenalty(Loss):
+    r"""The sum of :math:`\varphi(s_j)`, where :math:`\varphi(0) = 0`.
+
+    W may be a point, a LowRank or an array. Singular values that are zero, of an array those below
+    round-off, count for nothing: then all derivatives are those on the matrices of this rank.
+    """
+
+    @abstractmethod
+    def values(self, s: Array) -> Array:
+        """Return phi(s)."""
+
+    @abstractmethod
+    def slopes(self, s: Array) -> Array:
+        """Return phi'(s), for positive s."""
+
+    @abstractmethod
+    def divided_slopes(self, s: Array) -> Array:
+        """Return (phi'(s_i) - phi'(s_j)) / (s_i - s_j), a k x k array with phi'' where they tie."""
+
+    def loss(self, W: Any) -> float:
+        """Return the sum."""
+        return float(self.values(_positive_part(W).s).sum())
+
+    def gradient(self, W: Any) -> LowRankPair:
+        """Return U diag(phi'(s)) V^T."""
+        u, s, vt = _positive_part(W)
+        return LowRankPair(u * self.slopes(s), vt.T)
+
+    def gradient_products(
+        self, left: Array, core: Array | None, right: Array
+    ) -> tuple[Array, Array]:
+        """Return the products of the gradient with right, and of its transpose with left."""
+        u, s, vt = _positive_part(point_of(left, core, right))
+        slopes = self.slopes(s)[:, None]
+        return u @ (slopes * (vt @ right)), vt.T @ (slopes * (u.T @ left))
+
+    def hessian_product(self, W: Any, Z: Any) -> LowRankPair:
+        """Return the derivative of the gradient along Z, on the matrices of the rank of W."""
+        u, s, vt = _positive_part(W)
+        v, slopes = vt.T, self.slopes(s)
+        direction = as_direction(W, Z, (len(u), len(v)))
+        up, vp = times(direction, v), transposed_times(direction, u)
+        core = u.T @ up
+        up, vp = up - u @ core, vp - v @ core.T
+        skew = (slopes[:, None] + slopes) / (s[:, None] + s)
+        turned = (self.divided_slopes(s) * (core + core.T) + skew * (core - core.T)) / 2
+        ratios = slopes / s
+        return LowRankPair(np.hstack((u @ turned + up * ratios, u)), np.hstack((v, vp * ratios)))
+
+    def slope_along(self, W: Any, Z: Any) -> float:
+        """Return the derivative of the sum along W + t Z at t = 0, from above.
+
+        Z is a tangent vector at a point, or a pair (L, R), whose normal part adds to the rank.
+        """
+        u, s, vt = _positive_part(W)
+        slopes = self.slopes(s)
+        if len(Z) == 3:
+            return float(slopes @ Z[1].diagonal())
+        left, right = Z
+        inner_left, inner_right = u.T @ left, vt @ right
+        added = point_of(left - u @ inner_left, None, right - vt.T @ inner_right)
+        slope = float(slopes @ np.einsum("ij,ij->i", inner_left, inner_right))
+        return slope + self._price_of_rank * float(added.s.sum())
+
+
+class NuclearNorm(SpectralPenalty):
+    """A weight times the sum of the singular values."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    @property
+    def _price_of_rank(self) -> float:  # type: ignore[override]
+        return self.weight
+
+    def values(self, s: Array) -> Array:
+        """Return the weighted singular values."""
+        return self.weight * s
+
+    def slopes(self, s: Array) -> Array:
+        """Return the weight, for each."""
+        return np.full(s.size, self.weight)
+
+    def divided_slopes(self, s: Array) -> Array:
+        """Return zeros."""
+        return np.zeros((s.size, s.size))
+
+
+def _positive_part(W: Any) -> FixedRankPoint:
+    """Return (u, s, vt) without singular values that are zero."""
+    if isinstance(W, LowRank):
+        W = point_of(*W)
+    if is_triple(W):
+        u, s, vt = W
+        positive = s > 0
+        if positive.all():
+            return FixedRankPoint(u, s, vt)
+        return FixedRankPoint(u[:, positive], s[positive], vt[positive])
+    u, s, vt = svd_point(W)
+    rank, _ = numerical_rank(s, max(W.shape))
+    return FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
