@@ -28,6 +28,7 @@ import numpy as np
 from scipy.integrate import IntegrationWarning, quad
 
 import fixedrank
+from fixedrank.plotting import depth_style
 
 m, n, k = 6, 5, 3
 
@@ -59,7 +60,7 @@ def naive(manifold, point, Z, **options):
     return factor * value, factor * estimate, about["neval"]
 
 
-colors = {2: "#0b3c5d", 10: "#e69f00", 50: "#b5332e"}
+colors = {depth: depth_style(depth)["color"] for depth in (2, 10, 50)}
 sizes = np.geomspace(1e-1, 1e-5, 5)
 found = {(name, depth): [] for depth in colors for name in ("quad", "fixedrank")}
 for depth in colors:

@@ -33,6 +33,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 import fixedrank
+from fixedrank.plotting import depth_style
 
 images = load_digits().data
 used = images.std(axis=0) > 3.5
@@ -63,9 +64,8 @@ print(f"|global minimum - U_r U_r^T|_F = {np.linalg.norm((u * s) @ vt - target):
 E = np.linalg.qr(np.random.default_rng(0).standard_normal((d, r)))[0]
 size = 0.01
 t = np.concatenate([[0], np.geomspace(1, 1000, 120)])
-colors = {2: "#e69f00", 3: "#b5332e", 5: "#0b3c5d"}
 flows = {}
-for depth in colors:
+for depth in (2, 3, 5):
     widths = fixedrank.layer_widths(d, r, depth)
     layers = fixedrank.balanced_factors((E, np.full(r, size), E.T), widths, rng=1)
     flows[depth] = fixedrank.factored_flow(problem, layers, t)
@@ -145,21 +145,19 @@ plt.show()
 figure, (distances, errors) = plt.subplots(
     1, 2, figsize=(11, 4.2), layout="constrained"
 )
-for depth, color in colors.items():
-    flow = flows[depth]
+for depth, flow in flows.items():
+    style = {**depth_style(depth), "markevery": 0.2, "label": f"$N = {depth}$"}
     away = np.array([np.linalg.norm(W - target) for W in flow.product])
     rate = best.convergence_rate(depth)
     late = t >= 600
     measured = -np.polyfit(t[late], np.log(away[late]), 1)[0]
     print(f"N = {depth}: predicted rate {rate:.6f}, measured {measured:.6f}")
-    distances.semilogy(t, away, color=color, label=f"$N = {depth}$")
+    distances.semilogy(t, away, **style)
     tail = t[t >= 200]
     distances.semilogy(
         tail, away[-1] * np.exp(-rate * (tail - t[-1])), color="k", ls=":", lw=1.5
     )
-    errors.semilogx(
-        t[1:], np.sqrt(2 * flow.loss[1:]), color=color, label=f"$N = {depth}$"
-    )
+    errors.semilogx(t[1:], np.sqrt(2 * flow.loss[1:]), **style)
 distances.plot([], [], "k:", label="predicted rate")
 distances.set(
     xlabel="time $t$",
@@ -231,7 +229,7 @@ curves.set(
     title="Learning, $N = 3$",
     xlim=(1, 300),
 )
-for depth, color in colors.items():
+for depth in flows:
     T, _ = scipy.integrate.quad(
         lambda s, N=depth: s ** (2 / N - 2) / (N * (1 - s)), size * r / d, 0.5
     )
@@ -245,12 +243,11 @@ for depth, color in colors.items():
                 fixedrank.riemannian_flow(problem, start, depth, early, rtol=1e-5)
             )[1]
         )
-    times.loglog(
-        np.tile(eigenvalues[:r], 3), np.ravel(found), "o", color=color, ms=5, alpha=0.7
-    )
-    times.loglog(
-        eigenvalues[:r], T / eigenvalues[:r], color=color, label=f"$N = {depth}$"
-    )
+    style = {**depth_style(depth), "ms": 5}
+    dots = {**style, "linestyle": "", "alpha": 0.7}
+    times.loglog(np.tile(eigenvalues[:r], 3), np.ravel(found), **dots)
+    line = {**style, "markevery": [], "label": f"$N = {depth}$"}
+    times.loglog(eigenvalues[:r], T / eigenvalues[:r], **line)
     products = np.median(found, axis=0) * eigenvalues[:r]
     print(f"N = {depth}: T_N = {T:.1f}, medians of t_i lambda_i:", products.round(1))
 times.set(

@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fixedrank
+from fixedrank.plotting import depth_style
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((6, 30)) / np.sqrt(30)
@@ -34,7 +35,7 @@ problem = fixedrank.LinearRegression(X, Y)
 end = 3.0
 steps = np.array([100, 200, 400, 800, 1600])
 figure, (gaps, losses) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-for depth, color in ((2, "#e69f00"), (3, "#0b3c5d"), (5, "#b5332e")):
+for depth in (2, 3, 5):
     start = fixedrank.gaussian_factors([6, *[5] * (depth - 1), 4], rng=1)
     flow = fixedrank.factored_flow(problem, start, [0, end], rtol=1e-11, atol=1e-13)
     distance = []
@@ -43,14 +44,14 @@ for depth, color in ((2, "#e69f00"), (3, "#0b3c5d"), (5, "#b5332e")):
             problem, start, [count], step_size=end / count
         )
         distance.append(np.linalg.norm(descent.product[-1] - flow.product[-1]))
-    gaps.loglog(end / steps, distance, "o-", color=color, label=f"$N = {depth}$")
+    style = depth_style(depth)
+    gaps.loglog(end / steps, distance, **style, label=f"$N = {depth}$")
 
     balanced = fixedrank.random_balanced_factors([6, *[5] * (depth - 1), 4], rng=1)
     safe = fixedrank.safe_step_size(problem, balanced)
     descent = fixedrank.gradient_descent(problem, balanced, 10_000)
-    losses.loglog(
-        descent.iterations + 1, descent.loss, color=color, label=f"{safe:.2g}"
-    )
+    style |= {"markevery": 0.2, "label": f"$N = {depth}$: {safe:.2g}"}
+    losses.loglog(descent.iterations + 1, descent.loss, **style)
     print(
         f"N = {depth}: safe step {safe:.2e} from balanced layers, "
         f"{fixedrank.safe_step_size(problem, start):.2e} from Gaussian ones; "

@@ -27,6 +27,7 @@ import numpy as np
 from pymanopt.optimizers import ConjugateGradient
 
 import fixedrank
+from fixedrank.plotting import depth_style
 from fixedrank.testing import (
     check_connection,
     check_curvature,
@@ -127,23 +128,19 @@ small = fixedrank.FixedRank(3, 3, 3, depth=1).point(np.diag([0.3, 0.2, 0.1]))
 regression = fixedrank.LinearRegression(np.eye(3), np.diag([6.0, 3.0, 1.0]))
 t = np.linspace(0, 2, 201)
 metrics = {
-    r"$N = 1$": (1, "0.6", ":"),
-    r"$f(x) = \ln(1 + x)$": (LogarithmicMetric(), "#0b3c5d", "-"),
-    r"$N = \infty$": (np.inf, "#b5332e", "--"),
+    r"$N = 1$": fixedrank.DepthMetric(1),
+    r"$f(x) = \ln(1 + x)$": LogarithmicMetric(),
+    r"$N = \infty$": fixedrank.DepthMetric(np.inf),
 }
 s = np.geomspace(0.01, 30, 100)
 figure, (weights, values) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-for name, (depth, color, style) in metrics.items():
-    metric = (
-        depth
-        if isinstance(depth, fixedrank.SpectralMetric)
-        else fixedrank.DepthMetric(depth)
-    )
+for name, metric in metrics.items():
+    style = {**depth_style(metric.depth), "marker": ""}
     speeds = metric.tangential(s[:, None])[:, 0, 0]
-    weights.loglog(s, speeds, color=color, ls=style, label=name)
+    weights.loglog(s, speeds, **style, label=name)
     flow = fixedrank.riemannian_flow(regression, small, metric, t)
-    values.plot(t, flow.singular_values, color=color, ls=style)
-    values.plot([], [], color=color, ls=style, label=name)
+    values.plot(t, flow.singular_values, **style)
+    values.plot([], [], **style, label=name)
 weights.set(
     xlabel=r"singular value $\sigma$", ylabel=r"weight $c(\sigma)$", title="Speed"
 )

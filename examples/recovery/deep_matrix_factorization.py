@@ -36,8 +36,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import fixedrank
-
-COLORS = {1: "0.6", 2: "#b5332e", 3: "#e69f00", 4: "#0b3c5d"}
+from fixedrank.plotting import depth_style
 
 
 def effective_rank(singular_values):
@@ -76,7 +75,7 @@ for depth, flow in sorted(flows.items()):
     unknown = np.array([u[0] * s @ vt[:, 0] for u, s, vt in flow.points])
     determinant = np.array([np.linalg.det((u * s) @ vt) for u, s, vt in flow.points])
     ranks = effective_rank(flow.singular_values)
-    style = {"color": COLORS[depth], "label": f"$N = {depth}$"}
+    style = {**depth_style(depth), "markevery": 0.2, "label": f"$N = {depth}$"}
     panels[0].loglog(t[1:], flow.loss[1:], **style)
     panels[1].loglog(unknown[1:], flow.loss[1:], lw=2 * (5 - depth), alpha=0.7, **style)
     panels[2].semilogx(t[1:], ranks[1:], **style)
@@ -163,7 +162,8 @@ for depth, flow in flows.items():
 figure, panels = plt.subplots(1, 4, figsize=(14, 4), sharey=True, layout="constrained")
 for axes, (depth, flow) in zip(panels, flows.items(), strict=True):
     axes.loglog(t[1:], flow.singular_values[1:, rank:width], color="0.7", lw=1)
-    axes.loglog(t[1:], flow.singular_values[1:, :rank], color=COLORS[depth])
+    style = {"color": depth_style(depth)["color"]}
+    axes.loglog(t[1:], flow.singular_values[1:, :rank], **style)
     for value in np.linalg.svd(truth, compute_uv=False)[:rank]:
         axes.axhline(value, color="0.3", lw=0.7, ls=":")
     axes.set(xlabel="time $t$", ylim=(1e-4, 2), title=f"$N = {depth}$")
@@ -177,7 +177,7 @@ plt.show()
 # %%
 figure, panels = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
 for depth, flow in flows.items():
-    style = {"color": COLORS[depth], "label": f"$N = {depth}$"}
+    style = {**depth_style(depth), "markevery": 0.2, "label": f"$N = {depth}$"}
     panels[0].loglog(t[1:], flow.loss[1:], **style)
     panels[1].semilogx(t[1:], effective_rank(flow.singular_values)[1:], **style)
     panels[2].loglog(t[1:], errors[depth][1:], **style)

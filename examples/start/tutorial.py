@@ -29,6 +29,7 @@ from pymanopt.manifolds import FixedRankEmbedded
 from pymanopt.optimizers import ConjugateGradient
 
 import fixedrank
+from fixedrank.plotting import depth_style
 
 widths = [5, 2, 3, 4]  # d_0, d_1, d_2, d_3: three layers, and a bottleneck of width 2
 layers = fixedrank.random_balanced_factors(widths, rng=0)
@@ -141,11 +142,9 @@ for axes, depth in zip(panels, (1, 2, 5), strict=False):
     axes.set_yticklabels(names if depth == 1 else [])
     axes.tick_params(length=0)
 values = np.geomspace(0.01, 10, 200)
-colors = {1: "#6b8e23", 2: "#e69f00", 3: "#b5332e", 10: "#0b3c5d"}
-for depth, color in colors.items():
-    panels[3].loglog(
-        values, depth * values ** (2 - 2 / depth), color=color, label=f"$N = {depth}$"
-    )
+for depth in (1, 2, 3, 10):
+    style = {**depth_style(depth), "markevery": 0.2, "label": f"$N = {depth}$"}
+    panels[3].loglog(values, depth * values ** (2 - 2 / depth), **style)
 panels[3].set(
     xlabel=r"singular value $\sigma$",
     title=r"speed factor $c_{ii} = N\,\sigma^{2-2/N}$",

@@ -33,6 +33,7 @@ from pymanopt.manifolds import FixedRankEmbedded
 from pymanopt.optimizers import ConjugateGradient, SteepestDescent
 
 import fixedrank
+from fixedrank.plotting import depth_style
 
 m, n, k = 60, 40, 5
 rng = np.random.default_rng(0)
@@ -59,7 +60,7 @@ solvers = {
 }
 figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
 for axes, (name, solver) in zip(panels, solvers.items(), strict=True):
-    for depth, color in ((1, "#0b3c5d"), (2, "#d1495b"), (5, "#e69f00")):
+    for depth in (1, 2, 5):
         manifold = fixedrank.FixedRank(m, n, k, depth=depth)
         optimizer = solver(
             max_iterations=200, min_gradient_norm=1e-7, log_verbosity=1, verbosity=0
@@ -67,9 +68,8 @@ for axes, (name, solver) in zip(panels, solvers.items(), strict=True):
         result = optimizer.run(problem_on(manifold), initial_point=start)
         history = result.log["iterations"]
         gaps = np.array(history["cost"]) - smallest_cost
-        axes.semilogy(
-            np.maximum(gaps, 1e-16), color=color, label=f"depth $N = {depth}$"
-        )
+        style = {**depth_style(depth), "markevery": 0.2, "label": f"$N = {depth}$"}
+        axes.semilogy(np.maximum(gaps, 1e-16), **style)
         print(
             f"{name}, N = {depth}: {result.iterations} iterations, "
             "largest error of s "

@@ -84,7 +84,7 @@ def test_orders_take_the_looks_in_turn():
 
 @pytest.mark.parametrize("depth", [0.5, -1, math.nan])
 def test_depths_out_of_range(depth):
-    with pytest.raises(ValueError, match="depth must be a real number N >= 1 or math.inf, got"):
+    with pytest.raises(ValueError, match=r"depth must be a real number N >= 1 or math\.inf, got"):
         depth_style(depth)
 
 

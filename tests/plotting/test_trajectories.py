@@ -34,7 +34,6 @@ def test_panels_of_the_layers(factored):
         drawn = np.column_stack([line.get_ydata() for line in axes.lines])
         np.testing.assert_array_equal(np.squeeze(drawn), getattr(factored, name))
         assert set(colours(axes)) == {depth_style(2)["color"]}
-    figure.draw_without_rendering()
 
 
 def test_a_balancedness_of_zero_has_no_panel(by_depth):
@@ -52,7 +51,6 @@ def test_runs_overlay_on_the_axes_of_the_first(by_depth, factored):
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert texts == ["three", "ten", "layers"]
     assert figure.axes[0].lines[2].get_linewidth() == 3
-    figure.draw_without_rendering()
 
 
 def test_one_quantity_on_one_axes(factored):
@@ -78,7 +76,7 @@ def test_whatever_is_kept(keep):
     assert len(flow.plot().axes) == 4
 
 
-@pytest.mark.parametrize("unit", [1e-150, 1e-75, 1e75, 1e150])
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
 def test_units(unit, factored):
     problem = fixedrank.LinearRegression(np.eye(3), unit * np.diag([3.0, 2.0, -1.0]))
     start = [np.sqrt(unit) * layer for layer in layers()]
@@ -93,7 +91,6 @@ def test_units(unit, factored):
         if name != "balancedness":  # which is round-off
             assert high < 20 * values.max()
     assert figure.axes[0].get_xlim()[1] < 20 * flow.t[-1]
-    flow.animate(frames=1)._draw_was_started = True
 
 
 def test_a_wide_loss_is_logarithmic():
@@ -134,8 +131,10 @@ def test_zero_and_what_diverged():
     zero = fixedrank.gradient_descent(PROBLEM, [np.zeros((3, 3))] * 2, 3, step_size=0.1)
     diverged = fixedrank.gradient_descent(PROBLEM, layers(), 50, step_size=5.0)
     assert not diverged.complete
-    for run in (zero, diverged):
-        run.plot().draw_without_rendering()
+    assert [axes.get_yscale() for axes in zero.plot().axes] == ["linear"] * 3
+    figure = diverged.plot()
+    assert figure.axes[0].get_yscale() == "log"
+    figure.draw_without_rendering()
 
 
 def test_an_interrupted_run(monkeypatch):
@@ -153,9 +152,12 @@ def test_an_interrupted_run(monkeypatch):
 
     flow = fixedrank.factored_flow(Stopped(), layers(), np.linspace(0, 30, 301))
     assert not flow.complete
-    flow.plot().draw_without_rendering()
-    nothing = fixedrank.gradient_descent(Stopped(), layers(), 2, step_size=0.1)
-    nothing.plot().draw_without_rendering()
+    np.testing.assert_array_equal(flow.plot().axes[0].lines[0].get_xdata(), flow.t)
+    nothing = Stopped()
+    nothing.calls = 40
+    stopped = fixedrank.gradient_descent(nothing, layers(), 2, step_size=0.1)
+    assert len(stopped.loss) == 0
+    stopped.plot(quantities=["loss", "singular_values"]).draw_without_rendering()
 
 
 def test_bad_input(factored):
