@@ -21,6 +21,7 @@ from fixedrank.flows.fate import fate, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.kinks import kink, outer_parts
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
 from fixedrank.flows.solvers import solver_class
@@ -51,6 +52,7 @@ class _Layers:
         self.shapes = [layer.shape for layer in layers]
         self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
+        self.rtol, self.least, self.peak = 0.0, math.inf, 0.0
 
     def layers(self, state: Array) -> list[Array]:
         return split(state, self.shapes, self.bounds)
@@ -64,7 +66,7 @@ class _Layers:
     def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.
         # 2026-11: with rtol and atol / N the gap to flow (9) was up to 2e-8 at 1e-10.
-        depth = len(self.shapes)
+        self.rtol, depth = rtol, len(self.shapes)
         relative, share = max(rtol / depth, 1e-13), 1 / (10 * depth)
         if atol is not None:
             return relative, share * atol
@@ -83,6 +85,13 @@ class _Layers:
         return np.where(norms > 0, norms, _LITTLE * norms.max())
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
+        if self.problem._price_of_rank > 0:
+            layers, before = self.layers(state), self.least
+            point = product_factors(layers)
+            self.least, self.peak = float(point.s[-1]), max(self.peak, float(point.s[0]))
+            reason = kink(layers, point, self.peak, self.rtol) if self.least < before else None
+            if reason is not None:
+                return Stop(f"stopped at t = {t:.6g}: {reason}", rest=False)
         if self.scale is None:
             return None
         # What is small beside a layer that has grown need not be kept as it was.
@@ -94,7 +103,10 @@ class _Layers:
         return length(after - before), length(after)
 
     def smallest(self, state: Array) -> float:
-        return np.inf
+        if self.problem._price_of_rank == 0:
+            return np.inf
+        layers = self.layers(state)
+        return float(np.min(outer_parts(layers, product_factors(layers))))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""

@@ -118,8 +118,10 @@ def riemannian_flow(
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
     system: RiemannianSystem | EmbeddedSystem
-    # There the flow is that of all matrices, which the other equations leave at lower rank.
-    if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape):
+    # There the flow is that of all matrices, which the other equations leave at lower rank; but
+    # where singular values have a price, that is where it has a kink.
+    smooth = problem._price_of_rank == 0
+    if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
         system = EmbeddedSystem(moving, start, float(times[0]))
         state = system.start
     else:
