@@ -110,4 +110,8 @@ html_theme = "furo"
 html_title = f"fixedrank {release}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["scroll.js"]
+# Colours of code with a contrast of 7 on either background.
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 html_show_sourcelink = False

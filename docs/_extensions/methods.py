@@ -45,15 +45,14 @@ class Methods(Autosummary):
         return heading + super().run()
 
 
-def skip_fields(
-    app: Any, what: str, name: str, object_: Any, skip: bool, options: Any
-) -> bool | None:
-    """Leave out the fields of named tuples: the list of attributes describes them."""
-    return True if type(object_).__name__ == "_tuplegetter" else None
+def skip(app: Any, what: str, name: str, member: Any, skipped: bool, options: Any) -> bool | None:
+    """Leave out fields of named tuples, which attributes describe, and methods of scikit-learn."""
+    of_others = str(getattr(member, "__module__", "")).startswith("sklearn")
+    return True if of_others or type(member).__name__ == "_tuplegetter" else None
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Join Sphinx."""
     app.add_directive("methods", Methods)
-    app.connect("autodoc-skip-member", skip_fields)
+    app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -151,7 +151,7 @@ class MatrixCompletionRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model.
+        """Fit the model to a table of values.
 
         Parameters
         ----------

@@ -1,0 +1,13 @@
+// What scrolls by itself can be reached by the keyboard.
+function reach() {
+  const selector = "pre, div.math, div.table-wrapper, .sphx-glr-script-out div.highlight";
+  for (const part of document.querySelectorAll(selector)) {
+    const style = getComputedStyle(part);
+    const scrolls = /auto|scroll/.test(style.overflowX + style.overflowY);
+    if (scrolls && (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight)) {
+      part.tabIndex = 0;
+    }
+  }
+}
+addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
+addEventListener("resize", reach);
