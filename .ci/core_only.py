@@ -67,17 +67,25 @@ def check_flows() -> None:
     require(gap < 1e-5 * float(factored.loss[0]), f"the losses of the two flows differ by {gap}")
 
 
-def check_plot_names_its_extra() -> None:
+def check_plots_name_their_extra() -> None:
     """Asking for a figure without matplotlib says what to install."""
     problem, factors = small_problem()
     comparison = fixedrank.compare_flows(problem, factors, np.linspace(0.0, 0.1, 3))
-    try:
-        comparison.plot()
-    except ImportError as error:
-        print(f"plot: {type(error).__name__}: {error}")
-        require("fixedrank[plot]" in str(error), "the error does not name fixedrank[plot]")
-    else:
-        raise SystemExit("core only: a figure was drawn without matplotlib")
+    flow = comparison.factored
+    pictures = {
+        "plot of a comparison": comparison.plot,
+        "plot of a flow": flow.plot,
+        "animate": flow.animate,
+        "plot_trajectories": lambda: fixedrank.plot_trajectories([flow]),
+    }
+    for name, draw in pictures.items():
+        try:
+            draw()
+        except ImportError as error:
+            print(f"{name}: {type(error).__name__}: {error}")
+            require("fixedrank[plot]" in str(error), "the error does not name fixedrank[plot]")
+        else:
+            raise SystemExit(f"core only: {name} drew without matplotlib")
 
 
 if __name__ == "__main__":
@@ -85,5 +93,5 @@ if __name__ == "__main__":
     check_extras_absent()
     check_optimiser()
     check_flows()
-    check_plot_names_its_extra()
+    check_plots_name_their_extra()
     print("core only: all well")
