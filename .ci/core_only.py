@@ -71,7 +71,16 @@ def check_extras_are_named() -> None:
     """Asking for a figure or a table without its package says what to install."""
     problem, factors = small_problem()
     comparison = fixedrank.compare_flows(problem, factors, np.linspace(0.0, 0.1, 3))
-    for extra, ask in {"plot": comparison.plot, "data": comparison.to_dataframe}.items():
+    flow = comparison.factored
+    asked = (
+        ("plot", comparison.plot),
+        ("plot", flow.plot),
+        ("plot", flow.animate),
+        ("plot", lambda: fixedrank.plot_trajectories([flow])),
+        ("data", comparison.to_dataframe),
+        ("data", lambda: fixedrank.estimator),
+    )
+    for extra, ask in asked:
         try:
             ask()
         except ImportError as error:
