@@ -34,7 +34,9 @@ def check(
             for page in pages(site, patterns):
                 show(window, page)
                 window.add_script_tag(path=str(axe))
-                for finding in window.evaluate(RUN):
+                findings = window.evaluate(RUN)
+                print(f"{page.relative_to(site)}, {scheme}: {len(findings)}", flush=True)
+                for finding in findings:
                     kind = (finding["impact"] or "minor", finding["id"], finding["help"])
                     where = f"{page.relative_to(site)}, {scheme}"
                     found[kind] += [(where, *node) for node in finding["nodes"]]

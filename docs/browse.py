@@ -81,9 +81,8 @@ def listen(window: Any, said: list[str]) -> None:
     window.on("pageerror", lambda error: said.append(str(error)))
 
 
-def look(site: Path, found: list[Path], folder: Path) -> list[str]:
-    """Take the screenshots; return what is wrong, a line each."""
-    problems = []
+def look(site: Path, found: list[Path], folder: Path) -> Iterator[str]:
+    """Take the screenshots; yield what is wrong, a line each."""
     with browser() as running:
         for width in WIDTHS:
             for scheme in SCHEMES:
@@ -97,14 +96,13 @@ def look(site: Path, found: list[Path], folder: Path) -> list[str]:
                     name = page.relative_to(site)
                     where = f"{name}, {width} pixels, {scheme}"
                     if seen["wide"] > 0:
-                        problems.append(f"{where}: {seen['wide']} pixels wider than the window")
-                    problems += [f"{where}: {source} does not load" for source in seen["broken"]]
-                    problems += [f"{where}: {text}" for text in said]
+                        yield f"{where}: {seen['wide']} pixels wider than the window"
+                    yield from (f"{where}: {source} does not load" for source in seen["broken"])
+                    yield from (f"{where}: {text}" for text in said)
                     if seen["raw"]:
-                        problems.append(f"{where}: {seen['raw']} formulas are not understood")
+                        yield f"{where}: {seen['raw']} formulas are not understood"
                     window.screenshot(path=picture(folder, name, width, scheme))
                 window.context.close()
-    return problems
 
 
 def picture(folder: Path, name: Path, width: int, scheme: str) -> Path:
@@ -168,10 +166,13 @@ def main() -> int:
         screenshots_only(options.site, found, options.pictures)
         print(f"{len(found)} pages; for more than screenshots: pip install playwright")
         return 0
-    problems = look(options.site, found, options.pictures)
+    wrong = 0
+    for problem in look(options.site, found, options.pictures):
+        print(problem, flush=True)
+        wrong += 1
     contact_sheets(options.pictures)
-    print("\n".join(problems) or f"{len(found)} pages, nothing wrong")
-    return 1 if problems else 0
+    print(f"{len(found)} pages, {wrong or 'nothing'} wrong")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

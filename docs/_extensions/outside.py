@@ -95,6 +95,17 @@ def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     )
 
 
+# Names that docstrings write in full.
+_FULL = (
+    "concurrent.futures.Executor",
+    "matplotlib.figure.Figure",
+    "numpy.random.Generator",
+    "pymanopt.Problem",
+    "pymanopt.manifolds.FixedRankEmbedded",
+    "pymanopt.manifolds.manifold.Manifold",
+)
+
+
 def aliases() -> dict[str, str]:
     """Return the full names of the types that docstrings name in short."""
     import fixedrank
@@ -107,6 +118,7 @@ def aliases() -> dict[str, str]:
         "LinearOperator": "scipy.sparse.linalg.LinearOperator",
         "OdeSolver": "scipy.integrate.OdeSolver",
         "DataFrame": "pandas.DataFrame",
+        **{name: f":obj:`{name}`" for name in _FULL},
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,9 @@ def test_every_public_name_is_listed_once():
 @pytest.mark.parametrize("name", sorted(set(LISTED) - PUBLIC))
 def test_other_names_that_are_listed_are_public_in_their_packages(name):
     package, _, attribute = name.removeprefix("fixedrank.").rpartition(".")
-    assert attribute in getattr(fixedrank, package).__all__
+    if package == "estimator":
+        pytest.importorskip("sklearn")
+    assert attribute in import_module(f"fixedrank.{package}").__all__
 
 
 def test_every_page_is_in_the_table_of_contents():

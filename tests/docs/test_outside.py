@@ -43,4 +43,4 @@ def test_short_names_of_types_are_known():
         if full.startswith("fixedrank."):
             assert hasattr(fixedrank, name)
         else:
-            assert page(full)
+            assert page(full.removeprefix(":obj:").strip("`"))
