@@ -11,3 +11,4 @@ function reach() {
 }
 addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
 addEventListener("resize", reach);
+document.addEventListener("toggle", reach, true);

@@ -47,7 +47,11 @@ def test_answers_are_short(title):
     (code,) = ANSWERS[title]
     lines = [line for line in code.splitlines() if line and not line.startswith(("import", "from"))]
     assert len(lines) <= 10
-    assert max(map(len, lines)) <= 88
+
+
+@pytest.mark.parametrize("code", [BEFORE, *FRONT, *(code for (code,) in ANSWERS.values())])
+def test_lines_fit_the_column(code):
+    assert max(map(len, code.splitlines())) <= 88
 
 
 @pytest.mark.parametrize("title", ANSWERS)
