@@ -67,17 +67,18 @@ def check_flows() -> None:
     require(gap < 1e-5 * float(factored.loss[0]), f"the losses of the two flows differ by {gap}")
 
 
-def check_plot_names_its_extra() -> None:
-    """Asking for a figure without matplotlib says what to install."""
+def check_extras_are_named() -> None:
+    """Asking for a figure or a table without its package says what to install."""
     problem, factors = small_problem()
     comparison = fixedrank.compare_flows(problem, factors, np.linspace(0.0, 0.1, 3))
-    try:
-        comparison.plot()
-    except ImportError as error:
-        print(f"plot: {type(error).__name__}: {error}")
-        require("fixedrank[plot]" in str(error), "the error does not name fixedrank[plot]")
-    else:
-        raise SystemExit("core only: a figure was drawn without matplotlib")
+    for extra, ask in {"plot": comparison.plot, "data": comparison.to_dataframe}.items():
+        try:
+            ask()
+        except ImportError as error:
+            print(f"{extra}: {type(error).__name__}: {error}")
+            require(f"fixedrank[{extra}]" in str(error), f"the error does not name {extra}")
+        else:
+            raise SystemExit(f"core only: nothing was missed without the extra {extra}")
 
 
 if __name__ == "__main__":
@@ -85,5 +86,5 @@ if __name__ == "__main__":
     check_extras_absent()
     check_optimiser()
     check_flows()
-    check_plot_names_its_extra()
+    check_extras_are_named()
     print("core only: all well")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     __version__: str
 
+    from fixedrank import optimizers as optimizers
+    from fixedrank import testing as testing
     from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
     from fixedrank.ensembles import (
         Ensemble,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
         random_balanced_factors,
     )
     from fixedrank.optimizers import watch
+    from fixedrank.plotting import plot_trajectories
     from fixedrank.recovery import (
         ExactStartLineSearcher,
         MatrixCompletion,
@@ -150,6 +153,7 @@ __all__ = [
     "hessian_bound",
     "integral_inner_product",
     "layer_widths",
+    "plot_trajectories",
     "product",
     "random_balanced_factors",
     "rank_increase",
@@ -162,6 +166,9 @@ __all__ = [
     "watch",
 ]
 
+# Modules to use by their names, which are imported when they are asked for.
+_MODULES = ("optimizers", "testing")
+
 # What is used is imported, and with it what it is made of: each layer only knows those before it.
 _LAYERS = (
     "geometry",
@@ -170,6 +177,7 @@ _LAYERS = (
     "losses",
     "recovery",
     "landscape",
+    "plotting",
     "flows",
     "ensembles",
     "_aliases",
@@ -177,13 +185,14 @@ _LAYERS = (
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_LAYERS, "__version__"})
+    basics = (name for name in globals() if name.startswith("__"))
+    return sorted({*basics, *__all__, *_MODULES, "__version__"})
 
 
 if not TYPE_CHECKING:  # else any name would seem to be there
 
     def __getattr__(name):
-        if name in _LAYERS:
+        if name in _MODULES or name in _LAYERS:
             return import_module(f"fixedrank.{name}")
         if name == "__version__":
             value = import_module("fixedrank._version").version()

@@ -201,7 +201,9 @@ def _require_readable(path: Any, kind: str, header: Mapping[str, Any]) -> None:
             f"{version()}, reads formats up to {FORMAT}: install a later one to load it"
         )
     if found != kind:
-        raise UnreadableError(f"{path} holds a {found}, not a {kind}: {found}.load reads it")
+        raise UnreadableError(
+            f"{path} is of the kind {found}, not {kind}: {found}.load reads such files"
+        )
 
 
 # Values as trees

@@ -191,7 +191,9 @@ def test_no_file(tmp_path):
 
 def test_another_kind(tmp_path):
     write(tmp_path / "file", t=1)
-    with pytest.raises(ValueError, match=r"holds a Thing, not a Box: Thing.load reads it"):
+    with pytest.raises(
+        ValueError, match=r"is of the kind Thing, not Box: Thing\.load reads such files"
+    ):
         read(tmp_path / "file", "Box")
 
 

@@ -25,6 +25,7 @@ def test_the_page_is_made_of_the_records(modules, tmp_path):
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert text == (FOLDER / "results.md").read_text(encoding="utf-8")
     assert (tmp_path / "over_time.png").stat().st_size > 10_000
+    assert (tmp_path / "beside.png").stat().st_size > 10_000
     records.save(kept, tmp_path / "results.json")
     assert (tmp_path / "results.json").read_bytes() == records.FILE.read_bytes()
 
@@ -35,6 +36,16 @@ def test_what_the_picture_shows_is_there(modules):
         ratios = records.series(records.load(), compared)
         assert len(ratios) >= 2, compared.label
         assert all(0 < ratio < 10 for ratio in ratios.values())
+
+
+def test_every_bar_of_the_chart_is_there(modules):
+    records, _ = modules
+    charts = importlib.import_module("charts")
+    last = records.latest(records.load())
+    for panel in charts.PANELS:
+        bars = charts._bars(last, panel)
+        assert len(bars) == len(panel.rows) * (2 if panel.other else 1), panel.title
+        assert {own for *_, own in bars} == {True, False}
 
 
 TABLE = """\

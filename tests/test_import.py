@@ -1,6 +1,7 @@
 """What `import fixedrank` loads, and that all public names are there when they are asked for."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +31,28 @@ def test_names_for_type_checkers_are_those_that_are_there():
     assert sorted(name for name, _ in imported) == sorted(fixedrank.__all__)
     for name, module in imported:
         assert getattr(fixedrank, name) is getattr(sys.modules[module], name)
-    assert {*fixedrank.__all__, "flows", "__version__"} <= set(dir(fixedrank))
     with pytest.raises(AttributeError, match="'fixedrank' has no attribute 'FixedRanks'"):
         _ = fixedrank.FixedRanks
+
+
+def test_tab_completion_shows_names_to_use():
+    basics = {"__version__", "__doc__", "__name__", "__file__", "__all__"}
+    # What was imported meanwhile does not show.
+    importlib.import_module("fixedrank.flows")
+    shown = set(dir(fixedrank))
+    assert {*fixedrank.__all__, "optimizers", "testing"} | basics <= shown
+    assert not {"flows", "geometry", "losses", "annotations", "import_module"} & shown
+    assert {name for name in shown if name.startswith("_") and not name.endswith("__")} == set()
+    for name in shown:
+        assert hasattr(fixedrank, name)
+
+
+def test_modules_are_there_without_an_import_of_their_own():
+    early = "dir(fixedrank); assert 'fixedrank.testing' not in sys.modules"
+    loaded = modules_after(f"import fixedrank; {early}; fixedrank.testing.check_gradient")
+    assert "fixedrank.testing" in loaded
+    # Hypothesis is for the strategies only.
+    assert "hypothesis" not in loaded
 
 
 def test_a_star_brings_all():

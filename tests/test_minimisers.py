@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 from statistics import median
 
@@ -72,3 +73,20 @@ def test_the_least_loss_along_a_line(minimisers):
     values = [np.sum(loss.value(W + (t + h) * D(point, Z))) for h in (-1e-2, 0.0, 1e-2)]
     assert values[1] < min(values[0], values[2])
     assert values[0] == pytest.approx(values[2], rel=1e-9)
+
+
+def test_the_table_of_the_page_on_pymanopt_is_that_of_the_record(minimisers):
+    page = (FOLDER.parents[1] / "examples" / "start" / "using_pymanopt.py").read_text("utf-8")
+    shown = re.findall(r"^#      - (.* \(\d\))$", page, flags=re.MULTILINE)
+    table = minimisers.FILES["md"].read_text(encoding="utf-8")
+    cells = {
+        name: [
+            re.sub(r", \d\)$", ")", row.split("|")[2].strip())
+            for method in ("SD", "CG", "TR", "LBFGS")
+            for row in part.splitlines()
+            if row.startswith(f"| {method} |")
+        ]
+        for name, part in re.findall(r"\*\*(.*?)\.\*\*(.*?)(?=\n\*\*|\Z)", table, flags=re.DOTALL)
+    }
+    assert list(cells) == re.findall(r"^#    \* - (?!Problem)(.*)$", page, flags=re.MULTILINE)
+    assert shown == [cell for row in cells.values() for cell in row]

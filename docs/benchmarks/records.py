@@ -143,7 +143,8 @@ def section(record: Record, title: str, says: str) -> str:
     one = f" {ONE}," if record.settings == [ONE] else ""
     return (
         f"### {title}\n\n{says} `docs/benchmarks/{record.benchmark}.py`, {record.date},{one} "
-        f"{record.seconds} s.\n\n```text\n" + "\n".join(record.text) + "\n```\n"
+        f"{record.seconds} s.\n\n<details>\n<summary>Table: {title}</summary>\n\n"
+        "```text\n" + "\n".join(record.text) + "\n```\n\n</details>\n"
     )
 
 

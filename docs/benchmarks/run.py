@@ -6,7 +6,8 @@ Every benchmark gets two processes of its own, one after another: one without an
 says how many threads linear algebra takes, and one with a single thread. The tables show both; in a
 quick run only the first does, and the others the one without.
 
-Adds to results.json, by date, and makes results.md, scaling.png and over_time.png of it, in FOLDER.
+Adds to results.json, by date, and makes results.md, beside.png, scaling.png and over_time.png of
+it, in FOLDER.
 Without FOLDER a run at full size renews those that the documentation shows, and with --quick
 nothing is written; with --render nothing is run, and all is made anew of results.json. With names
 of benchmarks only their sections are renewed. jax, diffrax and torch take part where they are
@@ -26,6 +27,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from charts import draw_beside
 from columns import side_by_side
 from records import DEFAULT, FILE, ONE, PICTURE, TABLE, Record, draw, latest, load, save, section
 from timing import THREADS, describe
@@ -184,6 +186,7 @@ def render(records: list[Record], table: Path, picture: Path) -> None:
     ]
     table.write_text("\n".join([f"{records[-1].machine}\n", *sections]), encoding="utf-8")
     draw(records, picture)
+    draw_beside(records, picture.with_name("beside.png"))
 
 
 def head(quick: bool, load: float) -> str:

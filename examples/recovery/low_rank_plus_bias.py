@@ -42,27 +42,13 @@ observed = rng.random((users, films)) < 0.5
 ridge = 0.1
 
 # %%
-# The cost is a function of all arrays: three for the matrix, one for each vector. The
-# manifold notes the length of each gradient that it hands out, one an iteration.
-
-
-class Recorder(fixedrank.Product):
-    """A product with a record of all gradient norms."""
-
-    def __init__(self, manifolds):
-        super().__init__(manifolds)
-        self.norms = []
-
-    def euclidean_to_riemannian_gradient(self, point, euclidean_gradient):
-        gradient = super().euclidean_to_riemannian_gradient(point, euclidean_gradient)
-        self.norms.append(self.norm(point, gradient))
-        return gradient
+# The cost is a function of all arrays: three for the matrix, one for each vector.
 
 
 def problem_with_bias(k, depth=2):
     """Return the problem above, for matrices of rank k."""
     matrices = fixedrank.FixedRank(users, films, k, depth=depth, rng=1)
-    manifold = Recorder([matrices, Euclidean(users), Euclidean(films)])
+    manifold = fixedrank.Product([matrices, Euclidean(users), Euclidean(films)])
 
     @pymanopt.function.autograd(manifold)
     def cost(u, s, vt, a, b):
@@ -92,6 +78,7 @@ print(report)
 
 # %%
 # Conjugate gradients get near the same minimum, in more and cheaper iterations.
+# ``fixedrank.watch`` notes the length of each gradient.
 
 norms = {}
 for name, kind, options in (
@@ -110,8 +97,11 @@ for name, kind, options in (
         min_step_size=1e-14,
         **options,
     )
-    result = solver.run(problem, initial_point=start_of(problem))
-    norms[name] = problem.manifold.norms
+    norms[name] = []
+    watched = fixedrank.watch(
+        problem, lambda point, norm, *rest, seen=norms[name]: seen.append(norm)
+    )
+    result = solver.run(watched, initial_point=start_of(problem))
     print(f"{name}: cost {result.cost:.9f}, gradient {result.gradient_norm:.1e}")
 
 # %%

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._aliases import FileLike
+from fixedrank._archive import read_archive
 from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank._shown import Displayed, Table, counted, number, some
 from fixedrank.ensembles.experiment import Experiment
 from fixedrank.ensembles.records import FAILED, MINIMUM, OPEN, REST, RunRecord
+from fixedrank.ensembles.saving import (
+    experiment_content,
+    records_content,
+    restored_experiment,
+    restored_records,
+)
+from fixedrank.flows.saving import RECORDS, Saved
 from fixedrank.flows.tables import data_frame
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble(Displayed):
+class Ensemble(Displayed, Saved):
     """The runs of an experiment, ordered by seed.
 
     Attributes
@@ -143,7 +152,7 @@ class Ensemble(Displayed):
         return "\n".join(lines)
 
     def to_dataframe(self) -> Any:
-        """Return the table.
+        """Return the records as a table, a row for each run.
 
         Returns
         -------
@@ -165,6 +174,59 @@ class Ensemble(Displayed):
         {'global minimum': 5}
         """
         return data_frame(**{name: self.column(name) for name in RunRecord._fields})
+
+    @classmethod
+    def load(cls, path: FileLike, *, experiment: Experiment | None = None) -> Self:
+        """Return the ensemble that `save` wrote to a file.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        experiment : Experiment, optional
+            The experiment, where its loss or its initialisation is one of your own, which a file
+            does not hold. A file holds a LinearRegression and a MatrixCompletion.
+
+        Returns
+        -------
+        Ensemble
+            The same records, of the same experiment.
+
+        Raises
+        ------
+        TypeError
+            If the file does not hold the experiment, and it is not given.
+        ValueError
+            If another experiment is given; if the file is none of these, was cut off or damaged,
+            holds a result of another kind, or was written in the format of a later version.
+        OSError
+            If it cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank, pathlib, tempfile
+        >>> problem = fixedrank.LinearRegression(np.eye(1), np.eye(1))
+        >>> experiment = fixedrank.Experiment(problem, [1, 1, 1])
+        >>> ensemble = fixedrank.run_ensemble(experiment, range(5), workers=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ensemble.save(pathlib.Path(folder) / "runs.npz")
+        ...     again = fixedrank.Ensemble.load(pathlib.Path(folder) / "runs.npz")
+        >>> again.records == ensemble.records, again.experiment.minimum
+        (True, 0.0)
+        """
+        content = read_archive(path, cls.__name__, records=RECORDS)
+        return cls._restored(content, path, experiment)
+
+    def _content(self) -> dict[str, Any]:
+        experiment = experiment_content(self.experiment)
+        return {"experiment": experiment, "records": records_content(self.records)}
+
+    @classmethod
+    def _restored(
+        cls, content: Mapping[str, Any], path: Any, experiment: Experiment | None = None
+    ) -> Self:
+        known = restored_experiment(content["experiment"], experiment, path)
+        return cls(known, restored_records(content["records"]))
 
     def to_csv(self, path: FileLike) -> None:
         """Write the table to a CSV file, with a line of names.

@@ -69,6 +69,11 @@ class RiemannianSystem:
         stepping across a boundary that the flow may reach.
     """
 
+    remembered: tuple[str, ...] = (
+        *("t", "k", "unit", "rate", "peak", "zero", "changes", "framed", "bounds", "together"),
+        *("least", "largest", "approach.seen", "approach.expected"),
+    )
+
     def __init__(
         self,
         problem: Any,
@@ -236,7 +241,7 @@ class RiemannianSystem:
                 f"a singular value fell to {lost:.2e}, round-off of the largest, {size:.2e}; "
                 + self.approach.lower_rank(self.k, kept)
             )
-            self.changes.append(RankChange(t, kept, lost, reason))
+            self.changes = [*self.changes, RankChange(t, kept, lost, reason)]
             return self._reframe(state, kept)
         if agreement < 0:
             does = "may end at" if self.approach.possible else "never reaches; take smaller steps"
@@ -273,7 +278,8 @@ class RiemannianSystem:
         kept = self.k - 1
         self.approach.forget()
         reason = "a singular value reached zero; " + self.approach.lower_rank(self.k, kept)
-        self.changes.append(RankChange(meeting.t, kept, self.least * self.unit, reason))
+        change = RankChange(meeting.t, kept, self.least * self.unit, reason)
+        self.changes = [*self.changes, change]
         if kept > 0:
             return self._reframe(state, kept)
         self.zero = True
@@ -310,6 +316,11 @@ class RiemannianSystem:
         parts = split(-displacement, shapes, bounds_of(shapes))
         u, s, vt = retract(point, FixedRankTangentVector(*parts))
         return joined((u, vt.T, np.diag(s / self.unit)))
+
+    def turned(self, state: Array, rotation: Array) -> Array:
+        """Return the state of W E for that of W, with an orthogonal matrix E."""
+        u, core, v = self.split(state)
+        return joined((u, rotation.T @ v, core))
 
     def points(self, states: Array) -> FixedRankPoint:
         """Return stacked states as stacked points."""

@@ -24,6 +24,7 @@ from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
 from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.arguments import FLOWS
+from fixedrank.flows.drawn import Drawn
 from fixedrank.flows.saving import Saved
 from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
 from fixedrank.flows.trajectory import product_factors
@@ -139,7 +140,7 @@ def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DescentTrajectory(Displayed, Saved):
+class DescentTrajectory(Displayed, Drawn, Saved):
     """Iterates of gradient descent.
 
     Attributes

@@ -38,6 +38,8 @@ class EmbeddedSystem:
         The time of the start.
     """
 
+    remembered: tuple[str, ...] = ("t", "unit", "framed", "norm", "peak")
+
     def __init__(self, problem: Any, point: FixedRankPoint, t: float) -> None:
         self.problem = as_loss(problem)
         self.products = self.problem.gradient_products
@@ -112,6 +114,10 @@ class EmbeddedSystem:
     def corrected(self, state: Array, displacement: Array) -> Array:
         """Return the state less a small displacement of W."""
         return state - displacement / self.unit
+
+    def turned(self, state: Array, rotation: Array) -> Array:
+        """Return the state of W E for that of W, with an orthogonal matrix E."""
+        return np.ravel(state.reshape(self.shape) @ rotation)
 
     def points(self, states: Array) -> FixedRankPoint:
         """Return stacked W in factors, each with as many singular values as it has, also zero."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._aliases import LayersLike, LossLike
+from fixedrank._aliases import FileLike, LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
@@ -21,7 +21,10 @@ from fixedrank.flows.fate import fate, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
+from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.flows.trajectory import FactoredTrajectory, product_factors
 from fixedrank.flows.watching import Callback, watching
@@ -42,11 +45,14 @@ _CHANGE, _LITTLE = 10.0, 1e-8
 class _Layers:
     """The layers, one after another in one vector."""
 
+    remembered: tuple[str, ...] = ("scale",)
+
     def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
         self.problem, self.products = problem, problem.gradient_products
         self.shapes = [layer.shape for layer in layers]
         self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
+        self.rtol, self.least, self.peak = 0.0, math.inf, 0.0
 
     def layers(self, state: Array) -> list[Array]:
         return split(state, self.shapes, self.bounds)
@@ -60,7 +66,7 @@ class _Layers:
     def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.
         # 2026-11: with rtol and atol / N the gap to flow (9) was up to 2e-8 at 1e-10.
-        depth = len(self.shapes)
+        self.rtol, depth = rtol, len(self.shapes)
         relative, share = max(rtol / depth, 1e-13), 1 / (10 * depth)
         if atol is not None:
             return relative, share * atol
@@ -79,6 +85,13 @@ class _Layers:
         return np.where(norms > 0, norms, _LITTLE * norms.max())
 
     def inspect(self, t: float, state: Array) -> Restart | Stop | None:
+        if self.problem._price_of_rank > 0:
+            layers, before = self.layers(state), self.least
+            point = product_factors(layers)
+            self.least, self.peak = float(point.s[-1]), max(self.peak, float(point.s[0]))
+            reason = kink(layers, point, self.peak, self.rtol) if self.least < before else None
+            if reason is not None:
+                return Stop(f"stopped at t = {t:.6g}: {reason}", rest=False)
         if self.scale is None:
             return None
         # What is small beside a layer that has grown need not be kept as it was.
@@ -90,7 +103,10 @@ class _Layers:
         return length(after - before), length(after)
 
     def smallest(self, state: Array) -> float:
-        return np.inf
+        if self.problem._price_of_rank == 0:
+            return np.inf
+        layers = self.layers(state)
+        return float(np.min(outer_parts(layers, product_factors(layers))))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
@@ -108,6 +124,10 @@ class _Layers:
 
     def corrected(self, state: Array, displacement: Array) -> Array:
         return state - displacement
+
+    def turned(self, state: Array, rotation: Array) -> Array:
+        first, *others = self.layers(state)
+        return joined([first @ rotation, *others])
 
     def records(self, states: Array) -> Iterator[list[Array]]:
         for state in states:
@@ -143,6 +163,7 @@ def factored_flow(
     keep: Keep = "layers",
     progress: Shown = False,
     callback: Callback | None = None,
+    store: FileLike | None = None,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -202,7 +223,12 @@ def factored_flow(
     system = _Layers(moving, turned)
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
-    signs: list[float] = []
+    # Where the product is square and no layer is narrower it has a determinant.
+    signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
+    parts = ("factored_flow", problem, layers, solver_class(method), rtol, atol, options, keep)
+    stored = stored_flow(store, parts, times, axes, lambda: last)
+    if stored is not None and stored.found is not None:
+        last = [layer.copy() for layer in stored.found["last"]]
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
@@ -225,10 +251,10 @@ def factored_flow(
             point = FixedRankPoint(*parts)
             # What a function keeps of one shall not hold the others.
             last = list(map(np.copy, several) if callable(keep) else several)
-            if point.s.size == shape[0] == shape[1]:
-                signs.append(sign_of(point))  # in axes that are the same for all
             kept = point if name == "points" else kept_of(last)
-            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept)
+            # In axes that are the same for all.
+            sign = sign_of(point) if signed else None
+            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept, sign)
 
     def seen(state: Array) -> tuple[list[Array], float]:
         copies = [layer.copy() for layer in system.layers(state)]
@@ -249,9 +275,11 @@ def factored_flow(
         record=outcomes,
         most=moving._at_once,
         watch=watching(callback, seen),
+        store=stored,
     )
     found, reached = columns(run.records), run.times(times)
-    ending = fate(reached, found["singular_values"], shape, signs if len(layers) > 1 else [])
+    signs = [one.sign for one in run.records if one.sign is not None]
+    ending = fate(reached, found["singular_values"], shape, signs)
     return FactoredTrajectory(
         t=reached,
         **found,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from fixedrank._checks import Array, real_array, require_finite
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.keeping import require_memory
+from fixedrank.flows.resuming import FlowStore
 from fixedrank.flows.stationarity import CLOSE, CLOSE_DAMPED, RestTest, leaving, worth_asking
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.system import Restart, Stop, System
@@ -36,6 +37,7 @@ class Run:
     at_rest: bool = False
     evaluations: int = 0
     steps: int = 0
+    for_good: bool = False
     stopped_at: list[float] = field(default_factory=list)
 
     def keep(self, states: Sequence[Array]) -> None:
@@ -82,31 +84,40 @@ def integrate(
     record: Callable[[Array], Iterator[Any]],
     most: int,
     watch: Watch | None = None,
+    store: FlowStore | None = None,
 ) -> Run:
     """Integrate a system from times[0] on, keeping what is asked for and nothing else.
 
     That is what `record` yields of the states at the output times, which come in stacks of so many
-    at `most`. After each accepted step `watch` sees the state, and may stop the run.
+    at `most`. After each accepted step `watch` sees the state, and may stop the run. What a store
+    has of the run is not done again.
     """
     start, end = float(times[0]), float(times[-1])
     stepper = Stepper(system, method, rtol, atol, options, start, end)
-    with np.errstate(over="ignore", invalid="ignore"):
-        slope = stepper.velocity(0.0, state)
-    if not np.isfinite(slope).all():
-        raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
     rest = RestTest(rtol, atol, CLOSE_DAMPED if stepper.properties.damps else CLOSE)
     run = Run(record, most, [], start)
-    run.keep([state])
+    slope = None
+    if store is not None and store.found is not None:
+        store.resume(run, stepper, rest)
+    else:
+        slope = _slope(stepper, state)
+        run.keep([state])
     require_memory(run.records[0], times.size)
     bar_format = "{l_bar}{bar}| t = {n:.4g}/{total:.4g} [{elapsed}<{remaining}{postfix}]"
     try:
-        with Progress(end - start, progress, bar_format=bar_format) as bar:
-            if slope.any():
+        with Progress(
+            end - start, progress, done=run.reached - start, bar_format=bar_format
+        ) as bar:
+            if slope is not None and slope.any():
                 stepper.begin(state, slope)
-            else:
+            elif slope is not None:
                 _finish(run, _unmoved(system, state, start), state, times.size)
+            if store is not None:
+                store.step(run, stepper, rest)
             while not run.status:
                 accepted = _advance(run, stepper, times, rest, bar)
+                if store is not None:
+                    store.step(run, stepper, rest)
                 if watch is not None and accepted and watch(run.reached, stepper.solver.y):
                     _stop(run, stepper.solver.y, times)
     except KeyboardInterrupt:
@@ -114,9 +125,20 @@ def integrate(
             f"interrupted at t = {run.reached:.6g}: {len(run.records)} of {times.size} output "
             "times are kept"
         )
+    finally:
+        if store is not None:
+            store.write()
     run.complete = len(run.records) == times.size and not run.stopped_at
     run.evaluations = stepper.spent
     return run
+
+
+def _slope(stepper: Stepper, state: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = stepper.velocity(0.0, state)
+    if not np.isfinite(slope).all():
+        raise ValueError("the gradient has NaN or infinite values at the start, or it overflows")
+    return slope
 
 
 def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Progress) -> bool:
@@ -127,6 +149,7 @@ def _advance(run: Run, stepper: Stepper, times: Array, rest: RestTest, bar: Prog
     failure = stepper.advance()
     if failure is not None:
         run.status = f"step size collapsed at t = {run.reached:.6g}: {failure}"
+        run.for_good = True
         return False
     system, solver = stepper.system, stepper.solver
     run.steps += 1
@@ -179,7 +202,9 @@ def _at_rest(rest: RestTest, stepper: Stepper) -> tuple[Stop, Array] | None:
     found = None
     if worth_asking(state.size, stepper.ahead):
         found = rest.at_rest(system, stepper.before, state, stepper.left, stepper.spent, unmoved)
-    return None if found is None else (_stationary(stepper.reached, found[0]), found[1])
+    if found is None:
+        return None
+    return replace(_stationary(stepper.reached, found[0]), for_good=False), found[1]
 
 
 def _unmoved(system: System, state: Array, t: float) -> Stop:
@@ -192,6 +217,6 @@ def _stationary(t: float, reason: str) -> Stop:
 
 def _finish(run: Run, verdict: Stop, state: Array, count: int) -> None:
     """End a run, with the same state at all times to come if it is at rest."""
-    run.status, run.at_rest = verdict.reason, verdict.rest
+    run.status, run.at_rest, run.for_good = verdict.reason, verdict.rest, verdict.for_good
     if verdict.rest:
         run.records.extend([*run.record(state[None])] * (count - len(run.records)))

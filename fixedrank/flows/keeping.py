@@ -27,6 +27,8 @@ class Outcome(NamedTuple):
         How far layers are from balanced; None of layers that are kept, and of points.
     kept : object
         What is kept besides.
+    sign : float or None
+        The sign of the determinant of W, where one is asked for.
     """
 
     loss: float
@@ -34,6 +36,7 @@ class Outcome(NamedTuple):
     singular_values: Array
     imbalance: float | None
     kept: Any
+    sign: float | None = None
 
 
 def chosen(
@@ -56,7 +59,7 @@ def chosen(
 
 def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what outcomes hold as arrays over time, and what was kept as a list."""
-    losses, norms, values, _, kept = zip(*outcomes, strict=True)
+    losses, norms, values, _, kept, _ = zip(*outcomes, strict=True)
     singular_values = np.zeros((len(outcomes), max(s.size for s in values)))
     for row, s in zip(singular_values, values, strict=True):
         row[: s.size] = s
@@ -66,6 +69,25 @@ def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "singular_values": singular_values,
         "kept": list(kept),
     }
+
+
+def packed(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return outcomes as a few arrays and a list, as files hold them."""
+    several = {name: [getattr(one, name) for one in outcomes] for name in Outcome._fields}
+    return {
+        name: None if several[name][0] is None else np.array(several[name])
+        for name in ("loss", "gradient_norm", "imbalance", "sign")
+    } | {name: several[name] for name in ("singular_values", "kept")}
+
+
+def unpacked(content: Mapping[str, Any]) -> list[Outcome]:
+    """Return the outcomes that were packed."""
+    count = len(content["kept"])
+    several = [
+        part if isinstance(part, list) else [None] * count if part is None else part.tolist()
+        for part in map(content.__getitem__, Outcome._fields)
+    ]
+    return [Outcome(*values) for values in zip(*several, strict=True)]
 
 
 def itself(record: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from scipy.integrate import DOP853, RK23, RK45, OdeSolver, Radau
@@ -36,6 +37,11 @@ class MethodProperties:
     carried : tuple of str
         Attributes of the solver that go, as options of these names, to the next one where the loop
         begins anew from another state.
+    stored : tuple of str, optional
+        Attributes of the solver, beside t and y, on which its next steps hang: what a flow with a
+        store writes, and sets in a new solver where it goes on, so that its steps are the same.
+        Arrays among them are not written over by later steps. If left out, a flow goes on to the
+        tolerance only.
     states_inside : callable
         Returns the list of the states at increasing times within the last step, of the solver, the
         times and the relative tolerance; by default what `dense_output` says.
@@ -56,6 +62,7 @@ class MethodProperties:
     damps: bool = False
     tries_again: bool = False
     carried: tuple[str, ...] = ()
+    stored: tuple[str, ...] | None = None
     states_inside: Callable[[Any, Array, float], list[Array]] = by_interpolation
 
     def __repr__(self) -> str:
@@ -64,7 +71,7 @@ class MethodProperties:
         return f"MethodProperties({', '.join(f'{name}={shown[name]}' for name in shown)})"
 
 
-_EXPLICIT = MethodProperties(tries_again=True, states_inside=by_parts)
+_EXPLICIT = MethodProperties(tries_again=True, stored=("h_abs", "f"), states_inside=by_parts)
 # What SciPy's classes would say.
 _SCIPY: dict[type, MethodProperties] = {
     RK23: _EXPLICIT,
@@ -115,3 +122,15 @@ def order_of(method: type[OdeSolver]) -> int:
     """Return the order of the error estimate in the first step."""
     stated = properties_of(method).error_order
     return int(getattr(method, "error_estimator_order", 1)) if stated is None else stated
+
+
+def remembered(owner: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return attributes of an object, or of its parts, by their names."""
+    return {name: attrgetter(name)(owner) for name in names}
+
+
+def put_back(owner: Any, content: dict[str, Any]) -> None:
+    """Set attributes of an object, or of its parts, that :func:`remembered` returned."""
+    for name, value in content.items():
+        part, _, attribute = name.rpartition(".")
+        setattr(attrgetter(part)(owner) if part else owner, attribute, value)

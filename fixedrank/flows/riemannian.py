@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fixedrank._aliases import LossLike, PointLike
+from fixedrank._aliases import FileLike, LossLike, PointLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
@@ -18,6 +18,7 @@ from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
 from fixedrank.flows.methods import properties_of
+from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory, dense
 from fixedrank.flows.watching import Callback, watching
@@ -40,6 +41,7 @@ def riemannian_flow(
     keep: Keep = "points",
     progress: Shown = False,
     callback: Callback | None = None,
+    store: FileLike | None = None,
     **options: Any,
 ) -> RiemannianTrajectory:
     r"""Integrate the Riemannian gradient flow (9), :math:`\dot W = -\nabla^g L^1(W)` on M_k.
@@ -101,7 +103,8 @@ def riemannian_flow(
     0.5
     """
     problem, times = as_loss(problem), output_times(t)
-    start = checked_point(point)
+    given, chosen_method = checked_point(point), solver_class(method)
+    start = given
     choices = {"points": itself, "products": dense, "last": nothing}
     name, kept_of = chosen(keep, choices)
     metric = as_metric(depth)
@@ -115,8 +118,10 @@ def riemannian_flow(
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
     system: RiemannianSystem | EmbeddedSystem
-    # There the flow is that of all matrices, which the other equations leave at lower rank.
-    if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape):
+    # There the flow is that of all matrices, which the other equations leave at lower rank; but
+    # where singular values have a price, that is where it has a kink.
+    smooth = problem._price_of_rank == 0
+    if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
         system = EmbeddedSystem(moving, start, float(times[0]))
         state = system.start
     else:
@@ -127,11 +132,15 @@ def riemannian_flow(
             rtol,
             start=float(times[0]),
             end=float(times[-1]),
-            guarded=properties_of(solver_class(method)).tries_again,
+            guarded=properties_of(chosen_method).tries_again,
         )
         state = system.state(start.u, np.diag(start.s), start.vt.T)
 
     last = start
+    parts = ("riemannian_flow", problem, given, metric, chosen_method, rtol, atol, options, keep)
+    stored = stored_flow(store, parts, times, axes, lambda: last)
+    if stored is not None and stored.found is not None:
+        last = FixedRankPoint(*(part.copy() for part in stored.found["last"]))
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
@@ -163,6 +172,7 @@ def riemannian_flow(
         record=outcomes,
         most=moving._at_once,
         watch=watching(callback, seen),
+        store=stored,
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(

@@ -69,7 +69,7 @@ class RK4(OdeSolver):
     B = np.array([1, 2, 2, 1]) / 6
     C = np.array([0, 1 / 2, 1 / 2, 1])
     n_stages = 4
-    properties = MethodProperties(states_inside=by_parts)
+    properties = MethodProperties(stored=("start", "count", "f"), states_inside=by_parts)
 
     __repr__ = solver_shown
 

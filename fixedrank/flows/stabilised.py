@@ -44,7 +44,14 @@ class Stabilised(OdeSolver):
     stages a step needs, how it takes one, and what it estimates for the error.
     """
 
-    properties = MethodProperties(tries_again=True, states_inside=by_shorter_steps)
+    properties = MethodProperties(
+        tries_again=True,
+        stored=(
+            *("h_abs", "f", "rate", "direction_of_rate", "age"),
+            *("last", "states", "crowded_at", "ends"),
+        ),
+        states_inside=by_shorter_steps,
+    )
     # The estimated error is of this order in the step size, and a polynomial between the ends of a
     # step of this degree; how few stages make a step, how many.
     error_order: int

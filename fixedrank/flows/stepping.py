@@ -85,6 +85,8 @@ class Stepper:
         self.shortest = _EPS * max(abs(start), abs(end))
         self.solver: Any = None
         self.before, self.unit = np.zeros(0), 1.0
+        self.tolerances: tuple[float, Any] = (rtol, atol)
+        self.first = 0.0
         self.undefined = self.spent = self.already = self.stuck = self.failures = 0
         self.failed_at = -math.inf
 
@@ -135,14 +137,29 @@ class Stepper:
         self._open(state, left, options)
 
     def _open(self, state: Array, left: float, options: dict[str, Any]) -> None:
-        rtol, atol = self.system.tolerances(state, self.rtol, self.atol)
+        self.tolerances = self.system.tolerances(state, self.rtol, self.atol)
         self.unit = pace(options["first_step"]) if "first_step" in options else 1.0
+        self._make(0.0, state, left, options)
+
+    def reopen(self, t: float, state: Array, step: float, options: dict[str, Any]) -> None:
+        """Go on at a state at a time of a solver that is no more, in its unit, as it did.
+
+        The clock, the unit and the tolerances are those that it had.
+        """
+        options = {**self.options, **options}
+        left = max(float(self.clock.until(np.asarray(self.end))), self.shortest)
+        if takes(self.method, "first_step"):
+            options["first_step"] = min(self.unit * step, left - self.unit * t)
+        self._make(t, state, left, options)
+
+    def _make(self, t: float, state: Array, left: float, options: dict[str, Any]) -> None:
         if self.unit != 1:
             for name in ("first_step", "max_step"):
                 options.update({name: options[name] / self.unit} if name in options else {})
+        self.first, (rtol, atol) = options.get("first_step", 0.0), self.tolerances
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self.solver = self.method(
-                self.velocity, 0.0, state, left / self.unit, rtol=rtol, atol=atol, **options
+                self.velocity, t, state, left / self.unit, rtol=rtol, atol=atol, **options
             )
 
     def velocity(self, t: float, state: Array) -> Array:
@@ -216,7 +233,8 @@ class Stepper:
 
     def next_step(self) -> float:
         """Return the length of the next step, as far as the method tells."""
-        return float(getattr(self.solver, "h_abs", self.solver.step_size))
+        step = getattr(self.solver, "h_abs", self.solver.step_size)
+        return float(self.first if step is None else step)
 
     def grown_old(self) -> bool:
         """Whether the next step is small beside the time of the solver."""

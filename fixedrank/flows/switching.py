@@ -24,7 +24,7 @@ from fixedrank.flows.contract import (
     warn_of_unused,
 )
 from fixedrank.flows.first_step import first_step
-from fixedrank.flows.methods import MethodProperties, properties_of
+from fixedrank.flows.methods import MethodProperties, properties_of, put_back, remembered
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.stabilised import Stabilised
 
@@ -96,7 +96,11 @@ class AutoSwitching(OdeSolver):
     """
 
     properties = MethodProperties(
-        DOP853.error_estimator_order, tries_again=True, carried=("stiff",), states_inside=_inside
+        DOP853.error_estimator_order,
+        tries_again=True,
+        carried=("stiff",),
+        stored=("inside", "count", "patience", "steps", "wait", "since", "rival"),
+        states_inside=_inside,
     )
 
     __repr__ = solver_shown
@@ -159,6 +163,19 @@ class AutoSwitching(OdeSolver):
     def stiff(self) -> bool | type[Stabilised]:
         """The stabilised method of the next step, or False."""
         return type(self.inner) if isinstance(self.inner, Stabilised) else False
+
+    @property
+    def inside(self) -> dict[str, Any]:
+        """The method of the next step, and what it hangs on."""
+        method = type(self.inner)
+        stored = remembered(self.inner, properties_of(method).stored or ())
+        return {"method": method.__name__, "attributes": stored}
+
+    @inside.setter
+    def inside(self, content: dict[str, Any]) -> None:
+        method = next(m for m in (DOP853, ROCK4, RKC) if m.__name__ == content["method"])
+        self.inner = self._method(method, abs(self.t_bound - self.t))
+        put_back(self.inner, content["attributes"])
 
     @property
     def h_abs(self) -> float:

@@ -25,10 +25,19 @@ class Stop:
 
     reason: str
     rest: bool
+    # Whether it would stop here however long the time was.
+    for_good: bool = True
 
 
 class System(Protocol):
     """An autonomous flow: the velocity depends on the state only."""
+
+    # Names of the attributes that change, and what the flow goes on from.
+    remembered: tuple[str, ...]
+
+    def turned(self, state: Array, rotation: Array) -> Array:
+        """Return the state of W E for that of W, with an orthogonal matrix E."""
+        ...
 
     def right_hand_side(self, t: float, state: Array) -> Array:
         """Return the velocity; t is the time of a solver, of no meaning here."""

@@ -14,6 +14,7 @@ from fixedrank._aliases import FileLike
 from fixedrank._archive import read_archive
 from fixedrank._checks import Array
 from fixedrank._shown import Displayed, Table, counted, from_to, number, some
+from fixedrank.flows.drawn import Drawn
 from fixedrank.flows.keeping import not_kept
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metric
@@ -26,7 +27,7 @@ from fixedrank.networks.layers import balancedness, product
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Trajectory(Displayed, Saved):
+class Trajectory(Displayed, Drawn, Saved):
     """What both kinds of trajectories know.
 
     Attributes

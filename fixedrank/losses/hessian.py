@@ -56,14 +56,14 @@ class NetworkHessian(LinearOperator):
     def __init__(self, problem: LossLike, factors: LayersLike) -> None:
         self.problem = as_loss(problem)
         self.layers = self.problem.checked_layers(factors)
-        self.cut, self._left, self._right = narrow_partial_products(self.layers)
+        self._cut, self._left, self._right = narrow_partial_products(self.layers)
         self._thin = self.problem._layer_products(self._left[-1], self._right[-1])
         outer, inner = self._thin.products()
         # G times what stands right of the cut and its further products, as for the gradient.
         self._outer, self._inner = [outer], [inner]
-        for layer in self.layers[: self.cut : -1]:
+        for layer in self.layers[: self._cut : -1]:
             self._outer.append(layer.T @ self._outer[-1])
-        for layer in self.layers[: max(self.cut - 1, 0)]:
+        for layer in self.layers[: max(self._cut - 1, 0)]:
             self._inner.append(self._inner[-1] @ layer.T)
         self._shapes = [layer.shape for layer in self.layers]
         self._bounds = bounds_of(self._shapes)
@@ -137,7 +137,7 @@ class NetworkHessian(LinearOperator):
         return self
 
     def _product(self, moves: list[Array]) -> list[Array]:
-        cut, layers = self.cut, self.layers
+        cut, layers = self._cut, self.layers
         left = [np.zeros_like(self._left[0])]
         for i, layer in enumerate(layers[cut:]):
             left.append(moves[cut + i] @ self._left[i] + layer @ left[-1])

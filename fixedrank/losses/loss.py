@@ -355,7 +355,7 @@ class Loss(Displayed, ABC):
         return type(self).__name__
 
     def _shown_title(self) -> str:
-        sizes = "" if self.shape is None else f"{self.shape[0]}x{self.shape[1]} "
+        sizes = "" if self.shape is None else "x".join(map(str, self.shape)) + " "
         return f"{self._name}: loss of {sizes}matrices"
 
     def _thin_loss(self, left: Array, right: Array) -> float:
@@ -403,7 +403,15 @@ describe(Loss, MATRICES, THIN, _LAYERS)
 
 
 class LossSum(Loss):
-    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise."""
+    """The sum of losses times numbers, c_1 f_1 + c_2 f_2 + ...; its derivatives likewise.
+
+    Attributes
+    ----------
+    terms : tuple of (float, Loss)
+        The numbers and the losses.
+    shape : tuple of int, or None
+        (m, n), the shape of W, if one of the losses knows it.
+    """
 
     def __init__(self, *terms: tuple[float, Loss]) -> None:
         shapes = [tuple(loss.shape) for _, loss in terms if loss.shape is not None]

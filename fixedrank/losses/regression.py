@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -108,6 +108,23 @@ class LinearRegression(MomentLoss):
         super().__init__(*moments, samples.squared_norm)
         self._decomposed = None if samples.sparse else decomposed(samples)
         self.digest = samples.digest
+
+    def _parts(self) -> dict[str, Any] | None:
+        """Return all that this problem holds as arrays and numbers; None where it holds others."""
+        moments = {"C": self.C, "B": self.B}
+        if self._decomposed is None or not all(type(M) is np.ndarray for M in moments.values()):
+            return None
+        rest = {name: getattr(self, name) for name in ("squared_norm", "basis", "digest")}
+        return {**moments, **rest, "decomposed": self._decomposed._asdict()}
+
+    @classmethod
+    def _from_parts(cls, parts: Mapping[str, Any]) -> LinearRegression:
+        """Return the problem of such parts, to the last digit."""
+        problem = cls.__new__(cls)
+        MomentLoss.__init__(problem, parts["C"], parts["B"], parts["squared_norm"])
+        problem._decomposed = Decomposition(**parts["decomposed"])
+        problem.basis, problem.digest = parts["basis"], parts["digest"]
+        return problem
 
     def _shown_facts(self) -> dict[str, str]:
         facts = super()._shown_facts()

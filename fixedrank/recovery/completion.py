@@ -77,12 +77,15 @@ class MatrixCompletion(RecoveryProblem):
     -----
     The ridge is smooth on matrices of one rank, and its gradient there is :math:`\rho U V^T`, its
     Hessian that along them. Where the rank falls it has a kink: singular values that are zero, of
-    an m x n array those below round-off, count for nothing in derivatives. On layers the loss is
-    that of their product. With two layers that are balanced the ridge is weight decay: their
-    :math:`\rho (\|W_1\|_F^2 + \|W_2\|_F^2) / 2` is :math:`\rho \sum_j s_j` then, and the flow of
-    either is the same. What no entry supports dies out there, exponentially, as at all depths N
-    above 2 more slowly, and the rank stays; below depth 2, as for the matrix itself, it falls in
-    finite time, where :func:`riemannian_flow` says that it leaves the manifold.
+    an m x n array those below round-off, count for nothing in derivatives.
+
+    In a flow of depth N below 2 a singular value that no entry supports reaches zero in finite
+    time, and :func:`riemannian_flow` goes on at the lower rank; from depth 2 on it decays, at depth
+    2 exponentially. On layers the loss is that of their product. Two balanced layers have
+    :math:`\rho (\|W_1\|_F^2 + \|W_2\|_F^2) / 2 = \rho \sum_j s_j`, so there the ridge is weight
+    decay. Weight decay makes other layers balanced, the ridge does not: where a singular value
+    falls to what the layers differ by, be it by errors of the method, it goes on to zero and
+    :func:`factored_flow` stops at the kink.
 
     References
     ----------
@@ -193,7 +196,8 @@ class MatrixCompletion(RecoveryProblem):
         Raises
         ------
         TypeError, ValueError
-            If the matrix has another shape, or positions are not integers, lie outside of the matrix or do not broadcast.
+            If the matrix has another shape, or positions are not integers, lie outside of it or
+            do not broadcast.
 
         Examples
         --------

@@ -33,7 +33,7 @@ def run(code, folder, monkeypatch):
             pytest.importorskip(extra)
     monkeypatch.chdir(folder)
     names = {}
-    exec(compile(code, "documentation", "exec"), names)  # noqa: S102
+    exec(compile(code, "documentation", "exec"), names)
     return names
 
 

@@ -208,7 +208,7 @@ def test_another_metric_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", [RiemannianTrajectory, DescentTrajectory, FlowComparison])
 def test_the_file_of_another_kind(tmp_path, kind):
     factored_flow(PROBLEM, LAYERS, TIMES).save(tmp_path / "flow")
-    expected = f"holds a FactoredTrajectory, not a {kind.__name__}: FactoredTrajectory.load reads"
+    expected = f"of the kind FactoredTrajectory, not {kind.__name__}: FactoredTrajectory.load reads"
     with pytest.raises(ValueError, match=expected):
         kind.load(tmp_path / "flow")
 

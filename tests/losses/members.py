@@ -18,6 +18,7 @@ KNOWN = _rng.random(SHAPE) < 0.6
 TARGET = _rng.standard_normal(SHAPE)
 MEASURED = _rng.standard_normal((7, M, N))
 LEFT, RIGHT, VALUES = (_rng.standard_normal(size) for size in ((7, M), (7, N), 7))
+ENTRY_WEIGHTS = _rng.uniform(0.1, 10, SHAPE)
 
 
 class CrossEntropy(Loss):
@@ -67,9 +68,12 @@ class SquaredLength(Loss):
         return W[0], np.diag(W[1]), W[2].T
 
 
-def completion(unit):
-    return MatrixCompletion(unit * np.where(KNOWN, TARGET, np.nan))
+def completion(unit, **options):
+    return MatrixCompletion(unit * np.where(KNOWN, TARGET, np.nan), **options)
 
+
+# Smooth on matrices of one rank, and not beyond.
+ON_ONE_RANK = ("ridge", "ridge and weights", "sensing with a ridge", "sum with a ridge")
 
 LOSSES = {
     "regression": lambda unit: LinearRegression(X, unit * Y),
@@ -91,9 +95,16 @@ LOSSES = {
     "sparse sensing": lambda unit: MatrixSensing(
         scipy.sparse.csr_array(MEASURED.reshape(7, -1)), unit * VALUES, SHAPE
     ),
+    "weights": lambda unit: completion(unit, weights=ENTRY_WEIGHTS / unit),
+    "ridge": lambda unit: completion(unit, ridge=0.3 * unit),
+    "ridge and weights": lambda unit: completion(unit, weights=ENTRY_WEIGHTS / unit, ridge=0.3),
+    "sensing with a ridge": lambda unit: MatrixSensing(
+        (LEFT, RIGHT), unit * VALUES, weights=WEIGHTS[:7], ridge=unit
+    ),
     "cross-entropy": lambda unit: CrossEntropy(X / unit, LABELS, M),
     "plain object": lambda unit: as_loss(PlainLogCosh(unit)),
     "low-rank gradient": lambda unit: SquaredLength(),
     "multiple": lambda unit: 0.3 * completion(unit),
+    "sum with a ridge": lambda unit: 0.5 * completion(unit, ridge=unit) + SquaredLength(),
     "sum": lambda unit: completion(unit) + 0.1 * SquaredLength() + LinearRegression(X, unit * Y),
 }
