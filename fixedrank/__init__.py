@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     __version__: str
 
+    from fixedrank import estimator as estimator
     from fixedrank import optimizers as optimizers
     from fixedrank import testing as testing
     from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
@@ -167,7 +168,7 @@ __all__ = [
 ]
 
 # Modules to use by their names, which are imported when they are asked for.
-_MODULES = ("optimizers", "testing")
+_MODULES = ("estimator", "optimizers", "testing")
 
 # What is used is imported, and with it what it is made of: each layer only knows those before it.
 _LAYERS = (
