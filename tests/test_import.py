@@ -51,8 +51,11 @@ def test_modules_are_there_without_an_import_of_their_own():
     early = "dir(fixedrank); assert 'fixedrank.testing' not in sys.modules"
     loaded = modules_after(f"import fixedrank; {early}; fixedrank.testing.check_gradient")
     assert "fixedrank.testing" in loaded
-    # Hypothesis is for the strategies only.
+    # Hypothesis is for the strategies only, scikit-learn for the estimator.
     assert "hypothesis" not in loaded
+    loaded = modules_after("import fixedrank; fixedrank.estimator.one_standard_error")
+    assert "fixedrank.estimator" in loaded
+    assert "sklearn" not in loaded
 
 
 def test_a_star_brings_all():
