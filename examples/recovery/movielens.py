@@ -177,8 +177,13 @@ for name, fit in MODELS.items():
 
 model = MatrixCompletionRegressor(10, ridge_power=0, random_state=0)
 model.fit(splits[0][0], known.values)
-level = model.mean_ + model.row_biases_[:, None] + model.column_biases_
-training = known.rows, known.cols, known.values - level[known.rows, known.cols], shape
+# Films without a rating in the training have no bias.
+of_users, of_films = np.zeros(m), np.zeros(n)
+of_users[model.row_ids_] = model.row_biases_
+of_films[model.column_ids_] = model.column_biases_
+level = model.mean_ + of_users[:, None] + of_films
+left = known.values - level[known.rows, known.cols]
+training = known.rows, known.cols, left, shape
 rest = test.values - level[test.rows, test.cols]
 figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for axes, ridge in zip(panels, (model.ridge_, 0.0), strict=True):

@@ -48,7 +48,7 @@ def ratings(X: Any, y: Any, sample_weight: Any, ridge_power: float) -> Ratings:
         values, weights = values[kept], weights[kept]
     rows, columns = Labels("row", row_ids), Labels("column", column_ids)
     shape = len(rows), len(columns)
-    scaled, exponent = unit_array("y", values)
+    scaled, exponent = unit_array("y", values) if values.any() else (values, 0)
     mean = float(np.average(scaled, weights=weights))
     scaled, shift = unit_array("y", scaled - mean)
     if not scaled.any():

@@ -308,7 +308,11 @@ class MatrixCompletionRegressor(RegressorMixin, BaseEstimator):
         self, data: Ratings, options: Options, rank: int
     ) -> tuple[Model | None, float | None, float | None]:
         """Return where to start, and the penalties that are known, for the data near one."""
-        ridge = None if options.ridge is None else math.ldexp(options.ridge, -data.exponent)
+        ridge = options.ridge
+        if ridge is not None:
+            with np.errstate(over="ignore"):
+                # Far above the unit of the ratings nothing but biases is left.
+                ridge = float(np.ldexp(ridge, -data.exponent))
         shrinkage = options.shrinkage
         if not (
             options.warm_start

@@ -56,10 +56,10 @@ def test_the_conditions_of_the_global_minimum_hold(sample, power, depth):
     assert np.linalg.norm(slopes, 2) <= 3.0 * (1 + 1e-4)
     u, _, vt = np.linalg.svd(d[:, None] * low_rank * e)
     u, vt = u[:, : model.rank_], vt[: model.rank_]
-    np.testing.assert_allclose(slopes @ vt.T, -3.0 * u, atol=3e-4)
-    np.testing.assert_allclose(u.T @ slopes, -3.0 * vt, atol=3e-4)
-    np.testing.assert_allclose(errors.sum(axis=1), -2.0 * model.row_biases_, atol=3e-4)
-    np.testing.assert_allclose(errors.sum(axis=0), -2.0 * model.column_biases_, atol=3e-4)
+    np.testing.assert_allclose(slopes @ vt.T, -3.0 * u, atol=3e-3)
+    np.testing.assert_allclose(u.T @ slopes, -3.0 * vt, atol=3e-3)
+    np.testing.assert_allclose(errors.sum(axis=1), -2.0 * model.row_biases_, atol=3e-3)
+    np.testing.assert_allclose(errors.sum(axis=0), -2.0 * model.column_biases_, atol=3e-3)
 
 
 def alternated(sample, k, ridge, shrinkage, sweeps=3000):
@@ -124,7 +124,7 @@ def test_the_matrix_is_where_the_loss_of_the_library_is_stationary(sample):
 
 def test_exact_data_are_found_without_a_ridge_in_their_unit(sample):
     i, j = sample.X.T
-    model = MatrixCompletionRegressor(5, random_state=0, tol=1e-10, max_iter=500)
+    model = MatrixCompletionRegressor(4, shrinkage=0.01, random_state=0)
     model.fit(sample.X, sample.truth[i, j])
     pairs = np.indices(sample.truth.shape).reshape(2, -1).T
     error = model.predict(pairs) - sample.truth.ravel()

@@ -51,7 +51,7 @@ def test_a_pipeline_and_its_folds(sample):
 
 
 def test_it_can_be_pickled(sample):
-    model = MatrixCompletionRegressor(2, random_state=0).fit(sample.X, sample.y)
+    model = MatrixCompletionRegressor(2, **ROUGH).fit(sample.X, sample.y)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(sample.X), model.predict(sample.X))
 
@@ -90,6 +90,7 @@ def test_the_standard_error_is_that_of_the_mean_over_the_folds():
     assert one_standard_error(results) == 1
 
 
+ROUGH = {"ridge": 1.0, "shrinkage": 1.0, "tol": 1e-2, "max_iter": 5, "random_state": 0}
 # What these fit has three features or more.
 OTHER_FEATURES = [
     "check_all_zero_sample_weights_error",
@@ -123,7 +124,7 @@ OTHER_FEATURES = [
 @pytest.mark.skipif(not NEWER, reason="expected failures are told to the checks from 1.6 on")
 def test_the_checks_of_scikit_learn():
     check_estimator(
-        MatrixCompletionRegressor(2, ridge=1.0, shrinkage=1.0, random_state=0),
+        MatrixCompletionRegressor(2, **ROUGH),
         expected_failed_checks=dict.fromkeys(OTHER_FEATURES, "X must have two columns of ids"),
         on_skip=None,
     )
@@ -158,7 +159,7 @@ def _ids(X):
 @pytest.mark.skipif(not NEWER, reason="expected failures are told to the checks from 1.6 on")
 def test_the_other_checks_of_scikit_learn():
     check_estimator(
-        OnFeatures(2, ridge=1.0, shrinkage=1.0, random_state=0),
+        OnFeatures(2, **ROUGH),
         expected_failed_checks={},
         on_skip=None,
     )

@@ -42,6 +42,14 @@ def test_ratings_that_are_all_the_same(sample, value):
     np.testing.assert_allclose(model.predict(sample.X), value)
 
 
+@pytest.mark.parametrize("values", [np.zeros(3), np.array([1e-308, 2e-308, 3e-308])])
+def test_a_ridge_far_above_the_ratings_leaves_biases(values):
+    model = MatrixCompletionRegressor(1, ridge=1.0, shrinkage=0.0)
+    pairs = [(0, 0), (1, 1), (2, 2)]
+    assert model.fit(pairs, values).rank_ == 0
+    np.testing.assert_allclose(model.predict(pairs), values, atol=1e-320)
+
+
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_very_few_ratings(sample, count):
     model = MatrixCompletionRegressor(random_state=0).fit(sample.X[:count], sample.y[:count])
