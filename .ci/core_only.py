@@ -4,6 +4,7 @@ Run it with the Python of an environment into which only `pip install .` went.
 """
 
 import importlib.util
+import inspect
 
 import autograd.numpy as anp
 import numpy as np
@@ -25,6 +26,12 @@ def check_extras_absent() -> None:
     """The environment is what it claims to be."""
     found = [name for name in EXTRAS if importlib.util.find_spec(name) is not None]
     require(not found, f"this environment should not have {', '.join(found)}")
+
+
+def check_help() -> None:
+    """What help and completion show can be asked for."""
+    names = [name for name, _ in inspect.getmembers(fixedrank)]
+    require("FixedRank" in names and "estimator" not in names, "dir() shows what is not there")
 
 
 def check_optimiser() -> None:
@@ -71,7 +78,16 @@ def check_extras_are_named() -> None:
     """Asking for a figure or a table without its package says what to install."""
     problem, factors = small_problem()
     comparison = fixedrank.compare_flows(problem, factors, np.linspace(0.0, 0.1, 3))
-    for extra, ask in {"plot": comparison.plot, "data": comparison.to_dataframe}.items():
+    flow = comparison.factored
+    asked = (
+        ("plot", comparison.plot),
+        ("plot", flow.plot),
+        ("plot", flow.animate),
+        ("plot", lambda: fixedrank.plot_trajectories([flow])),
+        ("data", comparison.to_dataframe),
+        ("data", lambda: fixedrank.estimator),
+    )
+    for extra, ask in asked:
         try:
             ask()
         except ImportError as error:
@@ -84,6 +100,7 @@ def check_extras_are_named() -> None:
 if __name__ == "__main__":
     print(f"fixedrank from {fixedrank.__file__}")
     check_extras_absent()
+    check_help()
     check_optimiser()
     check_flows()
     check_extras_are_named()

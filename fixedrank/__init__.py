@@ -9,12 +9,15 @@ their numbers there.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     __version__: str
 
+    from fixedrank import estimator as estimator
     from fixedrank import optimizers as optimizers
+    from fixedrank import plotting as plotting
     from fixedrank import testing as testing
     from fixedrank._aliases import AmbientLike, LossLike, PointLike, TangentLike
     from fixedrank.ensembles import (
@@ -167,7 +170,7 @@ __all__ = [
 ]
 
 # Modules to use by their names, which are imported when they are asked for.
-_MODULES = ("optimizers", "testing")
+_MODULES = ("estimator", "optimizers", "plotting", "testing")
 
 # What is used is imported, and with it what it is made of: each layer only knows those before it.
 _LAYERS = (
@@ -186,7 +189,9 @@ _LAYERS = (
 
 def __dir__() -> list[str]:
     basics = (name for name in globals() if name.startswith("__"))
-    return sorted({*basics, *__all__, *_MODULES, "__version__"})
+    # Help and completion ask for all that is shown, so what cannot be imported is not.
+    missing = set() if find_spec("sklearn") else {"estimator"}
+    return sorted({*basics, *__all__, *_MODULES, "__version__"} - missing)
 
 
 if not TYPE_CHECKING:  # else any name would seem to be there

@@ -201,9 +201,8 @@ def _require_readable(path: Any, kind: str, header: Mapping[str, Any]) -> None:
             f"{version()}, reads formats up to {FORMAT}: install a later one to load it"
         )
     if found != kind:
-        raise UnreadableError(
-            f"{path} is of the kind {found}, not {kind}: {found}.load reads such files"
-        )
+        reader = f": {found}.load reads such files" if str(found).isidentifier() else ""
+        raise UnreadableError(f"{path} is of the kind {found}, not {kind}{reader}")
 
 
 # Values as trees
@@ -249,8 +248,9 @@ def _encoded_parts(parts: Mapping[str, Any], where: str, known: Mapping[type, st
     tree, leaves = {}, []
     for i, (key, part) in enumerate(parts.items()):
         step = f".{key if key.isascii() and key.isidentifier() else i}"
-        inside = _encode(part, f"{where}[{key!r}]", known)
-        tree[key] = [step, inside.tree] if inside.leaves else ["", inside.tree]
+        inside = _encode(part, f"{where}.{key}", known)
+        # Without a number where there is no array, so that what is alike is found to be.
+        tree[key] = [step if inside.leaves else "", inside.tree]
         leaves += [leaf._replace(path=step + leaf.path) for leaf in inside.leaves]
     return _Encoded(tree, leaves)
 

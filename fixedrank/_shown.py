@@ -102,9 +102,9 @@ def some(items: Sequence[str], most: int = 4) -> str:
     return ", ".join([*items[:most], *more])
 
 
-def counted(count: int, one: str, several: str | None = None) -> str:
+def counted(count: int, one: str) -> str:
     """Return how many there are of something."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
+    return f"{count} {one}{'' if count == 1 else 's'}"
 
 
 def name_of(function: Any) -> str:

@@ -120,7 +120,7 @@ class Mine(NamedTuple):
         (np.ma.array([1.0]), r"value\[1\] is a MaskedArray"),
         (Mine(1), r"value\[1\] is a Mine"),
         ({1: 2}, r"value\[1\] is a dict"),
-        ({"a": [len]}, r"value\[1\]\['a'\]\[0\] is a builtin_function_or_method"),
+        ({"a": [len]}, r"value\[1\]\.a\[0\] is a builtin_function_or_method"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, value, message):

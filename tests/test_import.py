@@ -40,7 +40,7 @@ def test_tab_completion_shows_names_to_use():
     # What was imported meanwhile does not show.
     importlib.import_module("fixedrank.flows")
     shown = set(dir(fixedrank))
-    assert {*fixedrank.__all__, "optimizers", "testing"} | basics <= shown
+    assert {*fixedrank.__all__, "estimator", "optimizers", "plotting", "testing"} | basics <= shown
     assert not {"flows", "geometry", "losses", "annotations", "import_module"} & shown
     assert {name for name in shown if name.startswith("_") and not name.endswith("__")} == set()
     for name in shown:
@@ -51,8 +51,11 @@ def test_modules_are_there_without_an_import_of_their_own():
     early = "dir(fixedrank); assert 'fixedrank.testing' not in sys.modules"
     loaded = modules_after(f"import fixedrank; {early}; fixedrank.testing.check_gradient")
     assert "fixedrank.testing" in loaded
-    # Hypothesis is for the strategies only.
+    # Hypothesis is for the strategies only, scikit-learn for the estimator.
     assert "hypothesis" not in loaded
+    loaded = modules_after("import fixedrank; fixedrank.estimator.one_standard_error")
+    assert "fixedrank.estimator" in loaded
+    assert "sklearn" not in loaded
 
 
 def test_a_star_brings_all():

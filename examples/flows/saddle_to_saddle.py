@@ -14,6 +14,9 @@ rank 0, 1, 2, ..., and falls from one to the next; the deeper the network, the l
 the plateaus and the steeper the steps.
 """
 
+import pathlib
+import tempfile
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -73,6 +76,24 @@ flow = fixedrank.factored_flow(problem, layers, [0.0, 3.7, 6.5, 10.0, 20.0])
 for time, W in zip(flow.t, flow.product, strict=True):
     found = fixedrank.classify(problem, W, rtol=0.05)
     print(f"t = {time}: {found.verdict}")
+
+# %%
+# A callback sees each step and may end the run, here as it comes to the plateau of
+# rank 2. With a store the same call goes on from there, also after Ctrl-C or a crash.
+
+plateau = (values[2:] ** 2).sum() / 2
+with tempfile.TemporaryDirectory() as folder:
+    store = pathlib.Path(folder) / "flow.npz"
+    flow = fixedrank.factored_flow(
+        problem,
+        layers,
+        [0.0, 20.0],
+        callback=lambda t, layers, loss: loss < 1.05 * plateau,
+        store=store,
+    )
+    print(flow.status)
+    flow = fixedrank.factored_flow(problem, layers, [0.0, 20.0], store=store)
+    print(flow.status)
 
 # %%
 # With singular vectors aligned to those of the solution the plateaus can be computed:

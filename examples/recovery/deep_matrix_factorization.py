@@ -77,7 +77,8 @@ for depth, flow in sorted(flows.items()):
     ranks = effective_rank(flow.singular_values)
     style = {**depth_style(depth), "markevery": 0.2, "label": f"$N = {depth}$"}
     panels[0].loglog(t[1:], flow.loss[1:], **style)
-    panels[1].loglog(unknown[1:], flow.loss[1:], lw=2 * (5 - depth), alpha=0.7, **style)
+    nested = {**style, "linestyle": "-", "marker": "", "lw": 2 * (5 - depth)}
+    panels[1].loglog(unknown[1:], flow.loss[1:], **nested, alpha=0.7)
     panels[2].semilogx(t[1:], ranks[1:], **style)
     print(
         f"N = {depth}: loss {flow.loss[-1]:.1e}, unknown entry {unknown[-1]:5.2f}, "

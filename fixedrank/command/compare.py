@@ -216,4 +216,4 @@ def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) 
             limit=limit,
         )
     with replacing(folder / "compare.png") as file:
-        comparison.plot().savefig(file, format="png", dpi=150)
+        comparison.plot().savefig(file, format="png", dpi=200)

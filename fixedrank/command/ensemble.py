@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         return 130
     ensemble.to_csv(folder / "runs.csv")
     with replacing(folder / "ensemble.png") as file:
-        plot_ensemble(ensemble).savefig(file, format="png", dpi=150)
+        plot_ensemble(ensemble).savefig(file, format="png", dpi=200)
     say(ensemble.summary())
     _print_open(ensemble)
     say(f"{time.perf_counter() - began:.1f} s; table and picture in {folder}")

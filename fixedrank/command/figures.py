@@ -127,7 +127,7 @@ def _write(folder: Path, figure: Figure, curves: Mapping[Setting, Curves]) -> li
     name = f"figure-{figure.number}"
     picture = draw(figure, curves)
     with replacing(folder / f"{name}.png") as file:
-        picture.savefig(file, format="png", dpi=150)
+        picture.savefig(file, format="png", dpi=200)
     with replacing(folder / f"{name}.pdf") as file:
         # Without the date, the same numbers make the same file.
         picture.savefig(file, format="pdf", metadata={"CreationDate": None})

@@ -225,6 +225,7 @@ class Ensemble(Displayed, Saved):
     def _restored(
         cls, content: Mapping[str, Any], path: Any, experiment: Experiment | None = None
     ) -> Self:
+        cls._require_fields(content, path)
         known = restored_experiment(content["experiment"], experiment, path)
         return cls(known, restored_records(content["records"]))
 

@@ -48,7 +48,7 @@ class _Fold:
 
     def error(self, penalties: Penalties, rank: int, tol: float) -> float:
         """Go on to other penalties, and return the mean square error on what is held out."""
-        self.model = swept(
+        self.model, _ = swept(
             self.sweeps, self.model, penalties, rank, tol=tol, max_iter=_SWEEPS, rng=self.rng
         )
         return self.test.mean_square(self.model)

@@ -33,6 +33,8 @@ def ratings(X: Any, y: Any, sample_weight: Any, ridge_power: float) -> Ratings:
     TypeError, ValueError
         If ids, values or weights are of the wrong kind, missing, or of different number.
     """
+    if y is None:
+        raise ValueError("fit requires y to be passed, but the target y is None")
     row_ids, column_ids = two_columns(X)
     values = finite_array("y", y, 1)
     if len(row_ids) != values.size:
@@ -84,7 +86,8 @@ def _weights(sample_weight: Any, count: int) -> Array:
     """Return the weights, of which those that are not zero count."""
     if sample_weight is None:
         return np.ones(count)
-    if np.ndim(sample_weight) == 0:
+    sample_weight = np.asarray(sample_weight)
+    if sample_weight.ndim == 0:
         sample_weight = np.full(count, sample_weight)
     weights = finite_array("sample_weight", sample_weight, 1)
     if weights.size != count:

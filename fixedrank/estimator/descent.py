@@ -33,8 +33,8 @@ def descended(
     *,
     tol: float,
     max_iter: int,
-) -> Model:
-    """Return a model of the same rank and lower objective, by the metric of a depth.
+) -> tuple[Model, int]:
+    """Return a model of the same rank and lower objective, and the number of iterations.
 
     It ends where three iterations in a row lower the objective by less than their share `tol` each.
     """
@@ -56,7 +56,7 @@ def descended(
     # pymanopt divides by the length of the gradient.
     with contextlib.suppress(_Ended, ZeroDivisionError), np.errstate(invalid="ignore"):
         optimizer.run(problem.to_pymanopt(Product(parts)), initial_point=list(model[: len(parts)]))
-    return search.model
+    return search.model, max(0, len(search.costs) - 1)
 
 
 class _Objective:

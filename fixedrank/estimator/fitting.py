@@ -23,18 +23,19 @@ def fitted(
     tol: float,
     max_iter: int,
     rng: np.random.Generator,
-) -> Model:
-    """Return the best model of at most this rank: by sweeps, and then on the manifold.
+) -> tuple[Model, int]:
+    """Return the best model of at most this rank, and in how many iterations.
 
-    Each part ends where the objective falls by less than a share, `tol` on the manifold.
+    It comes by sweeps, and then on the manifold; each part ends where the objective falls by less
+    than a share, `tol` on the manifold.
     """
-    model = swept(
+    model, count = swept(
         Sweeps(table), start, penalties, rank, tol=_BY_SWEEPS * tol, max_iter=max_iter, rng=rng
     )
     if model.point.s.size == 0:
-        return model
-    model = descended(table, model, penalties, depth, tol=tol, max_iter=max_iter)
-    return without_idle(table, model, penalties.ridge)
+        return model, count
+    model, more = descended(table, model, penalties, depth, tol=tol, max_iter=max_iter)
+    return without_idle(table, model, penalties.ridge), count + more
 
 
 def swept(
@@ -46,17 +47,18 @@ def swept(
     tol: float,
     max_iter: int,
     rng: np.random.Generator,
-) -> Model:
-    """Sweep until the objective falls by less than its share `tol`.
+) -> tuple[Model, int]:
+    """Sweep until the objective falls by less than its share `tol`; return how often, too.
 
     New directions come before each sweep, while there are fewer than `rank` and some that pay.
     """
-    table, model = sweeps.table, start
+    table, model, count = sweeps.table, start, 0
     value = table.objective(model, penalties)
-    for _ in range(max_iter):
+    while count < max_iter:
+        count += 1
         model = raised(table, model, penalties.ridge, rank, rng) or model
         model = without_idle(table, sweeps.sweep(model, penalties), penalties.ridge)
         before, value = value, table.objective(model, penalties)
         if before - value <= tol * before:
             break
-    return model
+    return model, count

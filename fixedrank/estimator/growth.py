@@ -6,9 +6,9 @@ import numpy as np
 
 from fixedrank._linear_algebra import inner
 from fixedrank.estimator.objective import Model, Table
+from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.recovery.directions import leading_triples
-from fixedrank.recovery.rank import truncate
 
 
 def raised(
@@ -31,10 +31,9 @@ def raised(
     u, v, steps = -u[:, :count], v[:, :count], gains[:count] - ridge
     along = table.entries.of_product(u * steps, v) / table.divisors
     steps = steps * (inner(steps, steps) / inner(table.weights * along, along))
-    higher = FixedRankPoint(
-        np.hstack((point.u, u)), np.append(point.s, steps), np.vstack((point.vt, v.T))
-    )
-    return model._replace(point=truncate(higher, higher.s.size))
+    # The new directions may be made of round-off, and not orthogonal to the others.
+    left = np.hstack((point.u * point.s, u * steps))
+    return model._replace(point=point_of(left, None, np.hstack((point.vt.T, v))))
 
 
 def without_idle(table: Table, model: Model, ridge: float) -> Model:

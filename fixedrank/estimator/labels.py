@@ -121,6 +121,12 @@ def _of_pairs(X: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _require_two(shape: tuple[int, ...]) -> None:
+    if len(shape) == 2 and shape[1] < 2:
+        # In the words of scikit-learn.
+        raise ValueError(
+            f"Found array with {shape[1]} feature(s) (shape={shape}) while a minimum of 2 is "
+            "required: X must have two columns, the ids of rows and of columns"
+        )
     if len(shape) != 2 or shape[1] != 2:
         raise ValueError(
             "X must have two columns, the ids of rows and of columns (such as users and films), "

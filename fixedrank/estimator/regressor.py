@@ -94,7 +94,10 @@ class MatrixCompletionRegressor(RegressorMixin, BaseEstimator):
     ridges_, held_out_errors_ : ndarray
         The ridges that were tried, and the root mean square errors on what was held out; empty
         where the ridge was given.
+    n_iter_ : int
+        How many sweeps and iterations the fit to all ratings took.
     n_features_in_ : int
+
         2.
     feature_names_in_ : ndarray of str, shape (2,)
         The names of the columns, if X is a data frame with names.
@@ -190,7 +193,7 @@ class MatrixCompletionRegressor(RegressorMixin, BaseEstimator):
         rank = min(options.rank, *table.shape)
         start, ridge, shrinkage = self._start(data, options, rank)
         choice = chosen(table, rank, ridge, shrinkage, options.held_out, rng)
-        model = fitted(
+        model, self.n_iter_ = fitted(
             table,
             start or choice.model,
             choice.penalties,

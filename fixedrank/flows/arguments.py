@@ -30,6 +30,12 @@ callback : callable, optional
     in a list, or the point, copies that are the caller's. If it returns True the run ends there:
     the status says so, that time is the last one in ``t``, and ``last`` is what the flow can go on
     from. Its errors are raised as they are. Each call costs an evaluation of the loss.
+store : path-like, optional
+    A file that the run is written to, whole or not at all: now and then, and where it ends, also by
+    Ctrl-C, a callback or an error. The same call goes on from there, however it ended, or returns
+    at once what is finished; with more times after the last one, it goes on to these. To the last
+    bit it is the same run with "auto", ROCK4, RKC, RK4, RK23, RK45 and DOP853, if its end and the
+    machine are the same; other methods begin anew at the state, and agree to the tolerance.
 **options
     Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 """

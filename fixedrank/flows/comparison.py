@@ -136,11 +136,12 @@ class FlowComparison(Displayed, Saved):
 
     @classmethod
     def _restored(cls, content: Mapping[str, Any], path: Any) -> Self:
+        cls._require_fields(content, path)
         flows = {
             "factored": FactoredTrajectory._restored(content["factored"], path),
             "riemannian": RiemannianTrajectory._restored(content["riemannian"], path),
         }
-        return super()._restored({**content, **flows}, path)
+        return cls(**{**content, **flows})
 
     def to_dataframe(self) -> Any:
         """Return a table with a row for each time that both flows reached.

@@ -13,27 +13,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from fixedrank._aliases import LayersLike, LossLike
+from fixedrank._aliases import FileLike, LayersLike, LossLike
 from fixedrank._checks import Array, positive_integer
 from fixedrank._shared_docs import describe
 from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.arguments import FLOWS
 from fixedrank.flows.drawn import Drawn
+from fixedrank.flows.iterating import Iteration
 from fixedrank.flows.saving import Saved
+from fixedrank.flows.store import RunStore
 from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
-from fixedrank.losses.loss import Loss
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
-from fixedrank.networks.gradients import norm_of
 from fixedrank.networks.layers import balancedness, product
 
 
@@ -262,6 +262,7 @@ def gradient_descent(
     *,
     step_size: float | str = "safe",
     callback: Callback | None = None,
+    store: FileLike | None = None,
 ) -> DescentTrajectory:
     """Iterate gradient descent on the layers: the flow (5) by Euler's method.
 
@@ -277,6 +278,11 @@ def gradient_descent(
         Called after each step as ``callback(t, layers, loss)``, with copies of the layers and
         t = eta i. If it returns True the iteration ends there, and that iterate is the last one
         kept. Its errors are raised as they are. Each call costs an evaluation of the loss.
+    store : path-like, optional
+        A file that the run is written to, whole or not at all: now and then, and where it ends,
+        also by Ctrl-C, a callback or an error. The same call goes on from there, to the same
+        iterates, or returns at once what is finished; with more steps after the last one, it goes
+        on to these.
 
     Returns
     -------
@@ -287,8 +293,8 @@ def gradient_descent(
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit together or with the data, entries are not finite, or `steps` or
-        `step_size` are out of range.
+        If shapes do not fit together or with the data, entries are not finite, `steps` or
+        `step_size` are out of range, or the store holds another run.
 
     Examples
     --------
@@ -312,12 +318,12 @@ def gradient_descent(
     if not 0 < step < math.inf:
         raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
     checked_callback(callback)
-    run = _Descent(loss, step, layers, kept)
-    try:
-        while not run.status:
-            run.advance(callback)
-    except KeyboardInterrupt:
-        run.status = f"interrupted after {len(run.records)} of {len(kept)} iterates"
+    stored = None
+    if store is not None:
+        parts = ("gradient_descent", loss, layers, step)
+        stored = RunStore(store, parts, np.array(kept, dtype=np.intp))
+    run = Iteration(loss, step, layers, kept)
+    run.run(callback, stored)
     iterations, losses, norms, factors = zip(*run.records, strict=True) if run.records else [()] * 4
     return DescentTrajectory(
         iterations=np.array(iterations, dtype=np.intp),
@@ -331,64 +337,6 @@ def gradient_descent(
 
 
 describe(gradient_descent, FLOWS)
-
-
-class _Record(NamedTuple):
-    """An iterate that is kept."""
-
-    iteration: int
-    loss: float
-    gradient_norm: float
-    layers: list[Array]
-
-
-class _Descent:
-    """The iteration, an iterate at a time."""
-
-    def __init__(self, loss: Loss, step: float, layers: list[Array], kept: Sequence[int]) -> None:
-        self.loss, self.step, self.layers, self.kept = loss, step, layers, kept
-        self.wanted = set(kept)
-        self.iteration, self.status, self.complete = 0, "", False
-        self.records: list[_Record] = []
-
-    def advance(self, callback: Callback | None) -> None:
-        """Keep the iterate if it is asked for, and go to the next one, which a callback sees."""
-        loss = math.nan
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                self._go_on()
-                if callback is not None and not self.status:
-                    loss = self.loss.network_loss(self.layers)
-        except np.linalg.LinAlgError:
-            # No singular value decomposition of a product that has overflowed.
-            self._diverge()
-        if callback is None or self.status:
-            return
-        t, copies = self.step * self.iteration, [layer.copy() for layer in self.layers]
-        if callback(t, copies, loss) and self.iteration < self.kept[-1]:
-            with np.errstate(over="ignore", invalid="ignore"):
-                self._keep(self.loss.network_gradient(self.layers))
-            self.status = f"stopped by the callback at t = {t:.6g}, after {self.iteration} steps"
-
-    def _go_on(self) -> None:
-        gradient = self.loss.network_gradient(self.layers)
-        if self.iteration in self.wanted:
-            self._keep(gradient)
-        if self.iteration == self.kept[-1]:
-            self.status, self.complete = f"took {self.iteration} steps", True
-            return
-        step, self.iteration = self.step, self.iteration + 1
-        self.layers = [w - step * part for w, part in zip(self.layers, gradient, strict=True)]
-        if not all(math.isfinite(layer.sum()) for layer in self.layers):
-            self._diverge()
-
-    def _keep(self, gradient: list[Array]) -> None:
-        loss = self.loss.network_loss(self.layers)
-        self.records.append(_Record(self.iteration, loss, norm_of(gradient), self.layers))
-
-    def _diverge(self) -> None:
-        where = f"diverged at step {self.iteration}"
-        self.status = f"{where}: the step size {self.step:.3g} is too long"
 
 
 def _kept(steps: Any) -> list[int]:

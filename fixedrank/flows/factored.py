@@ -45,7 +45,7 @@ _CHANGE, _LITTLE = 10.0, 1e-8
 class _Layers:
     """The layers, one after another in one vector."""
 
-    remembered: tuple[str, ...] = ("scale",)
+    remembered: tuple[str, ...] = ("scale", "rtol", "least", "peak")
 
     def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
         self.problem, self.products = problem, problem.gradient_products
@@ -190,13 +190,13 @@ def factored_flow(
         The layers at the asked times; memory does not grow with the number of steps. Where the
         flow comes to rest early (within ten tolerances of a point from which nothing grows in the
         time that is left), the remaining outputs repeat that point. After Ctrl-C, what was
-        computed. To resume, start from its last layers and time.
+        computed. To resume, start from its last layers and time, or keep the run in a `store`.
 
     Raises
     ------
     TypeError, ValueError
         If layers do not fit together or to the problem, values are not finite, times do not
-        increase, or the method or what to keep is unknown.
+        increase, the method or what to keep is unknown, or the store holds another run.
     MemoryError
         If what is kept of all output times is more than the free memory holds.
 

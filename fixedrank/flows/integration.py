@@ -112,7 +112,7 @@ def integrate(
                 stepper.begin(state, slope)
             elif slope is not None:
                 _finish(run, _unmoved(system, state, start), state, times.size)
-            if store is not None:
+            if store is not None and (slope is not None or store.extended):
                 store.step(run, stepper, rest)
             while not run.status:
                 accepted = _advance(run, stepper, times, rest, bar)

@@ -77,7 +77,7 @@ def riemannian_flow(
     ------
     TypeError, ValueError
         If the point is not one or does not fit to the problem, the depth is below 1, times do
-        not increase, or the method or what to keep is unknown.
+        not increase, the method or what to keep is unknown, or the store holds another run.
     MemoryError
         If what is kept of all output times is more than the free memory holds.
 

@@ -101,6 +101,12 @@ class Saved:
     @classmethod
     def _restored(cls, content: Mapping[str, Any], path: Any) -> Self:
         """Return the object that such fields make."""
+        cls._require_fields(content, path)
+        return cls(**content)
+
+    @classmethod
+    def _require_fields(cls, content: Mapping[str, Any], path: Any) -> None:
+        """Raise an UnreadableError unless the fields are those of this class."""
         known = {field.name: field for field in fields(cls)}
         missing = [
             name
@@ -113,7 +119,6 @@ class Saved:
                 f"{path} is not a file that {cls.__name__}.save of this version has written: "
                 f"missing {missing}, unknown {unknown}"
             )
-        return cls(**content)
 
 
 def metric_content(metric: SpectralMetric) -> dict[str, Any]:

@@ -233,8 +233,9 @@ class RiemannianTrajectory(Trajectory):
     def _restored(
         cls, content: Mapping[str, Any], path: Any, metric: SpectralMetric | None = None
     ) -> Self:
+        cls._require_fields(content, path)
         known = restored_metric(content["metric"], metric, path)
-        return super()._restored({**content, "metric": known}, path)
+        return cls(**{**content, "metric": known})
 
     @property
     def balancedness(self) -> Array:

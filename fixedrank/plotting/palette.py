@@ -35,7 +35,7 @@ LOOKS = {
     5.0: Look("#c60005", (0, (5, 1.5, 1, 1.5, 1, 1.5)), "v"),
     10.0: Look("#00a05a", (0, (10, 2.5)), "P"),
     20.0: Look("#e18c13", (0, (2.4, 1.4)), "X"),
-    math.inf: Look("#cc96e6", (0, (10, 1.8, 3, 1.8)), "*"),
+    math.inf: Look("#bd7bd6", (0, (10, 1.8, 3, 1.8)), "*"),
 }
 _DEPTHS = tuple(LOOKS)
 # Runs that are told apart by their order take the looks in this one: what differs most comes first.

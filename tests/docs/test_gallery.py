@@ -106,3 +106,13 @@ def test_roles_are_plain_words_in_a_notebook(text, words):
     import notebooks
 
     assert notebooks.ROLE.sub(notebooks.plain, text) == words
+
+
+def test_sections_lie_below_the_gallery():
+    """On its first page they are parts of it, so that the table of contents has one gallery."""
+    gallery = (ROOT / "examples" / "GALLERY_HEADER.rst").read_text(encoding="utf-8").split("\n")
+    assert set(gallery[1]) == {"="}
+    for section in configured("SECTIONS"):
+        header = (ROOT / "examples" / section / "GALLERY_HEADER.rst").read_text(encoding="utf-8")
+        title, line, *_ = header.split("\n")
+        assert line == "-" * len(title)

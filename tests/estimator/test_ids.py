@@ -122,10 +122,10 @@ def test_a_pair_given_twice_is_its_mean():
 @pytest.mark.parametrize(
     ("X", "y", "error", "words"),
     [
-        (np.zeros((3, 1)), [1, 2, 3], ValueError, r"two columns.*\(3, 1\)"),
+        (np.zeros((3, 1)), [1, 2, 3], ValueError, r"\(3, 1\).*two columns"),
         (np.zeros((3, 3)), [1, 2, 3], ValueError, r"two columns.*\(3, 3\)"),
         (np.zeros(3), [1, 2, 3], ValueError, r"two columns.*\(3,\)"),
-        (pd.DataFrame({"user": [1]}), [1], ValueError, r"two columns.*\(1, 1\)"),
+        (pd.DataFrame({"user": [1]}), [1], ValueError, r"\(1, 1\).*two columns"),
         (["ab", "cd"], [1, 2], ValueError, "pairs.*index 0.*'ab'"),
         ([(1, 2), (1, 2, 3)], [1, 2], ValueError, r"pairs.*index 1.*\(1, 2, 3\)"),
         ([(1, 2), 3], [1, 2], ValueError, "pairs.*index 1.*3"),
@@ -139,6 +139,8 @@ def test_a_pair_given_twice_is_its_mean():
             "row id at index 1 is <NA>",
         ),
         ([(1, [2])], [1], TypeError, r"column ids must be hashable.*index 0.*list \[2\]"),
+        (np.zeros((3, 0)), [1, 2, 3], ValueError, r"0 feature\(s\).*two columns"),
+        (PAIRS, None, ValueError, "the target y is None"),
         (PAIRS, STARS[1:], ValueError, "X has 9 rows, but y has 8"),
         (PAIRS, [*STARS[1:], np.nan], ValueError, "y has 1 entries that are NaN"),
         (PAIRS, [*STARS[1:], np.inf], ValueError, "y has 1 entries that are NaN or infinite"),

@@ -22,6 +22,7 @@ from fixedrank import (
     random_balanced_factors,
     riemannian_flow,
 )
+from fixedrank._archive import write_archive
 from fixedrank.networks.initial import product_point
 from tests.test_archive import same
 
@@ -210,6 +211,13 @@ def test_the_file_of_another_kind(tmp_path, kind):
     factored_flow(PROBLEM, LAYERS, TIMES).save(tmp_path / "flow")
     expected = f"of the kind FactoredTrajectory, not {kind.__name__}: FactoredTrajectory.load reads"
     with pytest.raises(ValueError, match=expected):
+        kind.load(tmp_path / "flow")
+
+
+@pytest.mark.parametrize("kind", [FactoredTrajectory, RiemannianTrajectory, FlowComparison])
+def test_fields_that_are_not_there(tmp_path, kind):
+    write_archive(tmp_path / "flow", kind.__name__, {"t": TIMES}, records={})
+    with pytest.raises(ValueError, match=rf"{kind.__name__}.save of this version .*missing \['"):
         kind.load(tmp_path / "flow")
 
 

@@ -1,0 +1,1 @@
+"""A package, so that no other package of this name, which some install, takes its place."""
