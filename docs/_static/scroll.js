@@ -12,3 +12,8 @@ function reach() {
 addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
 addEventListener("resize", reach);
 document.addEventListener("toggle", reach, true);
+// The two side bars have names.
+for (const [part, name] of [["sidebar", "All pages"], ["toc", "On this page"]]) {
+  addEventListener("load", () =>
+    document.querySelector(`aside.${part}-drawer`)?.setAttribute("aria-label", name));
+}
