@@ -9,7 +9,15 @@ import fixedrank
 from tests import typed_client
 
 ROOT = Path(__file__).parents[1]
-PARTS = ["geometry", "ambient", "losses", "landscape", "wrong_points", "wrong_problems"]
+PARTS = [
+    "geometry",
+    "ambient",
+    "losses",
+    "landscape",
+    "results",
+    "wrong_points",
+    "wrong_problems",
+]
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -231,6 +231,27 @@ def wrong_points() -> None:
     refused(lambda: fixedrank.truncate(np.eye(2), 1))  # type: ignore[arg-type]
 
 
+def results() -> None:
+    """What comes out draws itself, goes to tables and files, and comes back."""
+    layers = fixedrank.factors_from([np.eye(2), np.eye(2)])
+    steps: list[float] = []
+
+    def seen(t: float, factors: object, loss: float) -> bool:
+        steps.append(loss)
+        return len(steps) > 3
+
+    flow = fixedrank.factored_flow(LogCosh(), layers, [0.0, 1.0], callback=seen)
+    effective: NDArray[np.float64] = flow.effective_rank
+    fixedrank.plot_trajectories([flow], labels=["one"])
+    fixedrank.plotting.depth_style(2)
+    folder = pathlib.Path(tempfile.mkdtemp())
+    flow.save(folder / "flow.npz")
+    again: fixedrank.FactoredTrajectory = fixedrank.FactoredTrajectory.load(folder / "flow.npz")
+    completion = fixedrank.MatrixCompletion([0], [1], [2.0], (2, 2), weights=[1.0], ridge=0.1)
+    found: NDArray[np.float64] = completion.predict(np.eye(2), [0], [0])
+    print(effective, again, found)
+
+
 def wrong_problems() -> None:
     """What is no loss, no layers, no method."""
     M = fixedrank.FixedRank(2, 2, 1, depth=2)
