@@ -244,12 +244,14 @@ def results() -> None:
     effective: NDArray[np.float64] = flow.effective_rank
     fixedrank.plot_trajectories([flow], labels=["one"])
     fixedrank.plotting.depth_style(2)
-    folder = pathlib.Path(tempfile.mkdtemp())
-    flow.save(folder / "flow.npz")
-    again: fixedrank.FactoredTrajectory = fixedrank.FactoredTrajectory.load(folder / "flow.npz")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "flow.npz"
+        flow.save(path)
+        again: fixedrank.FactoredTrajectory = fixedrank.FactoredTrajectory.load(path)
     completion = fixedrank.MatrixCompletion([0], [1], [2.0], (2, 2), weights=[1.0], ridge=0.1)
     found: NDArray[np.float64] = completion.predict(np.eye(2), [0], [0])
-    print(effective, again, found)
+    assert effective.shape == again.t.shape == (len(steps) + 1,)
+    assert found.shape == (1,)
 
 
 def wrong_problems() -> None:
