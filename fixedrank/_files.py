@@ -24,13 +24,19 @@ def replacing(path: Any, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     **options
         As for :func:`open`.
     """
+    with beside(path) as partial, partial.open(mode, **options) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def beside(path: Any) -> Iterator[Path]:
+    """Yield the name of a file beside `path`, with its suffix, and move that there at the end."""
     final = Path(path)
-    partial = final.with_name(f"{final.name}-{os.getpid()}.partial")
+    partial = final.with_name(f"{final.stem}-{os.getpid()}.partial{final.suffix}")
     try:
-        with partial.open(mode, **options) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield partial
         partial.replace(final)
     except BaseException:
         partial.unlink(missing_ok=True)

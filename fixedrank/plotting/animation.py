@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, positive_integer
+from fixedrank._files import beside
 from fixedrank._optional import import_extra
 from fixedrank.plotting.figures import PAGE, grid, new_figure, tidy
 from fixedrank.plotting.panels import PANELS, draw_curves, label_axes, suit_scales
@@ -43,10 +44,12 @@ def animate_trajectory(
     made = animation.FuncAnimation(
         figure, show, frames=shown.size, interval=1000 / fps, init_func=list
     )
-    if file is not None and writer == "html":
-        file.write_text(made.to_jshtml(fps=fps), encoding="utf-8")
-    elif file is not None:
-        made.save(file, writer=writer, fps=fps, dpi=100)
+    if file is not None:
+        with beside(file) as partial:
+            if writer == "html":
+                partial.write_text(made.to_jshtml(fps=fps), encoding="utf-8")
+            else:
+                made.save(partial, writer=writer, fps=fps, dpi=100)
     return made
 
 

@@ -1,6 +1,7 @@
 """Animations: files by their suffix, the writers that are there, and W by means over blocks."""
 
 import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -90,3 +91,18 @@ def test_without_matplotlib(factored, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.animation", None)
     with pytest.raises(ModuleNotFoundError, match=r"fixedrank\[plot\]"):
         factored.animate()
+
+
+def test_what_fails_leaves_no_part_of_a_file(factored, tmp_path, monkeypatch):
+    (tmp_path / "flow.gif").write_bytes(b"before")
+
+    def fails(self, partial, **options):
+        self._draw_was_started = True  # else it warns that nobody has seen it
+        Path(partial).write_bytes(b"a part")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("matplotlib.animation.FuncAnimation.save", fails)
+    with pytest.raises(OSError, match="the disk is full"):
+        factored.animate(tmp_path / "flow.gif", frames=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["flow.gif"]
+    assert (tmp_path / "flow.gif").read_bytes() == b"before"
