@@ -168,7 +168,7 @@ def table(record):
     for name in PROBLEMS:
         yield f"**{name}.** {PROBLEMS[name].__doc__}"
         yield ""
-        yield "| | " + " | ".join(f"N = {depth}" for depth in depths) + " |"
+        yield "| method | " + " | ".join(f"N = {depth}" for depth in depths) + " |"
         yield "| --- |" + " --- |" * len(depths)
         for method in ("SD", "CG", "CG exact", "TR", "LBFGS"):
             for preconditioned in (False, True):
