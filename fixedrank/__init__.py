@@ -9,7 +9,6 @@ their numbers there.
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -189,9 +188,7 @@ _LAYERS = (
 
 def __dir__() -> list[str]:
     basics = (name for name in globals() if name.startswith("__"))
-    # Help and completion ask for all that is shown, so what cannot be imported is not.
-    missing = set() if find_spec("sklearn") else {"estimator"}
-    return sorted({*basics, *__all__, *_MODULES, "__version__"} - missing)
+    return sorted({*basics, *__all__, *_MODULES, "__version__"})
 
 
 if not TYPE_CHECKING:  # else any name would seem to be there

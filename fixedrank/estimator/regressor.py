@@ -277,8 +277,8 @@ class MatrixCompletionRegressor(RegressorMixin, BaseEstimator):
         >>> from fixedrank.estimator import MatrixCompletionRegressor
         >>> X, y = [(0, "x"), (0, "y"), (1, "x"), (1, "y")], [1.0, 2.0, 2.0, 4.0]
         >>> films, stars = MatrixCompletionRegressor(1, random_state=0).fit(X, y).predict_row(1)
-        >>> films[stars.argmax()]
-        np.str_('y')
+        >>> str(films[stars.argmax()])
+        'y'
         """
         _validation.check_is_fitted(self, "point_")
         (row,) = self._rows.places([row_id])
