@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 import sys
 from typing import Any
 
@@ -69,7 +70,7 @@ class _Objective:
 
     def residuals(self, *arrays: Array) -> Array:
         """Return those of u, s, vt and perhaps biases."""
-        if len(arrays) != len(self._last) or any(map(_differ, arrays, self._last)):
+        if len(arrays) != len(self._last) or any(map(operator.is_not, arrays, self._last)):
             self._last = arrays
             self._residuals = self.table.residuals(self.model(*arrays))
         return self._residuals
@@ -129,12 +130,8 @@ class _Objective:
         return pymanopt.Problem(manifold, cost, euclidean_gradient=gradient)
 
 
-def _differ(one: Any, other: Any) -> bool:
-    return one is not other
-
-
 class _Ended(Exception):  # noqa: N818
-    """Raised out of pymanopt's loop, which asks nobody whether to go on."""
+    """Raised out of pymanopt's loop, at the point that the search has noted."""
 
 
 class _Search(ExactStartLineSearcher):
