@@ -63,6 +63,16 @@ myst_heading_anchors = 3
 SECTIONS = {
     "start": ["tutorial", "two_flows", "using_pymanopt"],
     "flows": ["saddle_to_saddle", "gradient_descent", "autoencoder"],
+    "training": [
+        "weight_decay",
+        "imbalance",
+        "implicit_bias",
+        "edge_of_stability",
+        "momentum",
+        "incremental_learning",
+        "infinite_depth",
+        "many_starts",
+    ],
     "landscape": ["critical_points", "ensembles"],
     "geometry": ["geodesics", "trust_regions"],
     "recovery": [

@@ -61,10 +61,10 @@ if TYPE_CHECKING:
         integral_inner_product,
     )
     from fixedrank.landscape import (
-        Classification,
         CriticalPoint,
         FactorsClassification,
         Hypotheses,
+        PointClassification,
         Theorem,
         check_hypotheses,
         classify,
@@ -101,7 +101,6 @@ __all__ = [
     "ROCK4",
     "AmbientLike",
     "AutoSwitching",
-    "Classification",
     "CriticalPoint",
     "DepthMetric",
     "DepthOperator",
@@ -128,6 +127,7 @@ __all__ = [
     "MomentRegression",
     "NetworkHessian",
     "OccurringPart",
+    "PointClassification",
     "PointLike",
     "Product",
     "RankChange",

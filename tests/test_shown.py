@@ -12,7 +12,6 @@ import scipy.sparse
 
 import fixedrank
 from fixedrank import (
-    Classification,
     CriticalPoint,
     DepthMetric,
     DescentTrajectory,
@@ -25,6 +24,7 @@ from fixedrank import (
     FlowComparison,
     LinearRegression,
     MatrixCompletion,
+    PointClassification,
     RankChange,
     RiemannianTrajectory,
     RunRecord,
@@ -131,7 +131,7 @@ def made():
         "RunRecord": lambda: record(0),
         "Ensemble": lambda: Ensemble(get("Experiment"), tuple(map(record, range(RUNS)))),
         "CriticalPoint": critical,
-        "Classification": lambda: Classification(
+        "PointClassification": lambda: PointClassification(
             "strict saddle", K, critical(), 1.0, 1.0, 1.0, 1.0, 1.0, "a verdict of words " * 50
         ),
         "FactorsClassification": lambda: FactorsClassification(
@@ -182,7 +182,7 @@ SIZES = {
     "RK4": "90000",
     "Experiment": "300",
     "Ensemble": "1000",
-    "Classification": "300x300",
+    "PointClassification": "300x300",
     "CriticalPoint": "300x300",
     "FactorsClassification": "rank 40",
     "Hypotheses": "k = 40",
@@ -247,7 +247,7 @@ IN_NOTEBOOKS = [
     "FlowComparison",
     "Ensemble",
     "Experiment",
-    "Classification",
+    "PointClassification",
     "FactorsClassification",
     "CriticalPoint",
     "Hypotheses",

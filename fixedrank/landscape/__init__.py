@@ -1,15 +1,15 @@
 """The landscape of L^1 on M_k and of L^N: critical points and what they are (section 4)."""
 
-from fixedrank.landscape.classification import Classification, classify
+from fixedrank.landscape.classification import PointClassification, classify
 from fixedrank.landscape.critical_points import CriticalPoint, critical_points, global_minimizer
 from fixedrank.landscape.factors import FactorsClassification, classify_factors
 from fixedrank.landscape.hypotheses import Hypotheses, Theorem, check_hypotheses
 
 __all__ = [
-    "Classification",
     "CriticalPoint",
     "FactorsClassification",
     "Hypotheses",
+    "PointClassification",
     "Theorem",
     "check_hypotheses",
     "classify",

@@ -25,7 +25,7 @@ NOT_CRITICAL = "not a critical point"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Classification(Displayed):
+class PointClassification(Displayed):
     """What :func:`classify` found about a matrix W.
 
     Attributes
@@ -103,7 +103,7 @@ def classify(
     *,
     depth: float | SpectralMetric = 1,
     rtol: float = 1e-6,
-) -> Classification:
+) -> PointClassification:
     r"""Say which critical point of L^1 a matrix is, if it is one.
 
     Singular values of W up to the tolerance count as zero: then W is looked at as a point of M_l,
@@ -124,7 +124,7 @@ def classify(
 
     Returns
     -------
-    Classification
+    PointClassification
         The nearest critical point, its J, its index, the distance and a verdict in words.
 
     Raises
@@ -162,7 +162,7 @@ def classify(
     best = least_loss(problem, rank)
     critical = rank <= problem.rank and away <= tolerance
     kind = nearest.kind if critical else NOT_CRITICAL
-    return Classification(
+    return PointClassification(
         kind=kind,
         rank=rank,
         nearest=nearest,
