@@ -72,7 +72,13 @@ if TYPE_CHECKING:
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
-    from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
+    from fixedrank.losses import (
+        Classification,
+        LinearRegression,
+        Loss,
+        MomentRegression,
+        NetworkHessian,
+    )
     from fixedrank.networks import (
         balanced_factors,
         balancedness,
@@ -101,6 +107,7 @@ __all__ = [
     "ROCK4",
     "AmbientLike",
     "AutoSwitching",
+    "Classification",
     "CriticalPoint",
     "DepthMetric",
     "DepthOperator",

@@ -1,12 +1,14 @@
 """Losses of a matrix, which the layers of a network share: the base class, and regression."""
 
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.classification import Classification
 from fixedrank.losses.hessian import NetworkHessian
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_regression import MomentRegression
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 
 __all__ = [
+    "Classification",
     "LinearRegression",
     "Loss",
     "MomentRegression",

@@ -4,7 +4,14 @@ import numpy as np
 import scipy.sparse
 from scipy.special import log_softmax, softmax
 
-from fixedrank import LinearRegression, Loss, MatrixCompletion, MatrixSensing, MomentRegression
+from fixedrank import (
+    Classification,
+    LinearRegression,
+    Loss,
+    MatrixCompletion,
+    MatrixSensing,
+    MomentRegression,
+)
 from fixedrank.losses import as_loss
 
 M, N, SAMPLES = 5, 4, 12
@@ -102,6 +109,11 @@ LOSSES = {
         (LEFT, RIGHT), unit * VALUES, weights=WEIGHTS[:7], ridge=unit
     ),
     "cross-entropy": lambda unit: CrossEntropy(X / unit, LABELS, M),
+    "classification": lambda unit: Classification(X / unit, LABELS, classes=M),
+    "sparse classification": lambda unit: Classification(
+        scipy.sparse.csr_array(X / unit), LABELS, classes=M
+    ),
+    "batch": lambda unit: Classification(X / unit, LABELS, classes=M).batch([3, 1, 1, 7, 0]),
     "plain object": lambda unit: as_loss(PlainLogCosh(unit)),
     "low-rank gradient": lambda unit: SquaredLength(),
     "multiple": lambda unit: 0.3 * completion(unit),
