@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         FixedRankPoint,
         FixedRankTangentVector,
         GeodesicNotFoundError,
+        ImbalancedMetric,
         MatrixSum,
         Product,
         RankLostError,
@@ -73,11 +74,19 @@ if TYPE_CHECKING:
     )
     from fixedrank.landscape.critical_points import critical_points
     from fixedrank.losses import (
+<<<<<<< HEAD
         Classification,
+=======
+>>>>>>> issue21/flows
         LinearRegression,
         Loss,
         MomentRegression,
         NetworkHessian,
+<<<<<<< HEAD
+=======
+        SchattenDecay,
+        schatten_threshold,
+>>>>>>> issue21/flows
     )
     from fixedrank.networks import (
         balanced_factors,
@@ -124,6 +133,7 @@ __all__ = [
     "FlowComparison",
     "GeodesicNotFoundError",
     "Hypotheses",
+    "ImbalancedMetric",
     "LinearRegression",
     "Loss",
     "LossLike",
@@ -142,6 +152,7 @@ __all__ = [
     "Recovery",
     "RiemannianTrajectory",
     "RunRecord",
+    "SchattenDecay",
     "SpectralMetric",
     "TangentLike",
     "Theorem",
@@ -170,6 +181,7 @@ __all__ = [
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",
+    "schatten_threshold",
     "truncate",
     "two_layer_solution",
     "watch",

@@ -45,7 +45,7 @@ def labelled(X: Any, labels: Any, classes: Any) -> Labelled:
     found = np.unique(values)
     if found.size == 1:
         raise ValueError(
-            f"all {values.size} labels are {found[0]}: there must be samples of at least two classes"
+            f"all {values.size} labels are {found[0]}, but there must be two classes at least"
         )
     if found[0] < 0:
         return Labelled(data, _signs(values, found, classes), 2)

@@ -11,6 +11,7 @@ from fixedrank import (
     MatrixCompletion,
     MatrixSensing,
     MomentRegression,
+    SchattenDecay,
 )
 from fixedrank.losses import as_loss
 
@@ -80,7 +81,10 @@ def completion(unit, **options):
 
 
 # Smooth on matrices of one rank, and not beyond.
-ON_ONE_RANK = ("ridge", "ridge and weights", "sensing with a ridge", "sum with a ridge")
+ON_ONE_RANK = (
+    *("ridge", "ridge and weights", "sensing with a ridge", "sum with a ridge"),
+    *("decay at depth 1.5", "decay at depth 2.5", "sum with decay"),
+)
 
 LOSSES = {
     "regression": lambda unit: LinearRegression(X, unit * Y),
@@ -108,6 +112,9 @@ LOSSES = {
     "sensing with a ridge": lambda unit: MatrixSensing(
         (LEFT, RIGHT), unit * VALUES, weights=WEIGHTS[:7], ridge=unit
     ),
+    "decay at depth 1.5": lambda unit: SchattenDecay(0.3 / unit ** (1 / 3), 1.5),
+    "decay at depth 2.5": lambda unit: SchattenDecay(0.3, 2.5),
+    "sum with decay": lambda unit: completion(unit) + SchattenDecay(unit**1.5, 4),
     "cross-entropy": lambda unit: CrossEntropy(X / unit, LABELS, M),
     "classification": lambda unit: Classification(X / unit, LABELS, classes=M),
     "sparse classification": lambda unit: Classification(
