@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         FixedRankPoint,
         FixedRankTangentVector,
         GeodesicNotFoundError,
+        ImbalancedMetric,
         MatrixSum,
         Product,
         RankLostError,
@@ -72,7 +73,21 @@ if TYPE_CHECKING:
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
-    from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
+    from fixedrank.losses import (
+<<<<<<< HEAD
+        Classification,
+=======
+>>>>>>> issue21/flows
+        LinearRegression,
+        Loss,
+        MomentRegression,
+        NetworkHessian,
+<<<<<<< HEAD
+=======
+        SchattenDecay,
+        schatten_threshold,
+>>>>>>> issue21/flows
+    )
     from fixedrank.networks import (
         balanced_factors,
         balancedness,
@@ -101,6 +116,7 @@ __all__ = [
     "ROCK4",
     "AmbientLike",
     "AutoSwitching",
+    "Classification",
     "CriticalPoint",
     "DepthMetric",
     "DepthOperator",
@@ -117,6 +133,7 @@ __all__ = [
     "FlowComparison",
     "GeodesicNotFoundError",
     "Hypotheses",
+    "ImbalancedMetric",
     "LinearRegression",
     "Loss",
     "LossLike",
@@ -135,6 +152,7 @@ __all__ = [
     "Recovery",
     "RiemannianTrajectory",
     "RunRecord",
+    "SchattenDecay",
     "SpectralMetric",
     "TangentLike",
     "Theorem",
@@ -163,6 +181,7 @@ __all__ = [
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",
+    "schatten_threshold",
     "truncate",
     "two_layer_solution",
     "watch",
