@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
     source.add_argument(
         "--y",
         metavar="FILE",
-        help="labels for --x; without, an autoencoder; with --loss softmax the class of each sample",
+        help="labels for --x; without, an autoencoder; with --loss softmax a class for each sample",
     )
     source.add_argument(
         "--loss",
@@ -84,7 +84,8 @@ def add_parser(commands: Any) -> None:
         metavar="L1,L2,...",
         help=(
             "start with W_(j+1)^T W_(j+1) - W_j W_j^T = L_j I, one number for each pair of "
-            "neighbouring layers, all hidden widths the rank: --imbalance=-0.5,0.2 (default: balanced)"
+            "neighbouring layers and all hidden widths the rank; --imbalance=-1,0.2 where the "
+            "first one is negative (default: balanced)"
         ),
     )
     network.add_argument("--seed", type=int, default=0, help="seed of all that is random")
