@@ -70,6 +70,8 @@ class RiemannianSystem:
         stepping across a boundary that the flow may reach.
     weight_decay : float
         The rate at which the layers decay.
+    in_loss : float
+        What of it is a part of the loss.
     """
 
     remembered: tuple[str, ...] = (
@@ -88,12 +90,13 @@ class RiemannianSystem:
         end: float = math.inf,
         guarded: bool = True,
         weight_decay: float = 0.0,
+        in_loss: float = 0.0,
     ) -> None:
         self.problem = as_loss(problem)
         self.products = self.problem.gradient_products
         self.shape, self.metric, self.rtol = shape, metric, rtol
         self.start, self.end, self.t = start, end, start
-        self.weight_decay = weight_decay
+        self.weight_decay, self.in_loss = weight_decay, in_loss
         # The rate at which the product decays, by that of each of its layers.
         self.decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
         self.approach = Approach(metric, self.decay)
@@ -341,7 +344,9 @@ class RiemannianSystem:
 
     def loss(self, state: Array) -> float:
         """Return the loss at a matrix."""
-        return float(self.problem.loss(self.point(state)))
+        point = self.point(state)
+        loss = float(self.problem.loss(point))
+        return loss + self.in_loss * float(self.half_squares(point)) if self.in_loss else loss
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
         """Return the lengths of the Riemannian gradient, with weight decay, at stacked points."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,15 @@ from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
-from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.keeping import (
+    Keep,
+    Outcome,
+    chosen,
+    columns,
+    itself,
+    nothing,
+    with_penalties,
+)
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.solvers import solver_class
@@ -28,6 +36,7 @@ from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.schatten import split_decay
 
 
 def riemannian_flow(
@@ -116,16 +125,20 @@ def riemannian_flow(
     expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
-    moving, axes = problem._in_principal_axes()
+    rest, in_loss = problem, 0.0
+    if metric.depth is not None:
+        rest, in_loss = split_decay(problem, metric.depth)
+    decay = {"weight_decay": weight_decay + in_loss, "in_loss": in_loss}
+    moving, axes = rest._in_principal_axes()
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
     system: RiemannianSystem | EmbeddedSystem
     # There the flow is that of all matrices, which the other equations leave at lower rank; but
     # where singular values have a price, that is where it has a kink.
-    smooth = problem._price_of_rank == 0
+    smooth = rest._price_of_rank == 0
     if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
-        system = EmbeddedSystem(moving, start, float(times[0]), weight_decay)
+        system = EmbeddedSystem(moving, start, float(times[0]), **decay)
         state = system.start
     else:
         system = RiemannianSystem(
@@ -136,7 +149,7 @@ def riemannian_flow(
             start=float(times[0]),
             end=float(times[-1]),
             guarded=properties_of(chosen_method).tries_again,
-            weight_decay=weight_decay,
+            **decay,
         )
         state = system.state(start.u, np.diag(start.s), start.vt.T)
 
@@ -146,13 +159,15 @@ def riemannian_flow(
     if stored is not None and stored.found is not None:
         last = FixedRankPoint(*(part.copy() for part in stored.found["last"]))
 
+    def measured(points: FixedRankPoint) -> tuple[list[float], Sequence[float | None]]:
+        halves = system.half_squares(points) if weight_decay or in_loss else None
+        return with_penalties(moving._losses(points), halves, weight_decay, in_loss)
+
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
         points = system.points(states)
-        losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
-        penalties: list[float | None] = [None] * len(states)
-        if weight_decay:
-            penalties = (weight_decay * system.half_squares(points)).tolist()
+        norms = system.gradient_norms(points).tolist()
+        losses, penalties = measured(points)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         for loss, norm, penalty, *parts in zip(losses, norms, penalties, *points, strict=True):
@@ -162,7 +177,7 @@ def riemannian_flow(
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
         points = system.points(state[None])
-        loss = float(moving._losses(points)[0])
+        (loss,), _ = measured(points)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         return FixedRankPoint(*(part[0].copy() for part in points)), loss
