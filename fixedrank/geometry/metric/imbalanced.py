@@ -157,6 +157,7 @@ class ImbalancedMetric(SpectralMetric):
         ndarray, shape (N, ..., k)
             The squares, with the axis of layers first.
         """
+        s = np.asarray(s, dtype=np.float64)
         return _kept_squares(s.tobytes(), s.shape, self._offsets)
 
     # The tables
