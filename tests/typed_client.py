@@ -158,6 +158,12 @@ def losses() -> None:
         assert_type(steps.loss, Array)
         fixedrank.rank_increase(problem, start)
         fixedrank.NetworkHessian(problem, factors)
+    decayed = fixedrank.riemannian_flow(
+        regression, start, 3, [0, 1], imbalance=[1.0, 0.5], weight_decay=0.1
+    )
+    assert_type(decayed.penalty, Array | None)
+    assert_type(decayed.objective, Array)
+    assert_type(decayed.last_metric, fixedrank.SpectralMetric)
     flow_of_mine = fixedrank.riemannian_flow(LogCosh(), start, Doubled(), [0, 1], method="RK23")
     assert_type(flow_of_mine.points[-1].s, Array)
     assert_type(LogCosh() + 0.1 * regression, fixedrank.Loss)

@@ -39,10 +39,12 @@ def start_of(m, n, k, imbalance, seed=0):
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize(
     ("sizes", "imbalance"),
-    zip(
-        [(4, 3, 2), (3, 4, 1), (4, 3, 3), (3, 3, 3), (4, 3, 2), (3, 4, 3), (3, 3, 2)],
-        CASES,
-        strict=True,
+    list(
+        zip(
+            [(4, 3, 2), (3, 4, 1), (4, 3, 3), (3, 3, 3), (4, 3, 2), (3, 4, 3), (3, 3, 2)],
+            CASES,
+            strict=True,
+        )
     ),
 )
 def test_both_flows_are_those_of_layers_by_themselves(imbalance, decay, sizes):
