@@ -57,7 +57,8 @@ class CurrentMetric:
             if self.varies:
                 largest = max(map(abs, self._imbalance)) * unit ** (-2 / self.homogeneity)
                 # Beside such an imbalance W is as good as zero.
-                unit, rate = (1.0, 1.0) if largest > _LARGE else (unit, rate)
+                if largest > _LARGE:
+                    return 1.0, 1.0
         return float(unit), float(rate)
 
     def within(self, unit: float) -> SpectralMetric:
