@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from fixedrank.landscape import (
         CriticalPoint,
+        DualCertificate,
         FactorsClassification,
         Hypotheses,
         PointClassification,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         check_hypotheses,
         classify,
         classify_factors,
+        dual_certificate,
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
@@ -112,6 +114,7 @@ __all__ = [
     "DepthMetric",
     "DepthOperator",
     "DescentTrajectory",
+    "DualCertificate",
     "Ensemble",
     "ExactStartLineSearcher",
     "Experiment",
@@ -155,6 +158,7 @@ __all__ = [
     "classify_factors",
     "compare_flows",
     "critical_points",
+    "dual_certificate",
     "factored_flow",
     "factors_from",
     "gaussian_factors",

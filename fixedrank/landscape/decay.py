@@ -28,7 +28,7 @@ from fixedrank._checks import Array, nonnegative_number
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.subsets import best_subsets
-from fixedrank.losses.regression import LinearRegression
+from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.losses.schatten import SchattenDecay
 from fixedrank.losses.schatten_roots import schatten_threshold
 
@@ -225,6 +225,7 @@ def white_decay(
             f"{what} with weight decay depends on the number of layers: say depth=N beside "
             f"weight_decay={decay:g}"
         )
+    require_data(problem, what)
     penalty = SchattenDecay(decay, known_depth(depth, f"{what} with weight decay"))
     c = float(np.trace(problem.C)) / len(problem.C)
     spread = float(np.linalg.norm(problem.C - c * np.eye(len(problem.C)), 2))
