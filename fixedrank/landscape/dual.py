@@ -169,7 +169,9 @@ def dual_certificate(
     whole = _factored(point)
     shape = len(whole.u), whole.vt.shape[1]
     if loss.shape is not None and tuple(loss.shape) != shape:
-        raise ValueError(f"W is a {shape} matrix, the problem is about {tuple(loss.shape)} matrices")
+        raise ValueError(
+            f"W is a {shape} matrix, the problem is about {tuple(loss.shape)} matrices"
+        )
     gradient = as_ambient(loss.gradient(whole), shape, whole)
     left, dual_norm, right = _leading(gradient)
     value = float(loss.loss(whole))
@@ -185,9 +187,7 @@ def dual_certificate(
     rank = int((whole.s > rtol * size).sum())
     kept = FixedRankPoint(whole.u[:, :rank], whole.s[:rank], whole.vt[:rank])
     gv, gtu = times(gradient, kept.vt.T), transposed_times(gradient, kept.u)
-    length = gradient_norm(
-        kept, gv + decay * kept.u, gtu + decay * kept.vt.T, as_metric(2)
-    )
+    length = gradient_norm(kept, gv + decay * kept.u, gtu + decay * kept.vt.T, as_metric(2))
     optimal = dual_norm <= decay * (1 + rtol)
     if optimal and own_gap <= rtol * above:
         kind = GLOBAL_MINIMUM
