@@ -208,7 +208,7 @@ def dual_certificate(
     )
 
 
-def _factored(point: PointLike | ArrayLike) -> FixedRankPoint:
+def _factored(point: Any) -> FixedRankPoint:
     """Return W as (u, s, vt) with descending singular values, which may vanish."""
     if not is_triple(point):
         return svd_point(finite_array("W", point, 2))
