@@ -27,11 +27,11 @@ from fixedrank.plotting import depth_style
 # ------------------
 #
 # Here b = 1. The flow starts at s = 1, where it ends without decay, and, once more,
-# close to zero. For :math:`N = 2` both come to the soft threshold
-# :math:`s = 1 - \lambda`, which reaches zero without a jump. For :math:`N > 2` there are
-# two roots, or none: the upper one is stable, and the lower one parts what comes up from
-# what falls to zero. So there is a jump, and where it happens depends on where one comes
-# from. At the square zero and the upper root are as good.
+# close to zero. For :math:`N = 2` both come to the soft threshold :math:`s = 1 -
+# \lambda`, which reaches zero without a jump. For :math:`N > 2` there are two roots, or
+# none: the upper one is stable, and the lower one parts what comes up from what falls
+# to zero. So there is a jump, and where it happens depends on where one comes from. At
+# the square zero and the upper root are as good.
 
 one = fixedrank.LinearRegression(np.eye(1), np.eye(1))
 
@@ -53,7 +53,7 @@ def end_of_flow(problem, start, depth, decay, t=40.0):
 figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
 for panel, depth in zip(panels, (2, 3, 6), strict=True):
     colour = depth_style(depth)["color"]
-    decays = np.linspace(1e-3, 1.2, 1200)
+    decays = np.linspace(1e-3, 1.2, 600)
     for branch, line, label in (
         ("upper", "-", "upper root"),
         ("lower", ":", "lower root"),
@@ -63,25 +63,17 @@ for panel, depth in zip(panels, (2, 3, 6), strict=True):
         ]
         if not np.isnan(exact).all():
             panel.plot(decays, exact, line, color=colour, lw=2, label=label)
-    for size, marker, label in (
-        (1.0, "o", "flow from 1"),
-        (0.01, "x", "flow from 0.01"),
-    ):
-        measured = np.linspace(0.05, 1.15, 12)
+    measured, style = (
+        np.linspace(0.05, 1.15, 12),
+        {"color": "k", "mfc": "none", "ms": 7},
+    )
+    for size, marker in ((1.0, "o"), (0.01, "x")):
         ends = [
             end_of_flow(one, ([[1.0]], [size], [[1.0]]), depth, decay).s[0]
             for decay in measured
         ]
-        panel.plot(
-            measured,
-            ends,
-            marker,
-            color="k",
-            mfc="none",
-            ms=7,
-            label=label,
-            clip_on=False,
-        )
+        label = f"flow from {size:g}"
+        panel.plot(measured, ends, marker, label=label, clip_on=False, **style)
     if depth > 2:
         # At decay 1 the two are as good for b_t; in units of b = 1 the decay is this.
         s, b = fixedrank.SchattenDecay(1.0, depth).maxwell
@@ -102,9 +94,9 @@ plt.show()
 # :math:`N = 2` at :math:`\lambda = b`, in deeper networks earlier. The minimum keeps
 # those above :math:`b_t` of ``SchattenDecay.maxwell``, flows that come from large
 # singular values keep those above :math:`b^*` of ``.spinodal``: the curves. The numbers
-# on the right are the ranks of limits of flows that start at the solution without decay,
-# those on the left are of ``global_minimizer``. Depths between whole numbers have a
-# metric and a flow, too.
+# on the right are the ranks of limits of flows that start at the solution without
+# decay, those on the left are of ``global_minimizer``. Depths between whole numbers
+# have a metric and a flow, too.
 
 values = np.array([3.0, 1.8, 1.0, 0.5])
 problem = fixedrank.LinearRegression(np.eye(4), np.diag(values))
@@ -129,7 +121,7 @@ for panel, (pair, name) in zip(panels, names.items(), strict=True):
 panels[0].set(ylabel="depth $N$")
 
 agree, style = 0, {"ha": "center", "va": "center"}
-grid = (2, 2.5, 3, 4, 5, 6), (0.04, 0.08, 0.3, 0.75, 1.55, 2.6)
+grid = (2, 2.5, 3, 4, 6), (0.04, 0.08, 0.3, 0.75, 1.55, 2.6)
 for depth, decay in itertools.product(*grid):
     end = end_of_flow(problem, solution, depth, decay)
     options = {"depth": depth, "weight_decay": decay}
@@ -139,13 +131,13 @@ for depth, decay in itertools.product(*grid):
     panels[1].text(decay, depth, found.rank, **style)
     penalty = fixedrank.SchattenDecay(decay, depth)
     agree += found.rank == (values > penalty.spinodal[1]).sum()
-print(f"{agree} of 36 limits have the rank of the diagram")
+print(f"{agree} of 30 limits have the rank of the diagram")
 plt.show()
 
 # %%
 # ``classify`` says which critical point a limit is, and whether another rank would be
-# better. With a singular value b between
-# :math:`b^*` and :math:`b_t` it is a local minimum only.
+# better. With a singular value b between :math:`b^*` and :math:`b_t` it is a local
+# minimum only.
 
 end = end_of_flow(problem, solution, 4, 0.75)
 print(fixedrank.classify(problem, end, depth=4, weight_decay=0.75))
@@ -157,8 +149,8 @@ print(fixedrank.classify(problem, end, depth=4, weight_decay=0.75))
 # For :math:`N = 2` the objective is the loss and :math:`\lambda` times the sum of the
 # singular values, which is convex. For data that are not white there is no list of
 # critical points, but a certificate: at a critical point the largest singular value of
-# the gradient is :math:`\lambda` if it is the minimum of all matrices, and larger if not.
-# The excess is the rate at which wider layers leave it.
+# the gradient is :math:`\lambda` if it is the minimum of all matrices, and larger if
+# not. The excess is the rate at which wider layers leave it.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((6, 40)) * np.geomspace(0.3, 1.5, 6)[:, None]
