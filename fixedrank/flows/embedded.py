@@ -151,3 +151,9 @@ class EmbeddedSystem:
     def half_squares(self, points: FixedRankPoint) -> Array:
         """Return half the squared length of W at stacked points."""
         return np.asarray((points.s**2).sum(-1) / 2)
+
+    def measured(self, states: Array) -> tuple[FixedRankPoint, Array, Array | None]:
+        """Return points, lengths of gradients and, with decay, half the squared length of W."""
+        points = self.points(states)
+        halves = self.half_squares(points) if self.weight_decay else None
+        return points, self.gradient_norms(points), halves

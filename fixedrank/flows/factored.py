@@ -268,6 +268,8 @@ def factored_flow(
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
     signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
+    # Of others the product may pass through matrices of lower rank.
+    unbalanced_start = relative_imbalance(layers) > BALANCED
     chosen_method = solver_class(method)
     parts = ("factored_flow", problem, layers, chosen_method, rtol, atol, options, keep)
     stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
@@ -326,7 +328,7 @@ def factored_flow(
     )
     found, reached = columns(run.records), run.times(times)
     signs = [one.sign for one in run.records if one.sign is not None]
-    ending = fate(reached, found["singular_values"], shape, signs)
+    ending = "" if unbalanced_start else fate(reached, found["singular_values"], shape, signs)
     return FactoredTrajectory(
         t=reached,
         **found,
