@@ -34,7 +34,8 @@ class SchattenDecay(SpectralPenalty):
     On a :class:`FixedRank` of its own depth the gradient :math:`N \lambda W` and the Hessian,
     lambda times the identity, are closed forms without a negative power of a singular value. At
     another depth the Euclidean gradient :math:`\lambda U \operatorname{diag}(s^{2/N-1}) V^T` is
-    formed, which for N > 2 is unbounded as a singular value goes to zero.
+    formed, which for N > 2 is unbounded as a singular value goes to zero. A flow of a smaller depth
+    comes to zero in finite time there.
 
     Parameters
     ----------

@@ -63,6 +63,10 @@ def roots(b, decay, depth):
     return [scipy.optimize.brentq(excess, grid[i], grid[i + 1], xtol=1e-14) for i in places]
 
 
+def ascending(values):
+    return all(a <= b * (1 + 1e-12) for a, b in itertools.pairwise(values))
+
+
 @EVERY_DEPTH
 @SHAPES
 @pytest.mark.parametrize("k", [1, 2, 4])
@@ -81,7 +85,7 @@ def test_they_are_all_choices_of_roots(depth, d_y, d_x, k):
     np.testing.assert_allclose(np.array(got), np.array(expected), rtol=1e-7)
     total = problem + SchattenDecay(decay, depth)
     objectives = [critical.objective for critical in found]
-    assert objectives == sorted(objectives)
+    assert ascending(objectives)
     made = total.to_pymanopt(FixedRank(d_y, d_x, k, depth=depth))
     for critical in found:
         assert critical.objective == pytest.approx(total.loss(critical.point), rel=1e-12)
@@ -299,7 +303,7 @@ def test_the_first_of_very_many_cost_little():
     points = critical_points(problem, 30, weight_decay=0.5, depth=4)
     first = list(itertools.islice(points, 200))
     objectives = [c.objective for c in first]
-    assert objectives == sorted(objectives)
+    assert ascending(objectives)
     assert len({(c.indices, c.branches) for c in first}) == 200
 
 
