@@ -17,6 +17,7 @@ import numpy as np
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import some
 from fixedrank.geometry.metric.chains import Chain, ThirdForm
 from fixedrank.geometry.metric.depth import DepthMetric
 from fixedrank.geometry.metric.linear_factors import LinearFactors
@@ -108,7 +109,7 @@ class ImbalancedMetric(SpectralMetric):
         self._offsets = layer_offsets(self.imbalance)
 
     def __repr__(self) -> str:
-        return f"ImbalancedMetric({list(self.imbalance)})"
+        return f"ImbalancedMetric([{some([repr(value) for value in self.imbalance], most=8)}])"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImbalancedMetric) and self.imbalance == other.imbalance
