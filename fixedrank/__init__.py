@@ -73,7 +73,14 @@ if TYPE_CHECKING:
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
-    from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
+    from fixedrank.losses import (
+        LinearRegression,
+        Loss,
+        MomentRegression,
+        NetworkHessian,
+        SchattenDecay,
+        schatten_threshold,
+    )
     from fixedrank.networks import (
         Imbalance,
         NetworkOperator,
@@ -143,6 +150,7 @@ __all__ = [
     "Recovery",
     "RiemannianTrajectory",
     "RunRecord",
+    "SchattenDecay",
     "SpectralMetric",
     "TangentLike",
     "Theorem",
@@ -173,6 +181,7 @@ __all__ = [
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",
+    "schatten_threshold",
     "truncate",
     "two_layer_solution",
     "watch",
