@@ -85,6 +85,49 @@ def test_tables_in_other_units(shape, unit):
             assert found == pytest.approx(float(expected), rel=1e-13)
 
 
+def in_unit(unit, imbalance):
+    """What the geometry makes of the same matrices and layers in a unit, each in its own power."""
+    n = len(imbalance) + 1
+    manifold = FixedRank(5, 4, 2, depth=n, imbalance=np.array(imbalance) * unit ** (2 / n))
+    rng = np.random.default_rng(0)
+    G, H = rng.standard_normal((2, 5, 4))
+    point = manifold.random_point(rng=0)
+    Z, Y = (FixedRank(5, 4, 2, depth=1).random_tangent_vector(point, rng=i) / 9 for i in (1, 2))
+    point, Z, Y = point._replace(s=point.s * unit), Z * unit, Y * unit
+    end = manifold.exp(point, Z)
+    powers = {
+        "inner_product": (2 / n, manifold.inner_product(point, Z, Y)),
+        "norm": (1 / n, manifold.norm(point, Z)),
+        "christoffel": (1, manifold.christoffel(point, Z, Y)),
+        "curvature": (-2 / n, manifold.sectional_curvature(point, Z, Y)),
+        "exp": (1, end.s),
+        "log": (1, manifold.log(point, end)),
+        "dist": (1 / n, manifold.dist(point, end)),
+        "transport": (1, manifold.parallel_transport(point, Z, Y)),
+        "gradient": (2 - 2 / n, manifold.euclidean_to_riemannian_gradient(point, G)),
+        "hessian": (2 - 2 / n, manifold.euclidean_to_riemannian_hessian(point, G, H, Z)),
+        "operator": (2 - 2 / n, manifold.operator(point).eigenvalues()),
+    }
+    flat = {
+        name: np.concatenate([np.ravel(part) for part in v]) if isinstance(v, tuple) else v
+        for name, (_, v) in powers.items()
+    }
+    return {
+        name: flat[name] * unit ** -(power / 2) * unit ** -(power / 2)
+        for name, (power, _) in powers.items()
+    }
+
+
+@pytest.mark.parametrize("imbalance", [[-1.3], [1.0, -0.4]])
+def test_geometry_in_any_unit(imbalance):
+    expected = in_unit(1.0, imbalance)
+    for unit in (1e-150, 1e-60, 1e60, 1e150):
+        for name, found in in_unit(unit, imbalance).items():
+            size = np.abs(expected[name]).max()
+            error = np.abs(found - expected[name]).max()
+            assert error <= 1e-9 * size, name
+
+
 @pytest.mark.parametrize("shape", [*IMBALANCES[:3], [-1, 0.5, 0.5, 2]])
 @pytest.mark.parametrize("name", ["distinct", "tied", "spread and tied"])
 def test_third_differences_in_many_digits(shape, name):
