@@ -141,6 +141,13 @@ def losses() -> None:
     start = fixedrank.FixedRank(2, 2, 1, depth=3).point([[1.0, 0.5], [0.0, 1.0]])
     factors = fixedrank.balanced_factors(start, [2, 2, 2, 2], rng=0)
     layers: Sequence[Array] = factors
+    unbalanced = fixedrank.imbalanced_factors(start, [0.5, -1.0], rng=0)
+    assert_type(fixedrank.imbalance(unbalanced)[0], Array)
+    assert_type(fixedrank.imbalance(unbalanced).homogeneous, tuple[float, ...] | None)
+    assert_type(fixedrank.NetworkOperator(unbalanced).eigenvalues(2), Array)
+    assert_type(fixedrank.ImbalancedMetric([0.5, -1.0]).decayed(0.5), fixedrank.SpectralMetric)
+    fixedrank.FixedRank(2, 2, 1, depth=3, imbalance=[0.5, -1.0])
+    fixedrank.DepthOperator(start, 3, imbalance=(0.5, -1.0))
     regression = fixedrank.LinearRegression(np.eye(2), TARGET)
     entries = fixedrank.MatrixCompletion([0, 1], [0, 1], [3.0, 1.0], (2, 2))
     recovery = fixedrank.recover(entries, 1, held_out=entries, rng=0)
