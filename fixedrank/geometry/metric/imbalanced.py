@@ -203,7 +203,8 @@ class ImbalancedMetric(SpectralMetric):
 
     def radial_weights(self, s: Array) -> Array:
         """Return 1 / sum_l 1 / (x_j + mu_l)."""
-        return np.asarray(1 / (1 / self.layer_squares(s)).sum(axis=0))
+        with np.errstate(divide="ignore"):
+            return np.asarray(1 / (1 / self.layer_squares(s)).sum(axis=0))
 
     def second(self, s: Array) -> Array:
         """Return -P[x_i, x_l, x_j] / (c_il c_lj c_ij)."""
