@@ -111,10 +111,9 @@ plt.show()
 # The imbalance is kept, and the product is where the metric says it is.
 
 layers = fixedrank.imbalanced_factors(start, [10.0, 0.0], rng=0)
-metric = fixedrank.ImbalancedMetric([10.0, 0.0])
 layered = fixedrank.factored_flow(problem, layers, [0.0, 0.005, 0.05], rtol=1e-10)
 moving = fixedrank.riemannian_flow(
-    problem, start, metric, [0.0, 0.005, 0.05], rtol=1e-10
+    problem, start, 3, [0.0, 0.005, 0.05], imbalance=[10.0, 0.0], rtol=1e-10
 )
 for layers, W, (u, s, vt) in zip(
     layered.factors, layered.product, moving.points, strict=True
@@ -189,10 +188,9 @@ t = np.concatenate(([0.0], np.geomspace(1e-3, 1.5, 80)))
 for N in (2, 3):
     left, right = [], []
     for value in values:
-        metric = fixedrank.FixedRank(
-            m, n, k, depth=N, imbalance=imbalance_of(N, value)
-        ).metric
-        flow = fixedrank.riemannian_flow(problem, start, metric, t)
+        flow = fixedrank.riemannian_flow(
+            problem, start, N, t, imbalance=imbalance_of(N, value)
+        )
         half = flow.points[int(np.argmax(flow.loss < flow.loss[0] / 2))]
         left.append(angle(start.u, half.u))
         right.append(angle(start.vt.T, half.vt.T))

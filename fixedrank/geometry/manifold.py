@@ -106,9 +106,8 @@ class FixedRank(Manifold):
     TypeError, ValueError
         If sizes are not positive integers, k > min(m, n), N < 1, N is infinite where the metric
         does not exist, depth and metric are both given, the imbalance is not N - 1 finite numbers,
-        or the retraction has another name. All
-        methods raise ValueError where parts of a point or vector have wrong shapes, or NaN or
-        infinite values come in.
+        or the retraction has another name. All methods raise ValueError where parts of a point or
+        vector have wrong shapes, or NaN or infinite values come in.
 
     References
     ----------

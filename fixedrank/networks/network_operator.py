@@ -15,6 +15,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from fixedrank._aliases import AmbientLike, LayersLike
 from fixedrank._checks import Array, finite_array, positive_integer, real_array, require_finite
 from fixedrank._shared_docs import LAYERS, describe
+from fixedrank._shown import counted
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.networks.layers import checked_factors
 
@@ -32,8 +33,8 @@ class NetworkOperator:
 
     Where the layers follow gradient flow (5), their product moves by :math:`W' = -\Theta(\nabla
     L(W))`. With balanced layers it is :math:`\mathcal{A}_{W,N}`, the :class:`DepthOperator` at W;
-    in general it is no function of W alone. It is symmetric and positive semidefinite, and kept as
-    the products of layers: no array with more than m n entries is formed to apply it.
+    in general it is no function of W alone. It is symmetric and positive semidefinite. It is kept
+    as products of layers, and applied by products with these.
 
     Attributes
     ----------
@@ -83,12 +84,8 @@ class NetworkOperator:
 
     def __repr__(self) -> str:
         m, n = self.shape
-        return f"<NetworkOperator of {self.layers} layers on {m} x {n} matrices>"
-
-    @property
-    def layers(self) -> int:
-        """The number N of layers."""
-        return len(self._left) + 1
+        count = counted(len(self._left) + 1, "layer")
+        return f"<NetworkOperator of {count} on {m} x {n} matrices>"
 
     def apply(self, Z: AmbientLike) -> Array:
         """Return the image Theta(Z) of a matrix.

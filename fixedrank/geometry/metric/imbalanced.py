@@ -8,7 +8,6 @@ x^N: the layers are balanced.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
@@ -21,15 +20,16 @@ from fixedrank._shown import some
 from fixedrank.geometry.factored.units import power
 from fixedrank.geometry.metric.chains import Chain, ThirdForm
 from fixedrank.geometry.metric.depth import DepthMetric
-from fixedrank.geometry.metric.linear_factors import LinearFactors
+from fixedrank.geometry.metric.layer_squares import squares_of_layers
+from fixedrank.geometry.metric.linear_factors import (
+    LinearFactors,
+    product_chain,
+    reciprocal_chain,
+)
 from fixedrank.geometry.metric.spectral import METRICS, Sides, SpectralMetric
 
 # Mantissas of more factors than this would leave floating point.
 _MOST_LAYERS = 1000
-# Newton's error after a step of this relative size is below its square.
-_LAST_STEP = 1e-8
-# From where it begins, less than ten steps lead there.
-_STEPS = 60
 # As in the metric of depth N, up to this rank a table of second differences is the cheaper way.
 _TABLE_RANK = 100
 
@@ -160,7 +160,7 @@ class ImbalancedMetric(SpectralMetric):
             The squares, with the axis of layers first.
         """
         s = np.asarray(s, dtype=np.float64)
-        return _kept_squares(s.tobytes(), s.shape, self._offsets)
+        return squares_of_layers(s.tobytes(), s.shape, self._offsets)
 
     @property
     def degree(self) -> float:
@@ -203,7 +203,8 @@ class ImbalancedMetric(SpectralMetric):
 
     def radial_weights(self, s: Array) -> Array:
         """Return 1 / sum_l 1 / (x_j + mu_l)."""
-        return np.asarray(1 / (1 / self.layer_squares(s)).sum(axis=0))
+        with np.errstate(divide="ignore"):
+            return np.asarray(1 / (1 / self.layer_squares(s)).sum(axis=0))
 
     def second(self, s: Array) -> Array:
         """Return -P[x_i, x_l, x_j] / (c_il c_lj c_ij)."""
@@ -238,7 +239,7 @@ class ImbalancedMetric(SpectralMetric):
         inverse = 1 / factors.first()
         # P[x_l, x_i, x_j], in which x_l stands in the products of the factors behind.
         outer = factors.partial_firsts()[1:] * -inverse
-        return _products(factors.behind[1:], outer, inverse)
+        return product_chain(factors.behind[1:], outer, inverse)
 
     def raised_chain(self, s: Array) -> Chain:
         """Return the sums for (c_il c_lj - P(x_l) P[x_i, x_l, x_j]) / (c_il c_lj c_ij)."""
@@ -260,8 +261,8 @@ class ImbalancedMetric(SpectralMetric):
         squares = self.layer_squares(s)
         inverse = 1 / LinearFactors(squares).first()
         return (
-            _reciprocal_chain(squares[:-1], squares[-1], inverse),
-            _reciprocal_chain(squares[1:], squares[0], inverse),
+            reciprocal_chain(squares[:-1], squares[-1], inverse),
+            reciprocal_chain(squares[1:], squares[0], inverse),
         )
 
     def third(self, s: Array) -> ThirdForm:
@@ -293,77 +294,3 @@ class ImbalancedMetric(SpectralMetric):
 
 
 describe(ImbalancedMetric, METRICS)
-
-
-# The tables of one point are asked for one after another.
-@functools.lru_cache(maxsize=4)
-def _kept_squares(values: bytes, shape: tuple[int, ...], offsets: tuple[float, ...]) -> Array:
-    y = _roots(np.frombuffer(values).reshape(shape), offsets)
-    squares = np.asarray(y + np.array(offsets).reshape(-1, *[1] * y.ndim))
-    squares.flags.writeable = False
-    return squares
-
-
-def _roots(s: Array, offsets: tuple[float, ...]) -> Array:
-    """Return the positive root y of prod_j (y + offset_j) = s^2, with one offset of zero.
-
-    In logarithms the product is convex and increasing, so that Newton's method falls to the root
-    from above. It begins at the least of the roots where some factors are y and the others their
-    offsets: there the product is at most 2^N times too large.
-    """
-    ascending = np.sort(offsets)
-    if ascending.size == 2:
-        return np.asarray(s * (2 * s / (np.hypot(ascending[1], 2 * s) + ascending[1])))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(ascending)
-        behind = np.append(np.cumsum(logs[::-1])[-2::-1], 0.0)
-        counts = np.arange(1, ascending.size + 1)
-        y = np.exp(((2 * np.log(s)[..., None] - behind) / counts).min(axis=-1))
-        mantissa, exponent = np.frexp(s)
-        for _ in range(_STEPS):
-            q = y[..., None] + ascending
-            mantissas, exponents = np.frexp(q)
-            ratio = mantissas.prod(axis=-1) / mantissa**2
-            excess = np.log(np.ldexp(ratio, exponents.sum(axis=-1) - 2 * exponent))
-            step = excess / (y[..., None] / q).sum(axis=-1)
-            y = y * np.exp(-step)
-            if not (np.abs(step) > _LAST_STEP).any():
-                break
-    return np.where(s == 0, 0, y)
-
-
-def _products(middle: Array, outer: Array, inverse: Array) -> Chain:
-    """Return the sums for t_ilj = sum_q outer_qij middle_ql / (c_il c_lj)."""
-
-    def chain(a: Array, b: Array) -> Array:
-        left, right = a * inverse, b * inverse
-        total = np.zeros(np.broadcast_shapes(a.shape, b.shape))
-        for among, around in zip(middle, outer, strict=True):
-            total += around * ((left * among[..., None, :]) @ right)
-        return total
-
-    return chain
-
-
-def _reciprocal_chain(others: Array, apart: Array, inverse: Array) -> Chain:
-    """Return the sums for the second differences of 1 / Q where P(x) = Q(x) (x + mu).
-
-    They are those of positive terms over Q(x_i) Q(x_l) Q(x_j) c_il c_lj c_ij,
-
-        Q_i (Q_li Q_ij - Q_i Q_lij) + Q_j Q_il Q_ij + (x_l + mu) Q_il Q_lj Q_ij.
-    """
-    factors = LinearFactors(others)
-    slopes, whole = factors.first(), others.prod(axis=0)
-    around = factors.behind[..., :, None] * factors.crossed_firsts()
-    scale = inverse / (whole[:, None] * whole)
-
-    def chain(a: Array, b: Array) -> Array:
-        left, right = a * inverse / whole, b * inverse
-        weighted = left * slopes
-        result = whole * slopes * (weighted @ right)
-        result += slopes * ((weighted * apart) @ (right * slopes))
-        crossed = (left * factors.before[:, None, :]) @ right
-        result += whole[:, None] * (around * crossed).sum(axis=0)
-        return np.asarray(result * scale)
-
-    return chain

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.geometry.metric.chains import Chain
 
 
 class LinearFactors:
@@ -52,3 +53,40 @@ class LinearFactors:
         """Return sum over b <= a of pre_b(x_l) suf_b(x_j), for all a, l, j."""
         terms = self.before[..., :, None] * self.behind[..., None, :]
         return np.asarray(np.cumsum(terms, axis=0, out=terms))
+
+
+def product_chain(middle: Array, outer: Array, inverse: Array) -> Chain:
+    """Return the sums for t_ilj = sum_q outer_qij middle_ql / (c_il c_lj)."""
+
+    def chain(a: Array, b: Array) -> Array:
+        left, right = a * inverse, b * inverse
+        total = np.zeros(np.broadcast_shapes(a.shape, b.shape))
+        for among, around in zip(middle, outer, strict=True):
+            total += around * ((left * among[..., None, :]) @ right)
+        return total
+
+    return chain
+
+
+def reciprocal_chain(others: Array, apart: Array, inverse: Array) -> Chain:
+    """Return the sums for the second differences of 1 / Q where P(x) = Q(x) (x + mu).
+
+    They are those of positive terms over Q(x_i) Q(x_l) Q(x_j) c_il c_lj c_ij,
+
+        Q_i (Q_li Q_ij - Q_i Q_lij) + Q_j Q_il Q_ij + (x_l + mu) Q_il Q_lj Q_ij.
+    """
+    factors = LinearFactors(others)
+    slopes, whole = factors.first(), others.prod(axis=0)
+    around = factors.behind[..., :, None] * factors.crossed_firsts()
+    scale = inverse / (whole[:, None] * whole)
+
+    def chain(a: Array, b: Array) -> Array:
+        left, right = a * inverse / whole, b * inverse
+        weighted = left * slopes
+        result = whole * slopes * (weighted @ right)
+        result += slopes * ((weighted * apart) @ (right * slopes))
+        crossed = (left * factors.before[:, None, :]) @ right
+        result += whole[:, None] * (around * crossed).sum(axis=0)
+        return np.asarray(result * scale)
+
+    return chain

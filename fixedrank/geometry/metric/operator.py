@@ -84,9 +84,8 @@ class DepthOperator:
     ------
     TypeError, ValueError
         If the point is not one (the message says which condition fails and by how much),
-        if the depth is no metric and not a number >= 1, or the imbalance not N - 1 numbers, or the
-        metric does not exist on these
-        matrices, as that of infinite depth.
+        if the depth is no metric and not a number >= 1, the imbalance is not N - 1 numbers, or the
+        metric does not exist on these matrices, as that of infinite depth.
 
     Examples
     --------
@@ -100,6 +99,7 @@ class DepthOperator:
         self,
         point: PointLike,
         depth: float | SpectralMetric,
+        *,
         imbalance: Sequence[float] | None = None,
     ) -> None:
         self.point = checked_point(point)

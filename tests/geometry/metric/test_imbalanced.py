@@ -279,6 +279,9 @@ def test_nothing_at_zero_is_not_a_number():
     assert (metric.tangential(s)[1] >= 0).all()
     assert metric.normal(s)[0][1] == 0
     assert metric.squared_norms(s)[1] == 1
+    assert metric.radial_weights(s)[1] == 0
+    for imbalance in ([0.0], [2.0], [0.0, 0.0]):
+        np.testing.assert_array_equal(ImbalancedMetric(imbalance).layer_squares(s)[:, 1].min(), 0)
 
 
 def test_decay_shrinks_the_imbalance():
