@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -92,9 +92,9 @@ class WhiteDecay:
         count = int((self.targets > self.spinodal + self.tolerance).sum())
         return self._roots("lower")[:count]
 
-    def _roots(self, branch: str) -> Array:
+    def _roots(self, branch: Literal["upper", "lower"]) -> Array:
         decay = self.penalty.weight_decay / self.c
-        return schatten_threshold(self.targets, decay, self.penalty.depth, branch)  # type: ignore[arg-type]
+        return schatten_threshold(self.targets, decay, self.penalty.depth, branch)
 
     def energies(self, s: Array) -> Array:
         """Return what the first indices add to the objective of W = 0, with these roots."""
