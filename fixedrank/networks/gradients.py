@@ -79,18 +79,21 @@ class StackedProducts:
             for parts in (self._left, self._right)
         )
 
-    def gradient_norms(self, outer: Array, inner: Array) -> Array:
-        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P."""
+    def gradient_norms(self, outer: Array, inner: Array, weight_decay: float = 0.0) -> Array:
+        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P.
+
+        With weight decay, of the gradients plus so many times the layers.
+        """
         layers, cut, left, right = self.layers, self.cut, self._left, self._right
         inner, squares = transposed(inner), np.zeros(len(layers[0]))
         for j in range(len(layers) - 1, cut - 1, -1):
             part = outer @ transposed(left[j - cut]) if j > cut else outer
-            squares += squared_norms(part)
+            squares += squared_norms(part + weight_decay * layers[j] if weight_decay else part)
             if j > cut:
                 outer = transposed(layers[j]) @ outer
         for j in range(cut):
             part = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
-            squares += squared_norms(part)
+            squares += squared_norms(part + weight_decay * layers[j] if weight_decay else part)
             if j < cut - 1:
                 inner = inner @ transposed(layers[j])
         return np.asarray(np.sqrt(squares))
