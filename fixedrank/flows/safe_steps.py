@@ -105,11 +105,8 @@ def safe_step_size(
     True
     """
     require_data(problem, "safe_step_size")
-    layers, decay = (
-        problem.checked_layers(factors),
-        nonnegative_number("weight_decay", weight_decay),
-    )
-    depth = len(layers)
+    layers = problem.checked_layers(factors)
+    depth, decay = len(layers), nonnegative_number("weight_decay", weight_decay)
     defect = sum(
         float(np.linalg.norm(after.T @ after - before @ before.T, 2))
         for before, after in pairwise(layers)

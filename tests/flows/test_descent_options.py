@@ -160,7 +160,7 @@ def test_the_same_seed_makes_the_same_iterates():
     assert not np.array_equal(runs[0][0], runs[3][0])
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -168,7 +168,7 @@ def breaking(at):
     def callback(t, layers, loss):
         callback.calls += 1
         if callback.calls == at:
-            raise Stop
+            raise StopError
 
     callback.calls = 0
     return callback
@@ -194,7 +194,7 @@ def test_a_store_goes_on_to_the_bit(tmp_path, monkeypatch, kind, at):
             )
         whole = gradient_descent(PROBLEM, LAYERS, 20, rng=rng(), **options)
         options["store"] = tmp_path / "run"
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             gradient_descent(PROBLEM, LAYERS, 10, rng=rng(), callback=breaking(at), **options)
     # Without a seed what has been begun decides.
     for steps in (10, 20):

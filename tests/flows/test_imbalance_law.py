@@ -1,5 +1,7 @@
 """How steps change the imbalances: what the law adds up, against the layers themselves."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from tests.strategies import seeds
 
 
 def measured(layers):
-    return [b.T @ b - a @ a.T for a, b in zip(layers, layers[1:], strict=False)]
+    return [b.T @ b - a @ a.T for a, b in pairwise(layers)]
 
 
 @given(
@@ -90,7 +92,7 @@ def test_the_imbalance_of_a_heavy_ball():
     layers = balanced_factors((u, s, vt), [3, 3, 3], rng=0)
 
     def velocity(t, state):
-        first, second, one, two, D, E = state.reshape(6, 3, 3)
+        first, second, one, two, _, E = state.reshape(6, 3, 3)
         residual = (second @ first @ X - Y) @ X.T
         forces = -gamma * one - second.T @ residual, -gamma * two - residual @ first.T
         pull = 2 * (two.T @ two - one @ one.T) - gamma * E
