@@ -146,7 +146,7 @@ def gradient_descent(
         momentum=mu,
         batch_size=batch_size,
         penalty=np.array([one.penalty for one in records]) if decay else None,
-        imbalance_law=[one.law for one in records] if imbalance_law else None,
+        imbalance_law=[one.law or [] for one in records] if imbalance_law else None,
     )
 
 

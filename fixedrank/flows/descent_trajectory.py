@@ -102,7 +102,7 @@ class DescentTrajectory(Displayed, Drawn, Saved):
     @property
     def t(self) -> Array:
         """The times of the flow beside which the iterates stand, eta i / (1 - momentum)."""
-        return flow_time(self.step_size, self.momentum) * self.iterations
+        return np.asarray(flow_time(self.step_size, self.momentum) * self.iterations)
 
     @property
     def objective(self) -> Array:

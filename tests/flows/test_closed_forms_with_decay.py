@@ -89,11 +89,12 @@ def test_on_both_sides_of_a_rest_point(depth, above):
         assert end == pytest.approx(upper, rel=1e-9)
     assert aligned_singular_value(0.98 * lower, b, c, depth, late, weight_decay=decay)[0] < 1e-100
     for start in (0.98 * lower, 1.02 * lower, s_turn, 0.98 * upper, 2 * upper):
+        # At depth 50 and 30 b* s grows a thousandfold within a tenth: errors of time grow too.
         t = np.linspace(0, 0.3, 4)
         np.testing.assert_allclose(
             aligned_singular_value(start, b, c, depth, t, weight_decay=decay),
             decaying_curve(start, b, c, depth, decay, t),
-            rtol=1e-11,
+            rtol=3e-10,
         )
 
 
@@ -224,7 +225,7 @@ def test_two_layers_with_decay(widths, factor, decay):
 
 
 def with_imbalance(seed, widths, imbalance):
-    """Two layers with W_2^T W_2 - W_1 W_1^T = imbalance I: of k <= d_2 if positive, else k <= d_0."""
+    """Two layers with W_2^T W_2 - W_1 W_1^T = imbalance I, with k <= d_2 or, if < 0, k <= d_0."""
     if imbalance < 0:
         return [layer.T for layer in with_imbalance(seed, widths[::-1], -imbalance)[::-1]]
     rng = np.random.default_rng(seed)
