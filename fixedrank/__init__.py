@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RK4,
         RKC,
         ROCK4,
+        AlignedDescent,
         AutoSwitching,
         DescentTrajectory,
         FactoredTrajectory,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         MethodProperties,
         RankChange,
         RiemannianTrajectory,
+        aligned_descent,
         aligned_singular_value,
         aligned_solution,
         compare_flows,
@@ -72,7 +74,14 @@ if TYPE_CHECKING:
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
-    from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
+    from fixedrank.losses import (
+        LinearRegression,
+        Loss,
+        MomentRegression,
+        NetworkHessian,
+        edge_of_stability,
+        sharpness,
+    )
     from fixedrank.networks import (
         balanced_factors,
         balancedness,
@@ -99,6 +108,7 @@ __all__ = [
     "RK4",
     "RKC",
     "ROCK4",
+    "AlignedDescent",
     "AmbientLike",
     "AutoSwitching",
     "CriticalPoint",
@@ -138,6 +148,7 @@ __all__ = [
     "SpectralMetric",
     "TangentLike",
     "Theorem",
+    "aligned_descent",
     "aligned_singular_value",
     "aligned_solution",
     "balanced_factors",
@@ -147,6 +158,7 @@ __all__ = [
     "classify_factors",
     "compare_flows",
     "critical_points",
+    "edge_of_stability",
     "factored_flow",
     "factors_from",
     "gaussian_factors",
@@ -163,6 +175,7 @@ __all__ = [
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",
+    "sharpness",
     "truncate",
     "two_layer_solution",
     "watch",

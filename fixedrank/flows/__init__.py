@@ -1,5 +1,6 @@
 """The two flows that the paper connects, their comparison, and gradient descent beside them."""
 
+from fixedrank.flows.aligned_steps import AlignedDescent, aligned_descent
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.comparison import FlowComparison, compare_flows
 from fixedrank.flows.descent import gradient_descent
@@ -19,6 +20,7 @@ __all__ = [
     "RK4",
     "RKC",
     "ROCK4",
+    "AlignedDescent",
     "AutoSwitching",
     "DescentTrajectory",
     "FactoredTrajectory",
@@ -26,6 +28,7 @@ __all__ = [
     "MethodProperties",
     "RankChange",
     "RiemannianTrajectory",
+    "aligned_descent",
     "aligned_singular_value",
     "aligned_solution",
     "compare_flows",

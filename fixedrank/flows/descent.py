@@ -114,7 +114,7 @@ def gradient_descent(
     array([[3., 0.],
            [0., 1.]])
     """
-    loss, kept = as_loss(problem), _kept(steps)
+    loss, kept = as_loss(problem), kept_steps(steps)
     layers = loss.checked_layers(factors)
     decay, mu = nonnegative_number("weight_decay", weight_decay), checked_momentum(momentum)
     step = _step_size(step_size, problem, layers, decay, mu, batch_size)
@@ -202,7 +202,8 @@ def _batches(loss: Loss, batch_size: Any, generator: np.random.Generator) -> Bat
     return Batches(loss.samples, size, generator)
 
 
-def _kept(steps: Any) -> list[int]:
+def kept_steps(steps: Any) -> list[int]:
+    """Return the numbers of the iterates that are asked for."""
     if np.ndim(steps) == 0:
         return list(range(positive_integer("steps", steps) + 1))
     kept = [positive_integer(f"steps[{i}] + 1", step + 1) - 1 for i, step in enumerate(steps)]

@@ -5,6 +5,7 @@ from fixedrank.losses.hessian import NetworkHessian
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_regression import MomentRegression
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
+from fixedrank.losses.stability import edge_of_stability, sharpness
 
 __all__ = [
     "LinearRegression",
@@ -12,6 +13,8 @@ __all__ = [
     "MomentRegression",
     "NetworkHessian",
     "as_loss",
+    "edge_of_stability",
     "require_data",
     "require_regression",
+    "sharpness",
 ]

@@ -69,7 +69,7 @@ def test_one_singular_value(start, b, c, depth, decay):
     np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("depth", [2.5, 3, 7, 50])
+@pytest.mark.parametrize("depth", [2.5, 3, 12])
 @pytest.mark.parametrize("above", [1.001, 1.5, 30.0])
 def test_on_both_sides_of_a_rest_point(depth, above):
     """Below the lower root s dies out, above it comes to the upper one; roots by brentq."""
@@ -89,7 +89,7 @@ def test_on_both_sides_of_a_rest_point(depth, above):
         assert end == pytest.approx(upper, rel=1e-9)
     assert aligned_singular_value(0.98 * lower, b, c, depth, late, weight_decay=decay)[0] < 1e-100
     for start in (0.98 * lower, 1.02 * lower, s_turn, 0.98 * upper, 2 * upper):
-        # At depth 50 and 30 b* s grows a thousandfold within a tenth: errors of time grow too.
+        # At depth 12 and 30 b* s grows a thousandfold within a tenth: errors of time grow too.
         t = np.linspace(0, 0.3, 4)
         np.testing.assert_allclose(
             aligned_singular_value(start, b, c, depth, t, weight_decay=decay),
