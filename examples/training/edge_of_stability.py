@@ -37,38 +37,45 @@ print(f"of others: {fixedrank.sharpness(problem, stretched):.6f}")
 # Descent at 0.9, 1.0 and 1.1 of the edge
 # ---------------------------------------
 #
-# From layers that are not balanced, and begin on the sharp side of all three step
-# sizes. ``sharpness`` follows them; on the right it is divided by :math:`2 / \eta`, and
-# the dotted line is the edge.
+# From a small start the sharpness rises while the singular values grow, and at the
+# solution it would be :math:`2` over the edge. With 0.9 of the edge that is below
+# :math:`2 / \eta`, and descent arrives. With 1.1 it cannot: it comes to jump to and fro
+# between two matrices, whose largest singular values lie on both sides of 3. On the
+# right is the ``sharpness`` over :math:`2 / \eta`, as the mean of two steps.
 
-start = [1.3 * layers[0], layers[1], layers[2] / 1.3]
-start = [w + 0.05 * rng.standard_normal((d, d)) for w in start]
+start = fixedrank.random_balanced_factors([d] * (depth + 1), rng=1)
+start = [0.6 * w + 0.02 * rng.standard_normal((d, d)) for w in start]
 looks = {
     0.9: {"color": "#2336ab", "linestyle": "-", "marker": "o"},
     1.0: {"color": "#8a5a00", "linestyle": "--", "marker": "^"},
     1.1: {"color": "#94007c", "linestyle": "-.", "marker": "s"},
 }
-figure, (losses, sharp) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+figure, (losses, largest, sharp) = plt.subplots(
+    1, 3, figsize=(13, 4.2), layout="constrained"
+)
 for factor, look in looks.items():
     step = factor * edge
-    descent = fixedrank.gradient_descent(problem, start, 150, step_size=step)
+    descent = fixedrank.gradient_descent(problem, start, 80, step_size=step)
+    i, s_1 = descent.iterations, descent.singular_values[:, 0]
     found = np.array([fixedrank.sharpness(problem, w) for w in descent.factors])
-    look |= {"markevery": 0.1, "label": rf"$\eta = {factor}$ of the edge"}
-    losses.semilogy(descent.iterations, descent.loss, **look)
-    sharp.plot(descent.iterations, found * step / 2, **look)
+    found *= step / 2
+    look |= {"markevery": 7, "markersize": 4, "lw": 1.2}
+    look |= {"label": rf"$\eta = {factor}$ of the edge"}
+    losses.semilogy(i, descent.loss, **look)
+    largest.plot(i, s_1, **look | {"linestyle": "none", "markevery": 1})
+    sharp.plot(i[1:], (found[1:] + found[:-1]) / 2, **look)
     print(
-        f"{factor} of the edge: loss {descent.loss[-1]:.1e}, sharpness over 2 / eta "
-        f"{found[-2] * step / 2:.3f} and {found[-1] * step / 2:.3f}, imbalance "
-        f"{descent.balancedness[0]:.2f} -> {descent.balancedness[-1]:.2f}"
+        f"{factor} of the edge: at the end s_1 = {s_1[-2]:.4f} and {s_1[-1]:.4f}, "
+        f"sharpness over 2 / eta {found[-2]:.3f} and {found[-1]:.3f}"
     )
 sharp.axhline(1, color="k", linestyle=":")
 losses.set(xlabel="step $i$", ylabel="loss $L^N$", title="Loss")
+largest.set(xlabel="step $i$", ylabel=r"$s_1(W)$", title="Largest singular value")
 sharp.set(
     xlabel="step $i$", ylabel=r"sharpness over $2 / \eta$", title="Sharpness over steps"
 )
 losses.legend(frameon=False)
-sharp.legend(frameon=False)
-figure.suptitle("Below the edge descent finds flat layers, beyond it has none to find")
+figure.suptitle("Below the edge of stability descent arrives, beyond it jumps")
 plt.show()
 
 # %%
@@ -85,22 +92,25 @@ plt.show()
 # between two values, further on between four, and chaos follows. The other singular
 # values have edges of their own, at longer steps.
 
-factors = np.linspace(0.9, 1.6, 351)
+factors = np.linspace(0.9, 1.6, 211)
 figure, panels = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 near = (left, np.array([2.6, 1.7, 0.8]), right.T)
 for panel, number in zip(panels, (2, 3), strict=True):
     own = fixedrank.edge_of_stability(solution, number)
-    for factor in factors:
-        orbit = fixedrank.aligned_descent(
-            problem, near, range(600, 632), depth=number, step_size=factor * own
-        )
-        if orbit.complete:
-            for column, color in zip(orbit.sigma.T, ("k", "#2336ab"), strict=False):
-                panel.plot(np.full(32, factor), column**number, ",", color=color)
+    orbits = [
+        fixedrank.aligned_descent(
+            problem, near, range(300, 332), depth=number, step_size=factor * own
+        ).singular_values
+        for factor in factors
+    ]
+    places = np.repeat(factors, 32)
+    for column, color in enumerate(("k", "#2336ab")):
+        panel.plot(places, np.vstack(orbits)[:, column], ",", color=color)
+        panel.text(0.9, values[column] + 0.05, f"$s_{column + 1}$", color=color)
     panel.axvline(1, color="0.5", linestyle=":")
     panel.set(
         xlabel=r"step size $\eta$ over the edge",
-        ylabel=r"limits of $s_1$ (black) and $s_2$ (blue)",
+        ylabel="$s_1$ and $s_2$ after 300 to 331 steps",
         title=f"$N = {number}$",
     )
 figure.suptitle("At the edge of stability the largest singular value begins to jump")
