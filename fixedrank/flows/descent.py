@@ -23,6 +23,7 @@ from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.regression import LinearRegression, require_data
+from fixedrank.losses.schatten import split_decay
 
 
 def gradient_descent(
@@ -117,6 +118,12 @@ def gradient_descent(
     loss, kept = as_loss(problem), kept_steps(steps)
     layers = loss.checked_layers(factors)
     decay, mu = nonnegative_number("weight_decay", weight_decay), checked_momentum(momentum)
+    inside = split_decay(loss, len(layers))[1]
+    if inside:
+        raise ValueError(
+            f"a SchattenDecay of depth {len(layers)} is weight decay of balanced layers, and steps of "
+            f"descent leave balance: give weight_decay={inside:g} in place of it"
+        )
     step = _step_size(step_size, problem, layers, decay, mu, batch_size)
     checked_callback(callback)
     batches = None

@@ -10,6 +10,7 @@ from fixedrank import (
     LinearRegression,
     Loss,
     MatrixCompletion,
+    SchattenDecay,
     factored_flow,
     gaussian_factors,
     gradient_descent,
@@ -309,6 +310,9 @@ def test_bad_options():
         run(batch_size=2.5)
     with pytest.raises(TypeError, match="a MatrixCompletion has no batches"):
         run(MatrixCompletion(np.ones((4, 3))), batch_size=1)
+
+    with pytest.raises(ValueError, match=r"steps of descent leave balance: give weight_decay=0\.6"):
+        run(PROBLEM + 2 * SchattenDecay(0.3, 3))
 
     class Uncounted(Loss):
         shape = (4, 3)
