@@ -121,8 +121,8 @@ def gradient_descent(
     inside = split_decay(loss, len(layers))[1]
     if inside:
         raise ValueError(
-            f"a SchattenDecay of depth {len(layers)} is weight decay of balanced layers, and steps of "
-            f"descent leave balance: give weight_decay={inside:g} in place of it"
+            f"a SchattenDecay of depth {len(layers)} is weight decay of balanced layers, and "
+            f"steps of descent leave balance: give weight_decay={inside:g} in place of it"
         )
     step = _step_size(step_size, problem, layers, decay, mu, batch_size)
     checked_callback(callback)
