@@ -15,6 +15,8 @@ _OPTIONAL = (
     "network_loss",
     "network_gradient",
     "batch",
+    "riemannian_gradient",
+    "riemannian_hessian",
 )
 
 
