@@ -151,7 +151,7 @@ def gradient_descent(
         complete=run.complete,
         weight_decay=decay,
         momentum=mu,
-        batch_size=batch_size,
+        batch_size=None if batches is None else batches.size,
         penalty=np.array([one.penalty for one in records]) if decay else None,
         imbalance_law=[one.law or [] for one in records] if imbalance_law else None,
     )

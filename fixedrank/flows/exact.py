@@ -158,6 +158,7 @@ def aligned_solution(
     >>> np.round(fixedrank.aligned_solution(problem, start, 3, [0, 1])[-1].s, 4)
     array([2.9931, 0.3919])
     """
+    require_regression(problem, "a closed form")
     u, s, vt = checked_point(point)
     times = output_times(t)
     b, c = aligned_coefficients(problem, u, vt, "riemannian_flow")

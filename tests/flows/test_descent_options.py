@@ -244,6 +244,7 @@ def test_all_of_it_is_saved_and_shown(tmp_path):
     np.testing.assert_array_equal(again.imbalance_law[1][0], descent.imbalance_law[1][0])
     for words in ("momentum", "0.8", "of 4 samples", "weight decay"):
         assert words in repr(descent)
+    pytest.importorskip("pandas")
     table = descent.to_dataframe()
     np.testing.assert_allclose(table["objective"], descent.loss + descent.penalty)
     assert "objective" not in gradient_descent(PROBLEM, LAYERS, 1).to_dataframe()
