@@ -141,6 +141,13 @@ def losses() -> None:
     start = fixedrank.FixedRank(2, 2, 1, depth=3).point([[1.0, 0.5], [0.0, 1.0]])
     factors = fixedrank.balanced_factors(start, [2, 2, 2, 2], rng=0)
     layers: Sequence[Array] = factors
+    unbalanced = fixedrank.imbalanced_factors(start, [0.5, -1.0], rng=0)
+    assert_type(fixedrank.imbalance(unbalanced)[0], Array)
+    assert_type(fixedrank.imbalance(unbalanced).homogeneous, tuple[float, ...] | None)
+    assert_type(fixedrank.NetworkOperator(unbalanced).eigenvalues(2), Array)
+    assert_type(fixedrank.ImbalancedMetric([0.5, -1.0]).decayed(0.5), fixedrank.SpectralMetric)
+    fixedrank.FixedRank(2, 2, 1, depth=3, imbalance=[0.5, -1.0])
+    fixedrank.DepthOperator(start, 3, imbalance=(0.5, -1.0))
     regression = fixedrank.LinearRegression(np.eye(2), TARGET)
     entries = fixedrank.MatrixCompletion([0, 1], [0, 1], [3.0, 1.0], (2, 2))
     recovery = fixedrank.recover(entries, 1, held_out=entries, rng=0)
@@ -178,6 +185,12 @@ def losses() -> None:
     mapped = fixedrank.aligned_descent(white, aligned, 5, depth=3, step_size=edge)
     assert_type(mapped, fixedrank.AlignedDescent)
     assert_type(mapped.singular_values, Array)
+    decayed = fixedrank.riemannian_flow(
+        regression, start, 3, [0, 1], imbalance=[1.0, 0.5], weight_decay=0.1
+    )
+    assert_type(decayed.penalty, Array | None)
+    assert_type(decayed.objective, Array)
+    assert_type(decayed.last_metric, fixedrank.SpectralMetric)
     flow_of_mine = fixedrank.riemannian_flow(LogCosh(), start, Doubled(), [0, 1], method="RK23")
     assert_type(flow_of_mine.points[-1].s, Array)
     assert_type(LogCosh() + 0.1 * regression, fixedrank.Loss)

@@ -17,7 +17,7 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
-from fixedrank.flows.fate import fate, sign_of
+from fixedrank.flows.fate import fate, keep_rank, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import (
@@ -268,8 +268,6 @@ def factored_flow(
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
     signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
-    # Of others the product may pass through matrices of lower rank.
-    unbalanced_start = relative_imbalance(layers) > BALANCED
     chosen_method = solver_class(method)
     parts = ("factored_flow", problem, layers, chosen_method, rtol, atol, options, keep)
     stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
@@ -328,7 +326,7 @@ def factored_flow(
     )
     found, reached = columns(run.records), run.times(times)
     signs = [one.sign for one in run.records if one.sign is not None]
-    ending = "" if unbalanced_start else fate(reached, found["singular_values"], shape, signs)
+    ending = fate(reached, found["singular_values"], shape, signs) if keep_rank(layers) else ""
     return FactoredTrajectory(
         t=reached,
         **found,
