@@ -81,25 +81,38 @@ def ball_of_the_manifold(W, depth):
 
 # %%
 # From a start that is aligned with the target, with the same singular vectors, the two
-# agree to the tolerance of the integrator. From another balanced start they part, since
-# momentum makes balanced layers unbalanced: with
+# agree to the tolerance of the integrators. From another balanced start they part:
+# momentum makes balanced layers unbalanced. With
 # :math:`D_j = W_{j+1}^T W_{j+1} - W_j W_j^T`
 #
 # .. math:: \ddot D_j + \gamma \dot D_j =
 #     2 (\dot W_{j+1}^T \dot W_{j+1} - \dot W_j \dot W_j^T),
 #
-# and the right side vanishes for aligned layers only. Without momentum
+# of which the right side vanishes for aligned layers. Without momentum
 # :math:`\dot D_j = 0`.
+#
+# Gradient descent with ``momentum`` is the first ball: with step size
+# :math:`\eta = h^2` and momentum :math:`1 - \gamma h` its iterate :math:`i` is near it
+# at :math:`t = h i`.
 
-starts = {
-    "aligned": (left, np.array([1.2, 1.0, 0.8]), right.T),
-    "other": (
-        np.linalg.qr(rng.standard_normal((d, d)))[0],
-        np.array([1.2, 1.0, 0.8]),
-        np.linalg.qr(rng.standard_normal((d, d)))[0],
-    ),
-}
-figure, (gaps, defects, entries) = plt.subplots(
+s = np.array([1.2, 1.0, 0.8])
+turned = [np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2)]
+starts = {"aligned": (left, s, right.T), "other": (turned[0], s, turned[1])}
+h = 0.01
+descent = fixedrank.gradient_descent(
+    problem,
+    fixedrank.balanced_factors(starts["other"], [d] * 4, rng=1),
+    np.arange(0, 201, 20),
+    step_size=h**2,
+    momentum=1 - gamma * h,
+    imbalance_law=True,
+)
+
+# %%
+# The lines of the second panel are those of the first. The last panel has the loss of
+# both balls from the start that is not aligned, and crosses for iterates of descent.
+
+figure, (gaps, defects, losses) = plt.subplots(
     1, 3, figsize=(13, 4.2), layout="constrained"
 )
 for depth in (2, 3):
@@ -121,32 +134,15 @@ for depth in (2, 3):
             f"imbalance {defect[at_one]:.1e} at t = 1"
         )
     # The loss along both, from the last start.
-    losses = [[problem.loss(W) for W in some] for some in (products, matrices)]
-    entries.plot(t, losses[0], **style, label=f"$N = {depth}$, layers")
+    curves = [[problem.loss(W) for W in some] for some in (products, matrices)]
+    losses.plot(t, curves[0], **style, label=f"$N = {depth}$, layers")
     style |= {"fillstyle": "none", "linewidth": 0.8}
-    entries.plot(t, losses[1], **style, label=f"$N = {depth}$, manifold")
-
-# %%
-# Gradient descent with ``momentum`` is the first ball: with step size
-# :math:`\eta = h^2` and momentum :math:`1 - \gamma h` its iterate :math:`i` is near it
-# at :math:`t = h i`. The last panel has the loss of both balls from the start that is
-# not aligned, and crosses for iterates of descent at :math:`N = 3`.
-
-h = 0.01
-layers = fixedrank.balanced_factors(starts["other"], [d] * 4, rng=1)
-descent = fixedrank.gradient_descent(
-    problem,
-    layers,
-    np.arange(0, 201, 20),
-    step_size=h**2,
-    momentum=1 - gamma * h,
-    imbalance_law=True,
-)
-entries.plot(h * descent.iterations, descent.loss, "kx", label="$N = 3$, descent")
+    losses.plot(t, curves[1], **style, label=f"$N = {depth}$, manifold")
+losses.plot(h * descent.iterations, descent.loss, "kx", label="$N = 3$, descent")
 gaps.set(xlabel="time $t$", ylabel=r"$\|W_N \cdots W_1 - W\|_F$", title="Gap")
 defects.set(xlabel="time $t$", ylabel=r"$\max_j \|D_j\|_F$", title="Imbalance")
-entries.set(xlabel="time $t$", ylabel="loss $L^1$", title="Loss, other start")
-for panel in (gaps, entries):
+losses.set(xlabel="time $t$", ylabel="loss $L^1$", title="Loss, other start")
+for panel in (gaps, losses):
     panel.legend(frameon=False, fontsize=9)
 figure.suptitle(
     "The heavy ball of layers is not the heavy ball of the manifold, unless aligned"

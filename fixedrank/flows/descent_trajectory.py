@@ -91,6 +91,7 @@ class DescentTrajectory(Displayed, Drawn, Saved):
             "step size": number(self.step_size),
             **{name: value for name, value in options.items() if value is not None},
             "loss": from_to(self.loss),
+            **({} if self.penalty is None else {"objective": from_to(self.objective)}),
             "gradient norm": from_to(self.gradient_norm),
         }
 
