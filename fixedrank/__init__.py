@@ -74,19 +74,13 @@ if TYPE_CHECKING:
     )
     from fixedrank.landscape.critical_points import critical_points
     from fixedrank.losses import (
-<<<<<<< HEAD
         Classification,
-=======
->>>>>>> issue21/flows
         LinearRegression,
         Loss,
         MomentRegression,
         NetworkHessian,
-<<<<<<< HEAD
-=======
         SchattenDecay,
         schatten_threshold,
->>>>>>> issue21/flows
     )
     from fixedrank.networks import (
         balanced_factors,

@@ -22,6 +22,14 @@ from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
 from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.loss_clock import (
+    ClockName,
+    LogExcess,
+    LossClock,
+    checked_clock,
+    over_times,
+    told,
+)
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
 from fixedrank.flows.solvers import solver_class
@@ -167,6 +175,8 @@ def factored_flow(
     t: ArrayLike,
     *,
     weight_decay: float = 0.0,
+    clock: ClockName = "time",
+    infimum: float | None = None,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -227,23 +237,27 @@ def factored_flow(
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
     weight_decay = nonnegative_number("weight_decay", weight_decay)
+    lowest = checked_clock(clock, infimum, weight_decay, problem)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
     moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    system = _Layers(moving, turned, weight_decay)
+    system = _Layers(moving if lowest is None else LogExcess(moving, lowest), turned, weight_decay)
+    state = joined(turned)
+    clocked = None if lowest is None else LossClock(system, state, float(times[0]))
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
     signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
     chosen_method = solver_class(method)
     parts = ("factored_flow", problem, layers, chosen_method, rtol, atol, options, keep)
-    stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
+    stored = stored_flow(store, (*parts, weight_decay, lowest), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = [layer.copy() for layer in stored.found["last"]]
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
+        reached = [None] * len(states) if clocked is None else clocked.times(states).tolist()
         found = system.stacked(states)
         products = StackedProducts(found)
         left, right = products.left, transposed(products.right)
@@ -271,7 +285,7 @@ def factored_flow(
             # In axes that are the same for all.
             sign = sign_of(point) if signed else None
             measured = losses[index], norms[index], point.s, unbalanced[index]
-            yield Outcome(*measured, kept, sign, penalties[index])
+            yield Outcome(*measured, kept, sign, penalties[index], reached[index])
 
     def seen(state: Array) -> tuple[list[Array], float]:
         copies = [layer.copy() for layer in system.layers(state)]
@@ -280,9 +294,10 @@ def factored_flow(
             copies[0] = copies[0] @ axes.T
         return copies, loss
 
+    watch = watching(callback, seen)
     run = integrate(
-        system,
-        joined(turned),
+        clocked or system,
+        state if clocked is None else clocked.state,
         times,
         method=method,
         rtol=rtol,
@@ -291,16 +306,16 @@ def factored_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
-        watch=watching(callback, seen),
+        watch=watch if clocked is None else clocked.seen(watch),
         store=stored,
     )
-    found, reached = columns(run.records), run.times(times)
+    found, over = columns(run.records), over_times(run, times, clock)
     signs = [one.sign for one in run.records if one.sign is not None]
-    ending = fate(reached, found["singular_values"], shape, signs)
+    ending = fate(run.times(times), found["singular_values"], shape, signs)
     return FactoredTrajectory(
-        t=reached,
+        **over,
         **found,
-        status=run.status + ending,
+        status=told(run.status + ending, clock),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,

@@ -18,6 +18,14 @@ from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.loss_clock import (
+    ClockName,
+    LogExcess,
+    LossClock,
+    checked_clock,
+    over_times,
+    told,
+)
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.solvers import solver_class
@@ -37,6 +45,8 @@ def riemannian_flow(
     t: ArrayLike,
     *,
     weight_decay: float = 0.0,
+    clock: ClockName = "time",
+    infimum: float | None = None,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -111,12 +121,14 @@ def riemannian_flow(
     name, kept_of = chosen(keep, choices)
     metric = as_metric(depth)
     weight_decay = _checked_decay(weight_decay, metric)
+    lowest = checked_clock(clock, infimum, weight_decay, problem)
     shape = (start.u.shape[0], start.vt.shape[1])
     metric.check_sizes(*shape, start.s.size)
     expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
     moving, axes = problem._in_principal_axes()
+    followed = moving if lowest is None else LogExcess(moving, lowest)
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
@@ -125,11 +137,11 @@ def riemannian_flow(
     # where singular values have a price, that is where it has a kink.
     smooth = problem._price_of_rank == 0
     if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
-        system = EmbeddedSystem(moving, start, float(times[0]), weight_decay)
+        system = EmbeddedSystem(followed, start, float(times[0]), weight_decay)
         state = system.start
     else:
         system = RiemannianSystem(
-            moving,
+            followed,
             shape,
             metric,
             rtol,
@@ -139,26 +151,30 @@ def riemannian_flow(
             weight_decay=weight_decay,
         )
         state = system.state(start.u, np.diag(start.s), start.vt.T)
+    clocked = None if lowest is None else LossClock(system, state, float(times[0]))
 
     last = start
     parts = ("riemannian_flow", problem, given, metric, chosen_method, rtol, atol, options, keep)
-    stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
+    stored = stored_flow(store, (*parts, weight_decay, lowest), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = FixedRankPoint(*(part.copy() for part in stored.found["last"]))
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        points = system.points(states)
+        reached = [None] * len(states) if clocked is None else clocked.times(states).tolist()
+        points = system.points(states if clocked is None else states[:, :-1])
         losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
         penalties: list[float | None] = [None] * len(states)
         if weight_decay:
             penalties = (weight_decay * system.half_squares(points)).tolist()
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
-        for loss, norm, penalty, *parts in zip(losses, norms, penalties, *points, strict=True):
+        for loss, norm, penalty, t, *parts in zip(
+            losses, norms, penalties, reached, *points, strict=True
+        ):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
-            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty)
+            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty, t)
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
         points = system.points(state[None])
@@ -167,9 +183,10 @@ def riemannian_flow(
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         return FixedRankPoint(*(part[0].copy() for part in points)), loss
 
+    watch = watching(callback, seen)
     run = integrate(
-        system,
-        state,
+        clocked or system,
+        state if clocked is None else clocked.state,
         times,
         method=method,
         rtol=rtol,
@@ -178,14 +195,14 @@ def riemannian_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
-        watch=watching(callback, seen),
+        watch=watch if clocked is None else clocked.seen(watch),
         store=stored,
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
-        t=run.times(times),
+        **over_times(run, times, clock),
         **columns(run.records),
-        status=run.status + changes,
+        status=told(run.status + changes, clock),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,

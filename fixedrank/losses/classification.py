@@ -389,6 +389,17 @@ class Classification(Loss):
             return super()._thin_loss(left, right)
         return float(Entropy(self._targets, left @ (self.X.T @ right).T).losses.sum())
 
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        methods = Classification.loss, Classification.gradient_products
+        if infimum != 0 or (type(self).loss, type(self).gradient_products) != methods:
+            return super()._logarithmic(left, core, right, infimum)
+        entropy, gv, gtu = self._products(left, core, right, scaled=True)
+        value = entropy.logarithm()
+        factor = math.exp(_unit(entropy) - value)
+        return value, factor * gv, factor * gtu
+
     @property
     def _at_once(self) -> int:  # type: ignore[override]
         return max(1, min(100, _TOGETHER // (self.shape[0] * self.samples)))
