@@ -355,8 +355,9 @@ class Classification(Loss):
             return np.asarray((self.X.T @ W.T).T)
         if isinstance(W, LinearOperator) and scipy.sparse.issparse(self.X):
             return np.asarray((self.X.T @ transposed_times(W, np.eye(self.shape[0]))).T)
-        scores = times(W, self.X)
-        return scores.toarray() if scipy.sparse.issparse(scores) else np.asarray(scores)
+        if scipy.sparse.issparse(W) and scipy.sparse.issparse(self.X):
+            return np.asarray((W @ self.X).toarray())
+        return times(W, self.X)
 
     def _entropy(self, W: Any) -> Entropy:
         if is_triple(W):
