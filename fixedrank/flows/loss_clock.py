@@ -63,8 +63,8 @@ def checked_clock(clock: Any, infimum: Any, weight_decay: float, problem: Loss) 
         return None
     if weight_decay:
         raise ValueError(
-            f"clock='loss' goes with the loss, which with weight_decay = {weight_decay:g} is not "
-            "what falls: take clock='time'"
+            f"clock='loss' is not for flows with weight decay, here {weight_decay:g}, along which "
+            "loss and penalty fall together: take clock='time'"
         )
     if infimum is None:
         infimum = problem.infimum

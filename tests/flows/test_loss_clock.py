@@ -277,7 +277,7 @@ TWO = [np.ones((2, 2)), np.ones((2, 2))]
     [
         ({"clock": "steps"}, ValueError, "clock must be 'time' or 'loss', got 'steps'"),
         ({"infimum": 0.0}, ValueError, "infimum=0.0 is for clock='loss'"),
-        ({"clock": "loss", "weight_decay": 0.1}, ValueError, "weight_decay = 0.1 is not what"),
+        ({"clock": "loss", "weight_decay": 0.1}, ValueError, "not for flows with weight decay, here 0.1"),
         ({"clock": "loss", "infimum": np.nan}, ValueError, "infimum must be finite, got nan"),
         ({"clock": "loss", "infimum": "0"}, TypeError, "infimum must be a number, got '0'"),
         ({"clock": "loss", "infimum": 99.0}, ValueError, "is not above the infimum 99"),
