@@ -67,6 +67,9 @@ class Trajectory(Displayed, Drawn, Saved):
         lambda N / 2 times the sum of ``s^(2/N)`` for balanced layers; None without.
     objective : ndarray, shape (times,)
         The sum of loss and penalty, which falls along the flow.
+    clock : ndarray, shape (times,), or None
+        The clock tau of the loss that was asked for and reached; then `t` is the time since the
+        start, infinite where it overflows. None of a run in time.
     """
 
     t: Array
@@ -82,6 +85,7 @@ class Trajectory(Displayed, Drawn, Saved):
     last: Any
     weight_decay: float = 0.0
     penalty: Array | None = None
+    clock: Array | None = None
 
     def __len__(self) -> int:
         return len(self.t)
@@ -97,6 +101,7 @@ class Trajectory(Displayed, Drawn, Saved):
         return {
             "status": self.status,
             "times": f"{len(self)}, t = {from_to(self.t)}",
+            **({} if self.clock is None else {"clock": from_to(self.clock)}),
             "loss": from_to(self.loss),
             **decay,
             "gradient norm": from_to(self.gradient_norm),
@@ -106,7 +111,8 @@ class Trajectory(Displayed, Drawn, Saved):
         }
 
     def _shown_table(self) -> Table:
-        return over_time(self.t, self.loss, self.gradient_norm, self.singular_values)
+        times, name = (self.t, "t") if self.clock is None else (self.clock, "clock")
+        return over_time(times, self.loss, self.gradient_norm, self.singular_values, name)
 
     @property
     def objective(self) -> Array:
@@ -134,7 +140,8 @@ class Trajectory(Displayed, Drawn, Saved):
         -------
         pandas.DataFrame
             With the columns t, loss, gradient_norm, sigma_1, ..., sigma_k, effective_rank and
-            balancedness; after the loss penalty and objective, if there is weight decay.
+            balancedness; after t the clock, if it is that of the loss, and after the loss penalty
+            and objective, if there is weight decay.
 
         Raises
         ------
@@ -154,6 +161,7 @@ class Trajectory(Displayed, Drawn, Saved):
             decay = {"penalty": self.penalty, "objective": self.objective}
         return data_frame(
             t=self.t,
+            **({} if self.clock is None else {"clock": self.clock}),
             loss=self.loss,
             **decay,
             gradient_norm=self.gradient_norm,

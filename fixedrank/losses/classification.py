@@ -355,8 +355,9 @@ class Classification(Loss):
             return np.asarray((self.X.T @ W.T).T)
         if isinstance(W, LinearOperator) and scipy.sparse.issparse(self.X):
             return np.asarray((self.X.T @ transposed_times(W, np.eye(self.shape[0]))).T)
-        scores = times(W, self.X)
-        return scores.toarray() if scipy.sparse.issparse(scores) else np.asarray(scores)
+        if scipy.sparse.issparse(W) and scipy.sparse.issparse(self.X):
+            return np.asarray((W @ self.X).toarray())
+        return times(W, self.X)
 
     def _entropy(self, W: Any) -> Entropy:
         if is_triple(W):
@@ -388,6 +389,17 @@ class Classification(Loss):
         if type(self).loss is not Classification.loss:
             return super()._thin_loss(left, right)
         return float(Entropy(self._targets, left @ (self.X.T @ right).T).losses.sum())
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        methods = Classification.loss, Classification.gradient_products
+        if infimum != 0 or (type(self).loss, type(self).gradient_products) != methods:
+            return super()._logarithmic(left, core, right, infimum)
+        entropy, gv, gtu = self._products(left, core, right, scaled=True)
+        value = entropy.logarithm()
+        factor = math.exp(_unit(entropy) - value)
+        return value, factor * gv, factor * gtu
 
     @property
     def _at_once(self) -> int:  # type: ignore[override]

@@ -462,6 +462,20 @@ class Loss(Displayed, ABC):
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
 
+    def _excess(self, left: Array, right: Array, infimum: float) -> float:
+        """Return the loss of W = left @ right.T less the infimum, or less another number."""
+        return self._thin_loss(left, right) - infimum
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        """Return ln(loss - infimum) and thin products of its gradient, NaN where it is none."""
+        excess = self._excess(left if core is None else left @ core, right, infimum)
+        gv, gtu = self.gradient_products(left, core, right)
+        if not excess > 0:
+            return -math.inf, np.full_like(gv, np.nan), np.full_like(gtu, np.nan)
+        return math.log(excess), gv / excess, gtu / excess
+
     def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
         """Return a step along Z of low rank that is worth trying: to the minimum, if it is known.
 
@@ -645,6 +659,15 @@ class LossSum(Loss):
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        if self._only is None or infimum != self.infimum:
+            return super()._logarithmic(left, core, right, infimum)
+        factor, loss = self._only
+        value, gv, gtu = loss._logarithmic(left, core, right, loss.infimum or 0.0)
+        return value + math.log(factor), gv, gtu
 
     @property
     def _at_once(self) -> int:  # type: ignore[override]

@@ -532,6 +532,13 @@ class LinearRegression(MomentLoss):
             return super()._loss_at(W)
         return self._decomposed.loss(*as_pair(W))
 
+    def _excess(self, left: Array, right: Array, infimum: float) -> float:
+        # Without the part of the labels that no W fits nothing cancels.
+        own = type(self).loss is LinearRegression.loss
+        if self._decomposed is None or not own or infimum != self.infimum:
+            return super()._excess(left, right, infimum)
+        return self._decomposed._replace(residual=0.0).loss(left, right)
+
     def _losses(self, points: FixedRankPoint) -> Array:
         # A class of its own may replace what is asked of one.
         if self._decomposed is None or type(self).loss is not LinearRegression.loss:

@@ -85,6 +85,10 @@ class StackedProducts:
         With weight decay, of the gradients plus so many times the layers.
         """
         layers, cut, left, right = self.layers, self.cut, self._left, self._right
+        # So that no square underflows where the gradient is small alone, as that of a small loss.
+        largest = np.maximum(*(np.abs(side).max((-1, -2)) for side in (outer, inner)))
+        exponents = np.frexp(largest)[1] if not weight_decay else np.zeros(len(largest), dtype=int)
+        outer, inner = (np.ldexp(side, -exponents[:, None, None]) for side in (outer, inner))
         inner, squares = transposed(inner), np.zeros(len(layers[0]))
         for j in range(len(layers) - 1, cut - 1, -1):
             part = outer @ transposed(left[j - cut]) if j > cut else outer
@@ -96,4 +100,4 @@ class StackedProducts:
             squares += squared_norms(part + weight_decay * layers[j] if weight_decay else part)
             if j < cut - 1:
                 inner = inner @ transposed(layers[j])
-        return np.asarray(np.sqrt(squares))
+        return np.asarray(np.ldexp(np.sqrt(squares), exponents))
