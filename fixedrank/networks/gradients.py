@@ -79,18 +79,21 @@ class StackedProducts:
             for parts in (self._left, self._right)
         )
 
-    def gradient_norms(self, outer: Array, inner: Array) -> Array:
-        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P."""
+    def gradients(self, outer: Array, inner: Array) -> list[Array]:
+        """Return the gradients with respect to the layers, from G R^T and G^T P."""
         layers, cut, left, right = self.layers, self.cut, self._left, self._right
-        inner, squares = transposed(inner), np.zeros(len(layers[0]))
+        inner = transposed(inner)
+        parts: list[Array] = [outer] * len(layers)
         for j in range(len(layers) - 1, cut - 1, -1):
-            part = outer @ transposed(left[j - cut]) if j > cut else outer
-            squares += squared_norms(part)
+            parts[j] = outer @ transposed(left[j - cut]) if j > cut else outer
             if j > cut:
                 outer = transposed(layers[j]) @ outer
         for j in range(cut):
-            part = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
-            squares += squared_norms(part)
+            parts[j] = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
             if j < cut - 1:
                 inner = inner @ transposed(layers[j])
-        return np.asarray(np.sqrt(squares))
+        return parts
+
+    def gradient_norms(self, outer: Array, inner: Array) -> Array:
+        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P."""
+        return np.sqrt(sum(squared_norms(part) for part in self.gradients(outer, inner)))

@@ -1,0 +1,70 @@
+"""The layers of many networks: their velocities at once, and what is looked at after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fixedrank._checks import Array
+from fixedrank._packing import split
+from fixedrank.flows.many.lanes import Mask, lengths
+from fixedrank.flows.many.steps import Lanes
+from fixedrank.geometry.factored.stacks import transposed
+from fixedrank.networks.gradients import StackedProducts
+
+
+class ManyLayers:
+    """The layers of many networks, one after another in the rows of an array.
+
+    Parameters
+    ----------
+    systems : sequence
+        The flow of each.
+    """
+
+    def __init__(self, systems: Sequence[Any]) -> None:
+        self.systems = list(systems)
+        first = systems[0]
+        self.problem, self.shapes, self.bounds = first.problem, first.shapes, first.bounds
+        self.weight_decay = first.weight_decay
+        self.scale = np.array([system.scale for system in systems], dtype=float)
+
+    def of(self, lanes: Lanes) -> ManyLayers:
+        return ManyLayers([self.systems[lane] for lane in lanes])
+
+    def put(self, lane: int) -> None:
+        self.scale[lane] = self.systems[lane].scale
+
+    def velocity(self, states: Array, lanes: Lanes) -> Array:
+        layers = split(states, self.shapes, self.bounds)
+        products = StackedProducts(layers)
+        left, right = products.left, transposed(products.right)
+        gradients = products.gradients(*self.problem._stacked_products(left, None, right))
+        result = np.empty_like(states)
+        for part, gradient in zip(
+            split(result, self.shapes, self.bounds), gradients, strict=True
+        ):
+            np.negative(gradient, out=part)
+        if self.weight_decay:
+            result -= self.weight_decay * states
+        return result
+
+    def look(self, states: Array, lanes: Lanes) -> Mask:
+        norms, scale = self.norms(states), self.scale[lanes]
+        # Of systems whose tolerance is absolute the scale is NaN, and nothing is true.
+        return np.asarray(((norms > CHANGE * scale) | (scale > CHANGE * norms)).any(1))
+
+    def prepare(self, lane: int, t: float) -> None:
+        pass
+
+    def norms(self, states: Array) -> Array:
+        """Return the norms of the layers."""
+        parts = (states[:, start:end] for start, end in pairwise(self.bounds))
+        return np.array([lengths(part) for part in parts]).T
+
+    def moved(self, before: Array, after: Array) -> tuple[Array, Array]:
+        """Return how far the layers moved, and their norms."""
+        return lengths(after - before), lengths(after)

@@ -1,0 +1,206 @@
+"""Many points of M_k in factors: their velocities at once, and what is looked at after each step.
+
+The equations are those of `core.RiemannianSystem`. Where the singular values of some are spread so
+widely that their cores are block diagonal, those of the same blocks are taken together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from fixedrank._checks import Array, round_off
+from fixedrank.flows.core import RiemannianSystem
+from fixedrank.flows.many.lanes import Mask, lengths
+from fixedrank.flows.many.steps import Lanes
+from fixedrank.flows.scales import DECAYED, SMALLEST
+from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
+from fixedrank.geometry.factored.stacks import transposed
+
+
+class ManyPoints:
+    """Many points of one rank, each as U, V and a core in the rows of an array.
+
+    Parameters
+    ----------
+    systems : sequence of RiemannianSystem
+        The flow of each.
+    """
+
+    def __init__(self, systems: Sequence[RiemannianSystem]) -> None:
+        self.systems = list(systems)
+        first = systems[0]
+        self.shape, self.k, self.metric = first.shape, first.k, first.metric
+        self.problem, self.rtol = first.problem, first.rtol
+        self.guarded = first.guarded
+        count = len(systems)
+        self.unit, self.rate, self.least, self.largest, self.peak = np.empty((5, count))
+        self.framed = np.empty((count, self.k))
+        self.together = np.empty((count, self.k, self.k), dtype=bool)
+        for lane in range(count):
+            self.put(lane)
+
+    def of(self, lanes: Lanes) -> ManyPoints:
+        """Return what is known of some of the lanes."""
+        for lane in lanes:
+            self._tell(lane)
+        return ManyPoints([self.systems[lane] for lane in lanes])
+
+    def put(self, lane: int) -> None:
+        """Take up what has changed in the system of a lane."""
+        system = self.systems[lane]
+        self.unit[lane], self.rate[lane] = system.unit, system.rate
+        self.least[lane], self.largest[lane] = system.least, system.largest
+        self.peak[lane], self.framed[lane] = system.peak, system.framed
+        self.together[lane] = system.together
+
+    def split(self, states: Array) -> tuple[Array, Array, Array]:
+        """Return views U, S / unit, V of states."""
+        (m, n), k = self.shape, self.k
+        return (
+            states[:, : m * k].reshape(-1, m, k),
+            states[:, (m + n) * k :].reshape(-1, k, k),
+            states[:, m * k : (m + n) * k].reshape(-1, n, k),
+        )
+
+    def velocity(self, states: Array, lanes: Lanes) -> Array:
+        """Return the velocities of states; NaN where they have overflowed."""
+        u, core, v = self.split(states)
+        lost = ~np.isfinite(core.sum((1, 2)))
+        if lost.any():
+            core = np.where(lost[:, None, None], np.eye(self.k), core)
+        left, s, right = self.core_svd(core, lanes)
+        if self.guarded:
+            lost |= _agreement(left, right) < 0
+        gv, gtu = self.problem._stacked_products(u, core * self.unit[lanes, None, None], v)
+        middle = transposed(u) @ gv
+        on_left, on_right = self.metric.factor_weights(s)
+        turn = turn_v = _weighted(right, on_left) @ transposed(left)
+        if on_right is not on_left:
+            turn_v = _weighted(right, on_right) @ transposed(left)
+        result = np.empty_like(states)
+        du, dcore, dv = self.split(result)
+        np.matmul(u @ middle - gv, turn, out=du)
+        np.matmul(v @ transposed(middle) - gtu, transposed(turn_v), out=dv)
+        weighted = self.metric.tangential(s) * (transposed(left) @ middle @ transposed(right))
+        apart = np.flatnonzero(~self.together[lanes].all((1, 2)))
+        if apart.size:
+            self._turn(weighted, s, apart, lanes, (u, left, du), (v, transposed(right), dv))
+        np.matmul(left @ -weighted, right, out=dcore)
+        result *= self.rate[lanes, None]
+        result[lost] = np.nan
+        return result
+
+    def _turn(
+        self,
+        weighted: Array,
+        s: Array,
+        apart: Lanes,
+        lanes: Lanes,
+        of_u: tuple[Array, Array, Array],
+        of_v: tuple[Array, Array, Array],
+    ) -> None:
+        """Let frames turn between groups in some lanes, so that their cores stay block diagonal."""
+        some, values, together = weighted[apart], s[apart], self.together[lanes[apart]]
+        squares, row, column = values**2, values[:, None, :], values[:, :, None]
+        gaps = np.where(together, np.inf, squares[:, None, :] - squares[:, :, None])
+        by_u = (some * row + column * transposed(some)) / -gaps
+        by_v = (some * column + row * transposed(some)) / -gaps
+        for (frame, basis, velocity), turn in ((of_u, by_u), (of_v, by_v)):
+            side = basis[apart]
+            velocity[apart] += frame[apart] @ (side @ turn @ transposed(side))
+        weighted[apart] = np.where(together, some, 0)
+
+    def core_svd(self, core: Array, lanes: Lanes) -> tuple[Array, Array, Array]:
+        """Return the singular value decompositions of cores, group by group."""
+        left, right, s = np.zeros_like(core), np.zeros_like(core), np.empty(core.shape[:2])
+        for bounds, chosen in self._by_bounds(lanes):
+            for a, b in pairwise(bounds):
+                block = (chosen, slice(a, b), slice(a, b))
+                left[block], s[chosen, a:b], right[block] = _svd(core[block])
+        return left, s, right
+
+    def _by_bounds(self, lanes: Lanes) -> Iterator[tuple[list[int], Lanes | slice]]:
+        """Yield bounds of groups, and those of the lanes that have them."""
+        parts = ~np.diagonal(self.together[lanes], 1, 1, 2)
+        if not parts.any():
+            yield [0, self.k], slice(None)
+            return
+        patterns, which = np.unique(parts, axis=0, return_inverse=True)
+        for index, pattern in enumerate(patterns):
+            bounds = [0, *(np.flatnonzero(pattern) + 1).tolist(), self.k]
+            yield bounds, np.flatnonzero(which.ravel() == index)
+
+    # What is looked at after each step
+
+    def look(self, states: Array, lanes: Lanes) -> Mask:
+        """Say which systems have something to do, by their own conditions."""
+        u, core, v = self.split(states)
+        left, s, right = self.core_svd(core, lanes)
+        least, largest = s.min(1), s.max(1)
+        falling = largest < self.largest[lanes]
+        size = largest * self.unit[lanes]
+        peak = np.maximum(self.peak[lanes], size)
+        found = falling & (size < np.maximum(DECAYED * peak, SMALLEST))
+        if self.systems[0].approach.possible:
+            found |= least < self.least[lanes]
+            agreement = _agreement(left, right)
+        else:
+            agreement = np.linalg.det(left) * np.linalg.det(right)
+        found |= agreement < 0.5
+        found |= ~(least > 2 * round_off(max(self.shape), 1.0) * largest)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = s[:, 1:] / s[:, :-1]
+        within = np.diagonal(self.together[lanes], 1, 1, 2)
+        found |= ((least < GRADED * largest)[:, None] & within & (ratios < 0.1)).any(1)
+        found |= (~within & (ratios > 0.7)).any(1)
+        found |= (s < 0.1 * self.framed[lanes]).any(1)
+        found |= largest > 1e3 * self.framed[lanes, 0]
+        found |= np.maximum(_drift(u), _drift(v)) > 10 * self.rtol
+        calm = lanes[~found]
+        self.least[calm], self.largest[calm] = least[~found], largest[~found]
+        self.peak[calm] = peak[~found]
+        return np.asarray(found)
+
+    def prepare(self, lane: int, t: float) -> None:
+        """Let the system of a lane know of the steps that it has not looked at, the last at t."""
+        self._tell(lane)
+        self.systems[lane].t = t
+
+    def _tell(self, lane: int) -> None:
+        system = self.systems[lane]
+        system.least, system.largest = float(self.least[lane]), float(self.largest[lane])
+        system.peak = float(self.peak[lane])
+
+    def moved(self, before: Array, after: Array) -> tuple[Array, Array]:
+        """Return how far points moved at most, in their own units, and their norms."""
+        (u, core, v), (du, dcore, dv) = self.split(after), self.split(after - before)
+        parts = (du @ core, dcore, dv @ transposed(core))
+        squares = sum(np.square(lengths(part.reshape(len(part), -1))) for part in parts)
+        return np.sqrt(squares), lengths(core.reshape(len(core), -1))
+
+
+def _svd(cores: Array) -> tuple[Array, Array, Array]:
+    """Return singular value decompositions, small singular values to relative accuracy."""
+    if cores.shape[1] == 1:
+        return np.sign(cores) + (cores == 0), np.abs(cores[:, :, 0]), np.ones_like(cores)
+    left, s, right = np.linalg.svd(cores)
+    for index in np.flatnonzero(s[:, -1] < GRADED * s[:, 0]):
+        left[index], s[index], right[index] = graded_svd(cores[index])
+    return left, s, right
+
+
+def _weighted(right: Array, weights: Array | None) -> Array:
+    turned = transposed(right)
+    return turned if weights is None else turned * weights[:, None, :]
+
+
+def _agreement(left: Array, right: Array) -> Array:
+    return np.asarray((left * transposed(right)).sum(1).min(1))
+
+
+def _drift(frames: Array) -> Array:
+    gram = transposed(frames) @ frames
+    return np.abs(gram - np.eye(frames.shape[2])).max((1, 2))
