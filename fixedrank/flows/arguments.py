@@ -17,6 +17,11 @@ problem : Loss or any object with ``loss(W)`` and ``gradient(W)``
     only thin products are formed.
 t : array_like, shape (times,)
     The output times, increasing; the flow starts at the first one.
+weight_decay : float
+    The rate lambda >= 0 of weight decay, -lambda W_j in the velocity of each layer, per unit of t;
+    the product of N balanced layers gets -N lambda W. It is the flow of the loss plus lambda / 2
+    times the sum of all ``|W_j|^2``. Whatever the start, W_{j+1}^T W_{j+1} - W_j W_j^T decays as
+    exp(-2 lambda t).
 method : str or OdeSolver class
     "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
     (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;

@@ -4,7 +4,8 @@ The smallest singular value follows s' = -c(s) a, a = u^T G v, up to what is sma
 weight c = c_jj like s^(1-p) for small s; at depth N, c = N s^(2-2/N). So x = s^p falls at the rate
 p s^(p-1) c a, at depth N (2 - N) a: where a is positive in the limit, x comes to zero as a
 smooth curve does. Where s decays, as at a limit of lower rank, a tends to zero with s, and the
-time at which x would be zero recedes.
+time at which x would be zero recedes. Weight decay, of s' = -c(s) a - N lambda s, adds
+p N lambda x to the rate.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Meeting:
 class Approach:
     """Predicts when the smallest singular value will be zero, from where it was and its rates."""
 
-    def __init__(self, metric: SpectralMetric) -> None:
-        self._metric, self.power = metric, metric.boundary_power
+    def __init__(self, metric: SpectralMetric, decay: float = 0.0) -> None:
+        self._metric, self.power, self._decay = metric, metric.boundary_power, decay
         # Whether zero may be reached in finite time.
         self.possible = self.power > 0
         # The part of the time that is left, after which s is reduced so far.
@@ -49,7 +50,8 @@ class Approach:
     def meeting(self, t: float, s: float, a: float) -> Meeting | None:
         """Return when s will be zero, if two predictions in a row agree about it."""
         weight = float(self._metric.tangential(np.array([s]))[0, 0])
-        x, rate = s**self.power, self.power * weight * s ** (self.power - 1) * a
+        x = s**self.power
+        rate = self.power * (weight * s ** (self.power - 1) * a + self._decay * x)
         before, self.seen = self.seen, (t, x, rate)
         last, self.expected = self.expected, math.inf
         if not rate > 0:

@@ -224,6 +224,7 @@ def compare_flows(
     factors: LayersLike,
     t: ArrayLike,
     *,
+    weight_decay: float = 0.0,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -298,7 +299,7 @@ def compare_flows(
         )
     start = product_point(layers, balanced=balanced)
     chosen: dict[str, Any] = {"method": method, "rtol": rtol, "atol": atol, **options}
-    chosen |= {"progress": progress, "callback": callback}
+    chosen |= {"progress": progress, "callback": callback, "weight_decay": weight_decay}
     factored = factored_flow(problem, layers, times, keep=keep, **chosen)
     reached = factored.t
     if reached.size < 2:

@@ -7,7 +7,8 @@ With F = -A_{W,N}(G), G the Euclidean gradient,
 
 With the SVD S = P diag(s) R^T and M = U^T G V this is U' = -(G V - U M) T and
 V' = -(G^T U - V M^T) T^T, T = R diag(s^(1-2/N)) P^T, and S' = -P (c o P^T M R) R^T with the weights
-c of the metric: no inverse of a small singular value for N >= 2, no difference of two.
+c of the metric: no inverse of a small singular value for N >= 2, no difference of two. Weight decay
+of the layers, -lambda W_j, adds -N lambda S to S', and nothing else.
 
 Where singular values are spread widely, S is kept block diagonal, a block for each group of
 comparable ones: entries of S that are large beside a small singular value would drown it in
@@ -67,6 +68,8 @@ class RiemannianSystem:
     guarded : bool
         Whether the method takes shorter steps where the velocity is NaN, which keeps it from
         stepping across a boundary that the flow may reach.
+    weight_decay : float
+        The rate at which the layers decay.
     """
 
     remembered: tuple[str, ...] = (
@@ -84,12 +87,16 @@ class RiemannianSystem:
         start: float = 0.0,
         end: float = math.inf,
         guarded: bool = True,
+        weight_decay: float = 0.0,
     ) -> None:
         self.problem = as_loss(problem)
         self.products = self.problem.gradient_products
         self.shape, self.metric, self.rtol = shape, metric, rtol
         self.start, self.end, self.t = start, end, start
-        self.approach = Approach(metric)
+        self.weight_decay = weight_decay
+        # The rate at which the product decays, by that of each of its layers.
+        self.decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
+        self.approach = Approach(metric, self.decay)
         self.guarded = guarded and self.approach.possible
         self.k, self.unit, self.rate, self.peak, self.zero = 0, 1.0, 1.0, 0.0, False
         self.changes: list[RankChange] = []
@@ -178,6 +185,8 @@ class RiemannianSystem:
         # Both weights, the one of the core by the unit, are homogeneous of degree 1 - 2/N in s.
         if self.rate != 1:
             velocity *= self.rate
+        if self.decay:
+            dcore -= self.decay * core
         return velocity
 
     def core_svd(self, core: Array) -> tuple[Array, Array, Array]:
@@ -306,7 +315,7 @@ class RiemannianSystem:
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""
-        return linearise(self.products, self.point(state), self.metric)
+        return linearise(self.products, self.point(state), self.metric, self.weight_decay)
 
     def corrected(self, state: Array, displacement: Array) -> Array:
         """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
@@ -335,12 +344,22 @@ class RiemannianSystem:
         return float(self.problem.loss(self.point(state)))
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
-        """Return the lengths of the Riemannian gradient at stacked points."""
+        """Return the lengths of the Riemannian gradient, with weight decay, at stacked points."""
         if not points.s.any():
             return np.zeros(len(points.s))
         cores = points.s[:, :, None] * np.eye(self.k)
-        products = self.problem._stacked_products(points.u, cores, transposed(points.vt))
-        return gradient_norms(points, *products, self.metric)
+        gv, gtu = self.problem._stacked_products(points.u, cores, transposed(points.vt))
+        if self.decay:
+            s = points.s / self.unit
+            slopes = self.decay * self.metric.radial_weights(s) / s / self.rate
+            gv = gv + points.u * slopes[:, None]
+            gtu = gtu + transposed(points.vt) * slopes[:, None]
+        return gradient_norms(points, gv, gtu, self.metric)
+
+    def half_squares(self, points: FixedRankPoint) -> Array:
+        """Return half the squared length of the layers at stacked points."""
+        layers = self.metric.layers or 0.0
+        return layers**2 / 2 * self.metric.radial_weights(points.s).sum(-1)
 
 
 def _agreement(left: Array, right: Array) -> float:

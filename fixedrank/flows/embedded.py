@@ -36,12 +36,16 @@ class EmbeddedSystem:
         The start, of rank min(m, n).
     t : float
         The time of the start.
+    weight_decay : float
+        The rate at which the one layer decays.
     """
 
     remembered: tuple[str, ...] = ("t", "unit", "framed", "norm", "peak")
 
-    def __init__(self, problem: Any, point: FixedRankPoint, t: float) -> None:
-        self.problem = as_loss(problem)
+    def __init__(
+        self, problem: Any, point: FixedRankPoint, t: float, weight_decay: float = 0.0
+    ) -> None:
+        self.problem, self.weight_decay = as_loss(problem), weight_decay
         self.products = self.problem.gradient_products
         self.shape = (point.u.shape[0], point.vt.shape[1])
         self.identity = np.eye(min(self.shape))
@@ -59,8 +63,10 @@ class EmbeddedSystem:
     def gradient(self, matrix: Array) -> Array:
         """Return the gradient at a dense matrix, from products with the shorter identity."""
         if self.shape[0] <= self.shape[1]:
-            return self.products(self.identity, None, matrix.T)[1].T
-        return self.products(matrix, None, self.identity)[0]
+            gradient = self.products(self.identity, None, matrix.T)[1].T
+        else:
+            gradient = self.products(matrix, None, self.identity)[0]
+        return gradient + self.weight_decay * matrix if self.weight_decay else gradient
 
     def right_hand_side(self, t: float, state: Array) -> Array:
         """Return the velocity of the state; NaN where a trial step has overflowed."""
@@ -132,3 +138,7 @@ class EmbeddedSystem:
         """Return the lengths of the gradient at stacked points."""
         matrices = (points.u * points.s[:, None]) @ points.vt
         return np.array([length(self.gradient(matrix)) for matrix in matrices])
+
+    def half_squares(self, points: FixedRankPoint) -> Array:
+        """Return half the squared length of W at stacked points."""
+        return np.asarray((points.s**2).sum(-1) / 2)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import FileLike, LayersLike, LossLike
-from fixedrank._checks import Array
+from fixedrank._checks import Array, nonnegative_number
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
@@ -47,8 +47,9 @@ class _Layers:
 
     remembered: tuple[str, ...] = ("scale", "rtol", "least", "peak")
 
-    def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
+    def __init__(self, problem: Loss, layers: Sequence[Array], weight_decay: float = 0.0) -> None:
         self.problem, self.products = problem, problem.gradient_products
+        self.weight_decay = weight_decay
         self.shapes = [layer.shape for layer in layers]
         self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
@@ -61,7 +62,10 @@ class _Layers:
         if not math.isfinite(state.sum()):
             return np.full_like(state, np.nan)
         velocity = joined(network_gradient(self.products, self.layers(state)))
-        return np.negative(velocity, out=velocity)
+        np.negative(velocity, out=velocity)
+        if self.weight_decay:
+            velocity -= self.weight_decay * state
+        return velocity
 
     def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.
@@ -109,7 +113,7 @@ class _Layers:
         return float(np.min(outer_parts(layers, product_factors(layers))))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
-        """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
+        """Return the Hessian by central differences of the gradient, and the gradient."""
         # Where all layers are zero what matters is linear: nothing cancels, however small.
         scale = 1e-6 * length(state) or 1e-100
 
@@ -143,11 +147,16 @@ class _Layers:
         return float(self.problem.loss(product_factors(self.layers(state))))
 
 
+def half_squares(states: Array) -> Array:
+    """Return half the squared length of stacked layers."""
+    return np.asarray(np.square(states).sum(-1) / 2)
+
+
 def followed(
-    problem: Loss, layers: Sequence[Array], times: Array, **how: Any
+    problem: Loss, layers: Sequence[Array], times: Array, *, weight_decay: float = 0.0, **how: Any
 ) -> tuple[Run, _Layers]:
     """Return the run of layers, with the layers as its records, and the system that moved."""
-    system = _Layers(problem, layers)
+    system = _Layers(problem, layers, weight_decay)
     run = integrate(system, joined(layers), times, record=system.records, most=1, **how)
     return run, system
 
@@ -157,6 +166,7 @@ def factored_flow(
     factors: LayersLike,
     t: ArrayLike,
     *,
+    weight_decay: float = 0.0,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -216,17 +226,19 @@ def factored_flow(
     """
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
+    weight_decay = nonnegative_number("weight_decay", weight_decay)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
     moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    system = _Layers(moving, turned)
+    system = _Layers(moving, turned, weight_decay)
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
     signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
-    parts = ("factored_flow", problem, layers, solver_class(method), rtol, atol, options, keep)
-    stored = stored_flow(store, parts, times, axes, lambda: last)
+    chosen_method = solver_class(method)
+    parts = ("factored_flow", problem, layers, chosen_method, rtol, atol, options, keep)
+    stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = [layer.copy() for layer in stored.found["last"]]
 
@@ -235,7 +247,11 @@ def factored_flow(
         found = system.stacked(states)
         products = StackedProducts(found)
         left, right = products.left, transposed(products.right)
-        norms = products.gradient_norms(*moving._stacked_products(left, None, right)).tolist()
+        sides = moving._stacked_products(left, None, right)
+        norms = products.gradient_norms(*sides, weight_decay).tolist()
+        penalties: list[float | None] = [None] * len(states)
+        if weight_decay:
+            penalties = (weight_decay * half_squares(states)).tolist()
         points = stacked_points(left, None, right)
         losses = moving._losses(points).tolist()
         if axes is not None:
@@ -254,7 +270,8 @@ def factored_flow(
             kept = point if name == "points" else kept_of(last)
             # In axes that are the same for all.
             sign = sign_of(point) if signed else None
-            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept, sign)
+            measured = losses[index], norms[index], point.s, unbalanced[index]
+            yield Outcome(*measured, kept, sign, penalties[index])
 
     def seen(state: Array) -> tuple[list[Array], float]:
         copies = [layer.copy() for layer in system.layers(state)]
@@ -289,6 +306,7 @@ def factored_flow(
         steps=run.steps,
         keep=name,
         last=last,
+        weight_decay=weight_decay,
         imbalance=None if name == "layers" else np.array([one.imbalance for one in run.records]),
     )
 

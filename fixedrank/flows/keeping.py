@@ -29,6 +29,8 @@ class Outcome(NamedTuple):
         What is kept besides.
     sign : float or None
         The sign of the determinant of W, where one is asked for.
+    penalty : float or None
+        What weight decay adds to the loss, where there is any.
     """
 
     loss: float
@@ -37,6 +39,7 @@ class Outcome(NamedTuple):
     imbalance: float | None
     kept: Any
     sign: float | None = None
+    penalty: float | None = None
 
 
 def chosen(
@@ -59,7 +62,7 @@ def chosen(
 
 def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what outcomes hold as arrays over time, and what was kept as a list."""
-    losses, norms, values, _, kept, _ = zip(*outcomes, strict=True)
+    losses, norms, values, _, kept, _, penalties = zip(*outcomes, strict=True)
     singular_values = np.zeros((len(outcomes), max(s.size for s in values)))
     for row, s in zip(singular_values, values, strict=True):
         row[: s.size] = s
@@ -68,6 +71,7 @@ def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "gradient_norm": np.array(norms),
         "singular_values": singular_values,
         "kept": list(kept),
+        "penalty": None if penalties[0] is None else np.array(penalties),
     }
 
 
@@ -76,7 +80,7 @@ def packed(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     several = {name: [getattr(one, name) for one in outcomes] for name in Outcome._fields}
     return {
         name: None if several[name][0] is None else np.array(several[name])
-        for name in ("loss", "gradient_norm", "imbalance", "sign")
+        for name in ("loss", "gradient_norm", "imbalance", "sign", "penalty")
     } | {name: several[name] for name in ("singular_values", "kept")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fixedrank._aliases import FileLike, LossLike, PointLike
-from fixedrank._checks import Array
+from fixedrank._checks import Array, nonnegative_number
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
@@ -35,6 +36,7 @@ def riemannian_flow(
     depth: float | SpectralMetric,
     t: ArrayLike,
     *,
+    weight_decay: float = 0.0,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -108,6 +110,7 @@ def riemannian_flow(
     choices = {"points": itself, "products": dense, "last": nothing}
     name, kept_of = chosen(keep, choices)
     metric = as_metric(depth)
+    weight_decay = _checked_decay(weight_decay, metric)
     shape = (start.u.shape[0], start.vt.shape[1])
     metric.check_sizes(*shape, start.s.size)
     expected = problem.shape
@@ -122,7 +125,7 @@ def riemannian_flow(
     # where singular values have a price, that is where it has a kink.
     smooth = problem._price_of_rank == 0
     if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
-        system = EmbeddedSystem(moving, start, float(times[0]))
+        system = EmbeddedSystem(moving, start, float(times[0]), weight_decay)
         state = system.start
     else:
         system = RiemannianSystem(
@@ -133,12 +136,13 @@ def riemannian_flow(
             start=float(times[0]),
             end=float(times[-1]),
             guarded=properties_of(chosen_method).tries_again,
+            weight_decay=weight_decay,
         )
         state = system.state(start.u, np.diag(start.s), start.vt.T)
 
     last = start
     parts = ("riemannian_flow", problem, given, metric, chosen_method, rtol, atol, options, keep)
-    stored = stored_flow(store, parts, times, axes, lambda: last)
+    stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = FixedRankPoint(*(part.copy() for part in stored.found["last"]))
 
@@ -146,12 +150,15 @@ def riemannian_flow(
         nonlocal last
         points = system.points(states)
         losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
+        penalties: list[float | None] = [None] * len(states)
+        if weight_decay:
+            penalties = (weight_decay * system.half_squares(points)).tolist()
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
-        for loss, norm, *parts in zip(losses, norms, *points, strict=True):
+        for loss, norm, penalty, *parts in zip(losses, norms, penalties, *points, strict=True):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
-            yield Outcome(loss, norm, last.s, None, kept_of(last))
+            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty)
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
         points = system.points(state[None])
@@ -184,9 +191,22 @@ def riemannian_flow(
         steps=run.steps,
         keep=name,
         last=last,
+        weight_decay=weight_decay,
         metric=metric,
         rank_changes=tuple(system.changes),
     )
+
+
+def _checked_decay(weight_decay: Any, metric: SpectralMetric) -> float:
+    """Return the weight decay, which asks the metric for a number of layers."""
+    rate = nonnegative_number("weight_decay", weight_decay)
+    if rate and not math.isfinite(metric.layers or math.inf):
+        raise ValueError(
+            f"weight_decay = {rate:g} acts on each of N layers, and {metric} is the metric of no "
+            "finite number of them: leave it out, or give the depth N; a metric of your own says "
+            "by its attribute `layers` how many there are"
+        )
+    return rate
 
 
 describe(riemannian_flow, FLOWS)

@@ -40,7 +40,8 @@ class Trajectory(Displayed, Drawn, Saved):
     gradient_norm : ndarray, shape (times,)
         The length of the gradient: of the Riemannian gradient in the metric g, or of the gradient
         of L^N in the space of layers. For balanced layers the two are equal, and
-        d(loss)/dt = -gradient_norm**2.
+        d(loss)/dt = -gradient_norm**2; with weight decay, of the gradient of the objective, and
+        d(objective)/dt.
     status : str
         Why the run ended, in words: reached the last time; stationary; step size collapsed;
         stopped by the callback; interrupted.
@@ -58,6 +59,13 @@ class Trajectory(Displayed, Drawn, Saved):
         What that is: "layers", "points", "products", "last" or "function".
     last : FixedRankPoint or list of ndarray
         W, or the layers, at the last time in `t`, from which the flow can go on.
+    weight_decay : float
+        The rate lambda at which each layer decays.
+    penalty : ndarray, shape (times,), or None
+        What weight decay adds to the loss, lambda / 2 times the sum of all ``|W_j|^2``, which is
+        lambda N / 2 times the sum of ``s^(2/N)`` for balanced layers; None without.
+    objective : ndarray, shape (times,)
+        The sum of loss and penalty, which falls along the flow.
     """
 
     t: Array
@@ -71,16 +79,25 @@ class Trajectory(Displayed, Drawn, Saved):
     kept: list[Any]
     keep: str
     last: Any
+    weight_decay: float = 0.0
+    penalty: Array | None = None
 
     def __len__(self) -> int:
         return len(self.t)
 
     def _shown_facts(self) -> dict[str, str]:
         values = [number(value) for value in self.singular_values[-1:].ravel()]
+        decay = {}
+        if self.penalty is not None:
+            decay = {
+                "weight decay": number(self.weight_decay),
+                "objective": from_to(self.objective),
+            }
         return {
             "status": self.status,
             "times": f"{len(self)}, t = {from_to(self.t)}",
             "loss": from_to(self.loss),
+            **decay,
             "gradient norm": from_to(self.gradient_norm),
             "singular values": f"{some(values)}, at the end",
             "kept": self.keep,
@@ -89,6 +106,11 @@ class Trajectory(Displayed, Drawn, Saved):
 
     def _shown_table(self) -> Table:
         return over_time(self.t, self.loss, self.gradient_norm, self.singular_values)
+
+    @property
+    def objective(self) -> Array:
+        """What falls along the flow: the loss, and the penalty if there is weight decay."""
+        return self.loss if self.penalty is None else self.loss + self.penalty
 
     @property
     def effective_rank(self) -> Array:
@@ -111,7 +133,7 @@ class Trajectory(Displayed, Drawn, Saved):
         -------
         pandas.DataFrame
             With the columns t, loss, gradient_norm, sigma_1, ..., sigma_k, effective_rank and
-            balancedness.
+            balancedness; after the loss penalty and objective, if there is weight decay.
 
         Raises
         ------
@@ -126,9 +148,13 @@ class Trajectory(Displayed, Drawn, Saved):
         >>> list(flow.to_dataframe())
         ['t', 'loss', 'gradient_norm', 'sigma_1', 'effective_rank', 'balancedness']
         """
+        decay = {}
+        if self.penalty is not None:
+            decay = {"penalty": self.penalty, "objective": self.objective}
         return data_frame(
             t=self.t,
             loss=self.loss,
+            **decay,
             gradient_norm=self.gradient_norm,
             sigma=self.singular_values,
             effective_rank=self.effective_rank,

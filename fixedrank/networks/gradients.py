@@ -79,8 +79,13 @@ class StackedProducts:
             for parts in (self._left, self._right)
         )
 
-    def gradients(self, outer: Array, inner: Array) -> list[Array]:
-        """Return the gradients with respect to the layers, from G R^T and G^T P."""
+    def gradients(
+        self, outer: Array, inner: Array, weight_decay: float = 0.0
+    ) -> list[Array]:
+        """Return the gradients with respect to the layers, from G R^T and G^T P.
+
+        With weight decay, plus so many times the layers.
+        """
         layers, cut, left, right = self.layers, self.cut, self._left, self._right
         inner = transposed(inner)
         parts: list[Array] = [outer] * len(layers)
@@ -92,8 +97,11 @@ class StackedProducts:
             parts[j] = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
             if j < cut - 1:
                 inner = inner @ transposed(layers[j])
-        return parts
+        if not weight_decay:
+            return parts
+        return [part + weight_decay * layer for part, layer in zip(parts, layers, strict=True)]
 
-    def gradient_norms(self, outer: Array, inner: Array) -> Array:
-        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P."""
-        return np.sqrt(sum(squared_norms(part) for part in self.gradients(outer, inner)))
+    def gradient_norms(self, outer: Array, inner: Array, weight_decay: float = 0.0) -> Array:
+        """Return the lengths of these gradients in the space of layers."""
+        parts = self.gradients(outer, inner, weight_decay)
+        return np.asarray(np.sqrt(sum(map(squared_norms, parts))))

@@ -42,14 +42,13 @@ class ManyLayers:
         layers = split(states, self.shapes, self.bounds)
         products = StackedProducts(layers)
         left, right = products.left, transposed(products.right)
-        gradients = products.gradients(*self.problem._stacked_products(left, None, right))
+        sides = self.problem._stacked_products(left, None, right)
+        gradients = products.gradients(*sides, self.weight_decay)
         result = np.empty_like(states)
         for part, gradient in zip(
             split(result, self.shapes, self.bounds), gradients, strict=True
         ):
             np.negative(gradient, out=part)
-        if self.weight_decay:
-            result -= self.weight_decay * states
         return result
 
     def look(self, states: Array, lanes: Lanes) -> Mask:

@@ -34,7 +34,7 @@ class ManyPoints:
         first = systems[0]
         self.shape, self.k, self.metric = first.shape, first.k, first.metric
         self.problem, self.rtol = first.problem, first.rtol
-        self.guarded = first.guarded
+        self.guarded, self.decay = first.guarded, first.decay
         count = len(systems)
         self.unit, self.rate, self.least, self.largest, self.peak = np.empty((5, count))
         self.framed = np.empty((count, self.k))
@@ -90,6 +90,8 @@ class ManyPoints:
             self._turn(weighted, s, apart, lanes, (u, left, du), (v, transposed(right), dv))
         np.matmul(left @ -weighted, right, out=dcore)
         result *= self.rate[lanes, None]
+        if self.decay:
+            dcore -= self.decay * core
         result[lost] = np.nan
         return result
 

@@ -85,7 +85,10 @@ class SpectralMetric(abc.ABC):
     Attributes
     ----------
     depth : float or None
-        The depth N of the network whose metric this is, or None.
+        The depth N of the balanced network whose metric this is, or None.
+    layers : float or None
+        The number N of layers whose product moves by this metric, or None; by default the depth.
+        Weight decay, which acts on layers, is N times as strong on the product.
     homogeneity : float or None
         The N for which :math:`g_{cW}(cZ, cZ) = c^{2/N} g_W(Z, Z)`, infinity for a metric that does
         not change; None, the default, where there is none. With it W is computed with in a unit of
@@ -122,6 +125,11 @@ class SpectralMetric(abc.ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+    @property
+    def layers(self) -> float | None:
+        """The number N of layers whose product moves by this metric, or None."""
+        return self.depth
 
     # The tables
 
