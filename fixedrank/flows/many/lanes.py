@@ -42,6 +42,11 @@ class Kind(Protocol):
         """Let the system of a lane know of the steps that it has not looked at, the last at t."""
         ...
 
+    @staticmethod
+    def whole(system: Any, states: Array) -> Array:
+        """Return states in units and coordinates that do not change with the system."""
+        ...
+
     def moved(self, before: Array, after: Array) -> tuple[Array, Array]:
         """Return how far the matrices, or the layers, moved at most, and their norms."""
         ...

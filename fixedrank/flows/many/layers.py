@@ -10,7 +10,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._packing import split
-from fixedrank.flows.many.lanes import Mask, lengths
+from fixedrank.flows.many.lanes import CHANGE, Mask, lengths
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.networks.gradients import StackedProducts
@@ -58,6 +58,11 @@ class ManyLayers:
 
     def prepare(self, lane: int, t: float) -> None:
         pass
+
+    @staticmethod
+    def whole(system: Any, states: Array) -> Array:
+        """Return the states, whose units are those of the layers."""
+        return states
 
     def norms(self, states: Array) -> Array:
         """Return the norms of the layers."""

@@ -7,15 +7,13 @@ short steps are ahead, or whose steps collapse, goes on alone from where it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank._progress import Progress
 from fixedrank.flows.first_step import first_step
 from fixedrank.flows.integration import integrate
 from fixedrank.flows.keeping import Outcome
@@ -31,7 +29,7 @@ from fixedrank.flows.many.steps import (
     step,
 )
 from fixedrank.flows.stationarity import RestTest, worth_asking
-from fixedrank.flows.system import Restart, Stop, System
+from fixedrank.flows.system import Restart, Stop
 
 # The test for rest asks at a step that moves less than so many tolerances, as a single flow does,
 # and if the flow has at most so many of them to go, as its slowing down tells.
@@ -76,6 +74,8 @@ class Course:
     evaluations: int = 0
     steps: int = 0
     alone: bool = False
+    first: Sequence[Array] = ()
+    last: Any = None
 
 
 # Records of some states of some courses, one after another.
@@ -102,21 +102,22 @@ class Plan:
             course.records.append(outcome)
 
 
-def follow(kind: type[Kind], courses: Sequence[Course], plan: Plan, bar: Progress) -> None:
+def follow(
+    kind: type[Kind], courses: Sequence[Course], plan: Plan, report: Callable[[], None] | None
+) -> None:
     """Follow flows to where they end; Ctrl-C leaves them where they are and is raised again."""
-    for course in courses:
-        plan.keep([course], course.state[None])
-        course.due = 1
     left = [course for course in courses if not course.status]
     while left:
         # Those of a lower rank wait for others that come down to it.
         size = max(course.state.size for course in left)
         together = [course for course in left if course.state.size == size]
         with np.errstate(all="ignore"):
-            _Pool(kind, together, plan, bar).run()
+            _Pool(kind, together, plan, report).run()
         for course in together:
             if course.alone and not course.status:
-                _go_on_alone(course, plan)
+                _go_on_alone(kind, course, plan)
+            if report is not None:
+                report()
         left = [course for course in left if not course.status]
 
 
@@ -124,9 +125,13 @@ class _Pool:
     """Flows whose states are of one size, each in a lane as long as it goes on."""
 
     def __init__(
-        self, kind: type[Kind], courses: Sequence[Course], plan: Plan, bar: Progress
+        self,
+        kind: type[Kind],
+        courses: Sequence[Course],
+        plan: Plan,
+        report: Callable[[], None] | None,
     ) -> None:
-        self.courses, self.plan, self.bar = list(courses), plan, bar
+        self.courses, self.plan, self.report = list(courses), plan, report
         self.end = float(plan.ahead[-1])
         self.kept: list[tuple[list[Course], Array]] = []
         self.kept_size = 0
@@ -137,23 +142,29 @@ class _Pool:
         self.relative, self.absolute = np.empty((count, 1)), np.empty_like(self.y)
         self.tried_again, self.live = np.zeros(count, bool), np.ones(count, bool)
         self.cuts, self.limited = np.zeros((2, count), int)
-        self.spent = np.array([course.evaluations for course in courses])
+        self.spent = np.array([course.evaluations for course in courses]) + 1
         self.steps = np.array([course.steps for course in courses])
         self.asked = np.array([course.rest.spent for course in courses])
         self.f = self.kind.velocity(self.y, np.arange(count))
-        self.spent += 1
         for lane in range(count):
             self._take_tolerances(lane)
             if self.h[lane] == 0:
                 self.h[lane] = self._first_step(lane)
         self.h = np.minimum(self.h, self.end - self.t)
+        # What a single flow does where nothing moves, or nothing is a number, it does itself.
+        for lane in np.flatnonzero(~np.isfinite(self.f).all(1) | ~self.f.any(1)):
+            self.courses[lane].alone = True
+            self._leave(lane)
 
     def run(self) -> None:
         """Take steps until no lane is live."""
         try:
             while self.live.any():
                 self._advance()
-                self.bar.reach(self._done())
+                if self.report is not None:
+                    for lane in np.flatnonzero(self.live):
+                        self.courses[lane].t = float(self.t[lane])
+                    self.report()
                 kept = np.flatnonzero(self.live)
                 if 0 < kept.size <= _EMPTY * self.live.size:
                     self._move_together(kept)
@@ -161,5 +172,207 @@ class _Pool:
             self._flush()
             for lane in np.flatnonzero(self.live):
                 self._leave(lane)
-"""
-"""
+
+    # The steps
+
+    def _advance(self) -> None:
+        """Take a step in each lane, and do what is due after it."""
+        live = self.live
+        done = step(self.kind.velocity, self.y, self.f, self.h, Bounds(self.relative, self.absolute))
+        self.spent[live] += STEP
+        accepted = (done.error < 1) & live
+        ended = accepted & (self.h >= self.end - self.t)
+        before, self.t = self.t, np.where(accepted, self.t + self.h, self.t)
+        self.t[ended] = self.end
+        self._keep(done, before, accepted)
+        sizes = next_sizes(done, self.tried_again)
+        self.cuts = np.where(accepted, 0, self.cuts + 1)
+        stiff = accepted & (done.stiffness > _LIMITED)
+        self.limited = np.where(stiff, self.limited + 1, np.where(accepted, 0, self.limited))
+        slow = self._slow(done, accepted & ~ended)
+        moved = accepted[:, None]
+        self.y = np.where(moved, done.end, self.y)
+        self.f = np.where(moved, done.slopes[STEP], self.f)
+        self.steps[accepted] += 1
+        self.h = np.minimum(sizes, self.end - self.t)
+        self.tried_again = ~accepted
+        for lane in np.flatnonzero(ended):
+            self._end(lane, f"reached the last time t = {self.plan.times[-1]:.6g}")
+        self._look(np.flatnonzero(accepted & self.live), before)
+        for lane in np.flatnonzero(slow & self.live):
+            self._ask(lane, done.start[lane])
+        ahead = (self.end - self.t) / np.maximum(self.h, np.finfo(float).tiny)
+        lost = (self.cuts > _CUTS) | (self.t + self.h == self.t)
+        for lane in np.flatnonzero(
+            self.live & (lost | ((self.limited > _OFTEN) & (ahead > _AHEAD)))
+        ):
+            self.courses[lane].alone = True
+            self._leave(lane)
+
+    def _keep(self, done: Steps, before: Array, accepted: Mask) -> None:
+        """Keep the states at the output times that the steps have passed."""
+        lanes, parts = [], []
+        ahead = self.plan.ahead
+        for lane in np.flatnonzero(accepted):
+            course = self.courses[lane]
+            reached = int(np.searchsorted(ahead, self.t[lane], side="right"))
+            if reached > course.due:
+                lanes.append(lane)
+                inner = ahead[course.due : reached] - before[lane]
+                parts.append(np.minimum(inner / done.h[lane], 1.0))
+                course.due = reached
+        if not lanes:
+            return
+        which = np.array(lanes)
+        states, cost = inside(self.kind.velocity, done, which, parts)
+        self.spent[which] += cost
+        for lane, some in zip(lanes, states, strict=True):
+            self._put_aside(lane, some)
+
+    def _put_aside(self, lane: int, states: Array) -> None:
+        """Keep states of a lane, of which records are made when they are some."""
+        course = self.courses[lane]
+        self.kept.append(([course] * len(states), self.kind.whole(course.system, states)))
+        self.kept_size += states.size
+        if self.kept_size > _TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.kept:
+            courses = [course for several, _ in self.kept for course in several]
+            self.plan.keep(courses, np.concatenate([states for _, states in self.kept]))
+        self.kept, self.kept_size = [], 0
+
+    # What is due after a step
+
+    def _look(self, lanes: Lanes, before: Array) -> None:
+        """Let the systems look at states of which a look at all says that they should."""
+        if not lanes.size:
+            return
+        restarted = []
+        for lane in lanes[self.kind.look(self.y[lanes], lanes)]:
+            start = self.plan.times[0]
+            self.kind.prepare(lane, start + before[lane])
+            system = self.courses[lane].system
+            verdict = system.inspect(start + self.t[lane], self.y[lane].copy())
+            if isinstance(verdict, Stop):
+                self._stop(lane, verdict)
+            elif isinstance(verdict, Restart):
+                self.h[lane] = min(self.h[lane], verdict.step)
+                if verdict.state.size == self.y.shape[1]:
+                    self.y[lane] = verdict.state
+                    self._take_tolerances(lane)
+                    restarted.append(lane)
+                else:
+                    self._leave(lane, verdict.state)
+            if self.live[lane]:
+                self.kind.put(lane)
+        if restarted:
+            some = np.array(restarted)
+            self.f[some] = self.kind.velocity(self.y[some], some)
+            self.spent[some] += 1
+
+    def _slow(self, done: Steps, lanes: Mask) -> Mask:
+        """Say which flows may be at rest, and have gone on for long enough to be asked."""
+        plan, size = self.plan, self.y.shape[1]
+        lanes = lanes & (self.spent >= 2 * self.asked + _PATIENCE)
+        if not lanes.any():
+            return lanes
+        distance, norm = self.kind.moved(done.start, done.end)
+        absolute = 0.01 * plan.rtol * norm if plan.atol is None else plan.atol
+        tolerance = plan.rtol * norm + absolute
+        lanes &= distance <= _SLOW * tolerance
+        # A flow that slows down at a rate goes on for its velocity divided by the rate.
+        speeds = [np.linalg.norm(done.slopes[i] / done.scale, axis=1) for i in (0, STEP)]
+        rate = np.log(speeds[0] / speeds[1]) / done.h
+        to_go = np.where(rate > 0, distance / done.h / rate, 0.0)
+        lanes &= ~(to_go > _TO_GO * tolerance)
+        ahead = STEP * (self.end - self.t) / self.h
+        return lanes & np.array([worth_asking(size, float(one)) for one in ahead])
+
+    def _ask(self, lane: int, before: Array) -> None:
+        """End a flow that is at rest."""
+        course, left = self.courses[lane], self.end - self.t[lane]
+        found = course.rest.at_rest(
+            course.system, before, self.y[lane].copy(), left, int(self.spent[lane])
+        )
+        self.asked[lane] = course.rest.spent
+        if found is not None:
+            self.y[lane] = found[1]
+            reason = f"stationary from t = {self.plan.times[0] + self.t[lane]:.6g} on: {found[0]}"
+            self._stop(lane, Stop(reason, rest=True))
+
+    # Ends
+
+    def _stop(self, lane: int, verdict: Stop) -> None:
+        course = self.courses[lane]
+        left = self.plan.times.size - course.due
+        if verdict.rest and left:
+            self._put_aside(lane, self.y[lane][None])
+            self._flush()
+            course.records.extend(course.records[-1:] * (left - 1))
+        self._end(lane, verdict.reason)
+
+    def _end(self, lane: int, status: str) -> None:
+        self.courses[lane].status = status
+        self._leave(lane)
+
+    def _leave(self, lane: int, state: Array | None = None) -> None:
+        """Take a flow out of its lane."""
+        course = self.courses[lane]
+        if state is None:
+            state = self.y[lane].copy()
+            self.kind.prepare(lane, self.plan.times[0] + self.t[lane])
+        course.state, course.t, course.size = state, float(self.t[lane]), float(self.h[lane])
+        course.evaluations, course.steps = int(self.spent[lane]), int(self.steps[lane])
+        self.live[lane] = False
+
+    def _move_together(self, lanes: Lanes) -> None:
+        self._flush()
+        self.kind = self.kind.of(lanes)
+        self.courses = [self.courses[lane] for lane in lanes]
+        for name in (
+            *("y", "f", "t", "h", "relative", "absolute", "tried_again", "live", "cuts"),
+            *("limited", "spent", "steps", "asked"),
+        ):
+            setattr(self, name, getattr(self, name)[lanes])
+
+    # Beginnings
+
+    def _take_tolerances(self, lane: int) -> None:
+        system = self.courses[lane].system
+        relative, absolute = system.tolerances(self.y[lane], self.plan.rtol, self.plan.atol)
+        self.relative[lane], self.absolute[lane] = relative, absolute
+        self.kind.put(lane)
+
+    def _first_step(self, lane: int) -> float:
+        left, tolerances = self.end - self.t[lane], (self.relative[lane], self.absolute[lane])
+        self.spent[lane] += 1
+        velocity = self.courses[lane].system.right_hand_side
+        return first_step(velocity, self.y[lane], self.f[lane], tolerances, ORDER, left)
+
+
+def _go_on_alone(kind: type[Kind], course: Course, plan: Plan) -> None:
+    """Let a single flow do the rest."""
+
+    def record(states: Array) -> Iterator[Outcome]:
+        return iter(plan.record([course] * len(states), kind.whole(course.system, states)))
+
+    times = np.concatenate(([plan.times[0] + course.t], plan.times[len(course.records) :]))
+    how: dict[str, Any] = {"method": "auto", "progress": False, "options": {}, "most": 1}
+    run = integrate(
+        course.system,
+        course.state,
+        times,
+        rtol=plan.rtol,
+        atol=plan.atol,
+        record=record,
+        **how,
+    )
+    course.records += run.records[1:]
+    course.t, course.status = run.reached - float(plan.times[0]), run.status
+    course.evaluations += run.evaluations
+    course.steps += run.steps
+    if run.status.startswith("interrupted"):
+        course.status = ""
+        raise KeyboardInterrupt

@@ -176,12 +176,21 @@ class ManyPoints:
         system.least, system.largest = float(self.least[lane]), float(self.largest[lane])
         system.peak = float(self.peak[lane])
 
+    @staticmethod
+    def whole(system: RiemannianSystem, states: Array) -> Array:
+        """Return states with their cores in the units of W."""
+        m, n = system.shape
+        scaled = states.copy()
+        scaled[:, (m + n) * system.k :] *= 0.0 if system.zero else system.unit
+        return scaled
+
     def moved(self, before: Array, after: Array) -> tuple[Array, Array]:
-        """Return how far points moved at most, in their own units, and their norms."""
+        """Return how far points moved, and their norms."""
         (u, core, v), (du, dcore, dv) = self.split(after), self.split(after - before)
         parts = (du @ core, dcore, dv @ transposed(core))
         squares = sum(np.square(lengths(part.reshape(len(part), -1))) for part in parts)
-        return np.sqrt(squares), lengths(core.reshape(len(core), -1))
+        norms = lengths(core.reshape(len(core), -1))
+        return self.unit * np.sqrt(squares), self.unit * norms
 
 
 def _svd(cores: Array) -> tuple[Array, Array, Array]:

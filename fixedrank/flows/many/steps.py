@@ -26,6 +26,15 @@ _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 _STAGES = DOP853.n_stages
 # The evaluations of a step, of one without an error, and of the interpolant with its defect.
 STEP, PART, INSIDE = _STAGES, _STAGES - 1, 5
+ORDER = DOP853.error_estimator_order
+
+
+@dataclass
+class Bounds:
+    """The tolerances of states: relative, and absolute of each entry."""
+
+    relative: Array
+    absolute: Array
 
 
 @dataclass
@@ -78,14 +87,6 @@ def step(velocity: Velocity, start: Array, slope: Array, h: Array, bounds: Bound
     error = fifth / np.sqrt(np.where(total > 0, total, 1.0) * start.shape[1])
     error[~np.isfinite(end).all(1) | ~np.isfinite(slopes[_STAGES]).all(1)] = np.inf
     return Steps(start, end, h, slopes, scale, error)
-
-
-@dataclass
-class Bounds:
-    """The tolerances of states: relative, and absolute of each entry."""
-
-    relative: Array
-    absolute: Array
 
 
 def next_sizes(steps: Steps, tried_again: NDArray[np.bool_]) -> Array:
