@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         FixedRankPoint,
         FixedRankTangentVector,
         GeodesicNotFoundError,
+        ImbalancedMetric,
         MatrixSum,
         Product,
         RankLostError,
@@ -72,7 +73,14 @@ if TYPE_CHECKING:
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
-    from fixedrank.losses import LinearRegression, Loss, MomentRegression, NetworkHessian
+    from fixedrank.losses import (
+        LinearRegression,
+        Loss,
+        MomentRegression,
+        NetworkHessian,
+        SchattenDecay,
+        schatten_threshold,
+    )
     from fixedrank.networks import (
         balanced_factors,
         balancedness,
@@ -117,6 +125,7 @@ __all__ = [
     "FlowComparison",
     "GeodesicNotFoundError",
     "Hypotheses",
+    "ImbalancedMetric",
     "LinearRegression",
     "Loss",
     "LossLike",
@@ -135,6 +144,7 @@ __all__ = [
     "Recovery",
     "RiemannianTrajectory",
     "RunRecord",
+    "SchattenDecay",
     "SpectralMetric",
     "TangentLike",
     "Theorem",
@@ -163,6 +173,7 @@ __all__ = [
     "riemannian_flow",
     "run_ensemble",
     "safe_step_size",
+    "schatten_threshold",
     "truncate",
     "two_layer_solution",
     "watch",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,9 @@ from fixedrank._shared_docs import describe
 from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.factored.orthonormal import point_of
-from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.metric import derivatives
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
 from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
@@ -219,6 +221,71 @@ class Loss(Displayed, ABC):
         """
         return None
 
+    # In a metric of matrices of rank k
+
+    def riemannian_gradient(
+        self, point: FixedRankPoint, metric: SpectralMetric
+    ) -> FixedRankTangentVector | None:
+        r"""Return the Riemannian gradient in a metric where the loss knows it better, or None.
+
+        By default None: whoever asks forms :math:`\mathcal{A}_W(\nabla f(W))` of the Euclidean
+        gradient. Override it where that one is large or inexact and this one is not.
+
+        Parameters
+        ----------
+        point : FixedRankPoint
+            The matrix of rank k.
+        metric : SpectralMetric
+            The metric.
+
+        Returns
+        -------
+        FixedRankTangentVector or None
+            The gradient; of a sum, if one of its terms knows its own.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> point = fixedrank.FixedRank(1, 1, 1, depth=3).point([[4.0]])
+        >>> decay = fixedrank.SchattenDecay(0.5, 3)
+        >>> decay.riemannian_gradient(point, fixedrank.DepthMetric(3)).M  # N lambda W
+        array([[6.]])
+        """
+        return None
+
+    def riemannian_hessian(
+        self, point: FixedRankPoint, metric: SpectralMetric, Z: FixedRankTangentVector
+    ) -> FixedRankTangentVector | None:
+        """Return the Riemannian Hessian along Z where the loss knows it better, or None.
+
+        It goes with :meth:`riemannian_gradient`, and may be None where that one is not.
+
+        Parameters
+        ----------
+        point : FixedRankPoint
+            The matrix of rank k.
+        metric : SpectralMetric
+            The metric.
+        Z : FixedRankTangentVector
+            The direction.
+
+        Returns
+        -------
+        FixedRankTangentVector or None
+            The Hessian applied to Z; of a sum, if one of its terms knows its own.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=3)
+        >>> point = manifold.point([[4.0]])
+        >>> Z = manifold.projection(point, [[1.0]])
+        >>> decay = fixedrank.SchattenDecay(0.5, 3)
+        >>> decay.riemannian_hessian(point, manifold.metric, Z).M  # lambda Z
+        array([[0.5]])
+        """
+        return None
+
     # On layers and on a manifold
 
     def network_loss(self, factors: LayersLike) -> float:
@@ -373,6 +440,13 @@ class Loss(Displayed, ABC):
     # gradient says: the slope at zero of a penalty of singular values.
     _price_of_rank: float = 0.0
 
+    def _known_vectors(
+        self, ask: Callable[[Loss], FixedRankTangentVector | None]
+    ) -> tuple[FixedRankTangentVector | None, Loss | None]:
+        """Return the sum of what terms answer, None where none does, and the loss of the others."""
+        answer = ask(self)
+        return (None, self) if answer is None else (answer, None)
+
     # Of many matrices at once, along a first axis, as flows ask at their output times.
 
     # Where nothing is gained by more than one, Ctrl-C may lose one.
@@ -463,6 +537,51 @@ class LossSum(Loss):
             [(factor, loss.hessian_product(W, Z)) for factor, loss in self.terms]
         )
 
+    def riemannian_gradient(
+        self, point: FixedRankPoint, metric: SpectralMetric
+    ) -> FixedRankTangentVector | None:
+        """Return the gradients that terms know, and that of the others by their Euclidean one."""
+        known, rest = self._known_vectors(lambda loss: loss.riemannian_gradient(point, metric))
+        if known is None or rest is None:
+            return known
+        return known + derivatives.riemannian_gradient(point, rest.gradient(point), metric)
+
+    def riemannian_hessian(
+        self, point: FixedRankPoint, metric: SpectralMetric, Z: FixedRankTangentVector
+    ) -> FixedRankTangentVector | None:
+        """Return the Hessians that terms know, and that of the others by Euclidean ones."""
+        known, rest = self._known_vectors(lambda loss: loss.riemannian_hessian(point, metric, Z))
+        if known is None or rest is None:
+            return known
+        second = rest.hessian_product(point, Z)
+        return known + derivatives.riemannian_hessian(
+            point, rest.gradient(point), second, Z, metric
+        )
+
+    def _known_vectors(
+        self, ask: Callable[[Loss], FixedRankTangentVector | None]
+    ) -> tuple[FixedRankTangentVector | None, Loss | None]:
+        known, others = None, []
+        for factor, loss in self.terms:
+            answer = ask(loss)
+            if answer is None:
+                others.append((factor, loss))
+            else:
+                known = factor * answer if known is None else known + factor * answer
+        return known, LossSum(*others) if others else None
+
+    def network_gradient(self, factors: LayersLike) -> list[Array]:
+        """Return the sums of the gradients, layer by layer."""
+        layers = self.checked_layers(factors)
+        parts = [loss.network_gradient(layers) for _, loss in self.terms]
+        return [
+            sum(
+                (factor * part for (factor, _), part in zip(self.terms, of_layer, strict=True)),
+                np.zeros(()),
+            )
+            for of_layer in zip(*parts, strict=True)
+        ]
+
     def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the minimum along a line, of a multiple of a loss that knows it."""
         return None if self._only is None else self._only[1].line_minimum(W, Z)
@@ -472,7 +591,8 @@ class LossSum(Loss):
 
     @property
     def _price_of_rank(self) -> float:  # type: ignore[override]
-        return sum(factor * loss._price_of_rank for factor, loss in self.terms)
+        # A price may be infinite: 0 times it is nothing.
+        return sum(factor * loss._price_of_rank for factor, loss in self.terms if factor)
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
