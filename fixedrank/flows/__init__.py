@@ -10,6 +10,7 @@ from fixedrank.flows.descent import (
 )
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
+from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
 from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.riemannian import riemannian_flow
@@ -24,10 +25,12 @@ __all__ = [
     "ROCK4",
     "AutoSwitching",
     "DescentTrajectory",
+    "FactoredTrajectories",
     "FactoredTrajectory",
     "FlowComparison",
     "MethodProperties",
     "RankChange",
+    "RiemannianTrajectories",
     "RiemannianTrajectory",
     "aligned_singular_value",
     "aligned_solution",

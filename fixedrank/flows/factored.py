@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +24,13 @@ from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
 from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.many.records import Kept
+from fixedrank.flows.many.starts import (
+    are_stacked_layers,
+    flows_of_layers,
+    require_many,
+    require_plain,
+)
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
 from fixedrank.flows.solvers import solver_class
@@ -174,6 +183,7 @@ def factored_flow(
     progress: Shown = False,
     callback: Callback | None = None,
     store: FileLike | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -225,10 +235,19 @@ def factored_flow(
     array([1.      , 2.985201, 3.      ])
     """
     problem, times = as_loss(problem), output_times(t)
-    layers = problem.checked_layers(factors)
     weight_decay = nonnegative_number("weight_decay", weight_decay)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
+    if are_stacked_layers(factors):
+        require_plain(callback=callback, store=store)
+        how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
+        single = partial(factored_flow, problem, t=times, method=method, keep=keep, **how, **options)
+        how |= {"method": solver_class(method), "options": options, "executor": executor}
+        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        many = flows_of_layers(problem, factors, times, system=_Layers, single=single, **how)
+        return cast(FactoredTrajectory, many)
+    require_many(executor)
+    layers = problem.checked_layers(factors)
     moving, axes = problem._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     system = _Layers(moving, turned, weight_decay)

@@ -120,6 +120,7 @@ class RestTest:
         remaining, noise, before, search = 0.0, 0.0, math.inf, max(_SEARCH, affordable)
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
+            noise = noise or getattr(rates, "noise", 0.0)
             rates, longest = self._counted(rates), float(np.abs(lengths).max())
             noise = noise or _noise(rates)
             # A gradient r moves nothing further than r * left; below its noise it is nothing.

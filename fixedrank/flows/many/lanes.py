@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank.flows.many.steps import Lanes
+from fixedrank.flows.stationarity import Linearised
+
+# A layer that has changed by so much is looked at, as in single flows.
+CHANGE = 10.0
 
 Mask = NDArray[np.bool_]
 
@@ -40,6 +44,10 @@ class Kind(Protocol):
 
     def prepare(self, lane: int, t: float) -> None:
         """Let the system of a lane know of the steps that it has not looked at, the last at t."""
+        ...
+
+    def probe(self, lane: int) -> Linearised:
+        """Return the flow in a lane as the test for rest sees it."""
         ...
 
     @staticmethod

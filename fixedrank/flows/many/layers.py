@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank._packing import split
 from fixedrank.flows.many.lanes import CHANGE, Mask, lengths
+from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.networks.gradients import StackedProducts
@@ -30,13 +32,18 @@ class ManyLayers:
         first = systems[0]
         self.problem, self.shapes, self.bounds = first.problem, first.shapes, first.bounds
         self.weight_decay = first.weight_decay
-        self.scale = np.array([system.scale for system in systems], dtype=float)
+        # Of systems whose tolerance is absolute it stays NaN, and nothing is true of it.
+        self.scale = np.full((len(systems), len(self.shapes)), np.nan)
+        for lane in range(len(systems)):
+            self.put(lane)
 
     def of(self, lanes: Lanes) -> ManyLayers:
         return ManyLayers([self.systems[lane] for lane in lanes])
 
     def put(self, lane: int) -> None:
-        self.scale[lane] = self.systems[lane].scale
+        scale = self.systems[lane].scale
+        if scale is not None:
+            self.scale[lane] = scale
 
     def velocity(self, states: Array, lanes: Lanes) -> Array:
         layers = split(states, self.shapes, self.bounds)
@@ -53,11 +60,31 @@ class ManyLayers:
 
     def look(self, states: Array, lanes: Lanes) -> Mask:
         norms, scale = self.norms(states), self.scale[lanes]
-        # Of systems whose tolerance is absolute the scale is NaN, and nothing is true.
         return np.asarray(((norms > CHANGE * scale) | (scale > CHANGE * norms)).any(1))
 
     def prepare(self, lane: int, t: float) -> None:
         pass
+
+    def probe(self, lane: int) -> Any:
+        """Return the flow in a lane as the test for rest sees it."""
+        system = self.systems[lane]
+        if self.bounds[-1] > DENSE:
+            return system
+        return Probe(system, partial(self._rates, lane), system.corrected)
+
+    def _rates(self, lane: int, state: Array) -> tuple[KnownRates, Array, Array]:
+        """Return the Hessian by central differences, as a single flow does, and the gradient."""
+        scale = 1e-6 * float(lengths(state[None])[0]) or 1e-100
+
+        def hessian(directions: Array) -> Array:
+            steps = scale / np.maximum(lengths(directions), np.finfo(float).tiny)[:, None]
+            away = steps * directions
+            states = np.concatenate((state + away, state - away))
+            ahead, behind = np.split(self.velocity(states, np.full(len(states), lane)), 2)
+            return (behind - ahead) / (2 * steps)
+
+        gradient = -self.velocity(state[None], np.array([lane]))[0]
+        return KnownRates(hessian, state.size), gradient, np.ones(state.size)
 
     @staticmethod
     def whole(system: Any, states: Array) -> Array:

@@ -33,7 +33,7 @@ from fixedrank.flows.system import Restart, Stop
 
 # The test for rest asks at a step that moves less than so many tolerances, as a single flow does,
 # and if the flow has at most so many of them to go, as its slowing down tells.
-_SLOW, _TO_GO = 100.0, 100.0
+_SLOW, _TO_GO = 100.0, 20.0
 # The evaluations before the first look.
 _PATIENCE = 500
 # A flow goes on alone if so many steps are ahead of it, stability limiting them in so many of the
@@ -69,7 +69,7 @@ class Course:
     t: float = 0.0
     size: float = 0.0
     records: list[Outcome] = field(default_factory=list)
-    due: int = 0
+    due: int = 1
     status: str = ""
     evaluations: int = 0
     steps: int = 0
@@ -293,9 +293,8 @@ class _Pool:
     def _ask(self, lane: int, before: Array) -> None:
         """End a flow that is at rest."""
         course, left = self.courses[lane], self.end - self.t[lane]
-        found = course.rest.at_rest(
-            course.system, before, self.y[lane].copy(), left, int(self.spent[lane])
-        )
+        probe, state = self.kind.probe(lane), self.y[lane].copy()
+        found = course.rest.at_rest(probe, before, state, left, int(self.spent[lane]))
         self.asked[lane] = course.rest.spent
         if found is not None:
             self.y[lane] = found[1]

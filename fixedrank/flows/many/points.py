@@ -7,13 +7,17 @@ widely that their cores are block diagonal, those of the same blocks are taken t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array, round_off
+from fixedrank._packing import joined
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.many.lanes import Mask, lengths
+from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.flows.scales import DECAYED, SMALLEST
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
@@ -175,6 +179,62 @@ class ManyPoints:
         system = self.systems[lane]
         system.least, system.largest = float(self.least[lane]), float(self.largest[lane])
         system.peak = float(self.peak[lane])
+
+    def probe(self, lane: int) -> Any:
+        """Return the flow in a lane as the test for rest sees it."""
+        system, size = self.systems[lane], (sum(self.shape) + self.k) * self.k
+        # Rates of frames are differences of what small singular values divide.
+        graded = self.least[lane] < 10 * GRADED * self.largest[lane]
+        if graded or size > DENSE:
+            return system
+
+        def corrected(at: Array, displacement: Array) -> Array:
+            first, second = self.shape[0] * self.k, sum(self.shape) * self.k
+            up, vp, core = np.split(displacement, (first, second))
+            return system.corrected(at, joined((up, core, vp)))
+
+        return Probe(system, partial(self._rates, lane), corrected)
+
+    def _rates(self, lane: int, state: Array) -> tuple[KnownRates, Array, Array]:
+        """Return the rates, the gradient and the lengths, in orthonormal coordinates of g."""
+        system, (m, n), k = self.systems[lane], self.shape, self.k
+        u, s, vt = system.point(state)
+        s, v = s / system.unit, vt.T
+        frame = joined((u, v, np.diag(s)))
+        sides = self.metric.normal(s)
+        columns = (np.tile(np.sqrt(sides[0]), (m, 1)), np.tile(np.sqrt(sides[1]), (n, 1)))
+        weights = joined((*columns, np.sqrt(self.metric.tangential(s))))
+
+        def field(states: Array) -> Array:
+            """Return the tangent part of the velocities of W at states near the frame."""
+            ups, cores, vps = self.split(states)
+            du, dcore, dv = self.split(self.velocity(states, np.full(len(states), lane)))
+            on_u, on_v = u.T @ ups, transposed(vps) @ v
+            along = du @ (cores @ on_v) + ups @ (dcore @ on_v + cores @ (transposed(dv) @ v))
+            turned, moved = transposed(on_u), transposed(cores)
+            beside = dv @ (moved @ turned)
+            beside += vps @ (transposed(dcore) @ turned + moved @ (transposed(du) @ u))
+            middle = u.T @ along
+            result = np.empty_like(states)
+            up, core, vp = self.split(result)
+            up[:], core[:], vp[:] = along - u @ middle, middle, beside - v @ (v.T @ beside)
+            return result / weights
+
+        def rates(directions: Array) -> Array:
+            away = directions * weights
+            up, core, vp = self.split(away)
+            up -= u @ (u.T @ up)
+            vp -= v @ (v.T @ vp)
+            up /= s
+            vp /= s
+            size = np.sqrt(sum(np.square(part / scale).sum((1, 2)) for part, scale in ((up, 1), (vp, 1), (core, np.sqrt(np.outer(s, s))))))
+            steps = 1e-5 / np.maximum(size, np.finfo(float).tiny)[:, None]
+            away *= steps
+            ahead, behind = np.split(field(np.concatenate((frame + away, frame - away))), 2)
+            return (behind - ahead) / (2 * steps)
+
+        gradient = -field(frame[None])[0]
+        return KnownRates(rates, weights.size), gradient, system.unit * weights
 
     @staticmethod
     def whole(system: RiemannianSystem, states: Array) -> Array:

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.integrate import OdeSolver
 
 from fixedrank._checks import Array, finite_array, number_of_axes
 from fixedrank._jobs import Lost, run_jobs
@@ -24,11 +25,16 @@ from fixedrank.flows.many.layers import ManyLayers
 from fixedrank.flows.many.loop import Course, Plan, Record, follow
 from fixedrank.flows.many.points import ManyPoints
 from fixedrank.flows.many.records import Kept, LayerRecords, PointRecords
+from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
 from fixedrank.flows.stationarity import RestTest
+from fixedrank.flows.stepping import Stepper
+from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory, Trajectory
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
+from fixedrank.geometry.metric.depth import EmbeddedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.loss import Loss
+from fixedrank.losses.schatten import split_decay
 
 # Starts that go together: few calls for many, and stages that the cache holds.
 _NUMBERS, _LEAST, _MOST = 1 << 14, 16, 128
@@ -202,15 +208,18 @@ def trajectories_of(
 ) -> tuple[Trajectory, ...]:
     """Return the trajectories of all starts; after Ctrl-C, what was computed."""
     _require_memory(starts)
-    count, size = len(starts), starts.course(0).state.size
+    count, first = len(starts), starts.course(0)
+    size, (begin, end) = first.state.size, starts.times[[0, -1]].tolist()
+    # It checks the tolerances.
+    Stepper(first.system, AutoSwitching, starts.rtol, starts.atol, {}, begin, end)
     together = 1 if starts.single else max(_LEAST, min(_MOST, _NUMBERS // size))
     indices = list(range(count))
     found: dict[int, Trajectory] = {}
     if executor is None:
         with Progress(count, progress, unit="start") as bar:
-            for first in range(0, count, together):
-                some = indices[first : first + together]
-                several, interrupted = _followed(starts, some, bar, first)
+            for before in range(0, count, together):
+                some = indices[before : before + together]
+                several, interrupted = _followed(starts, some, bar, before)
                 found.update(zip(some, several, strict=True))
                 if interrupted:
                     break
@@ -271,7 +280,7 @@ def _followed(
 
     plan = Plan(starts.times, starts.rtol, starts.atol, starts.record)
     try:
-        follow(starts.kind, courses, plan, report if bar is not None and bar.shows else None)
+        follow(starts.kind, courses, plan, report if bar is not None and bar.shown else None)
     except KeyboardInterrupt:
         interrupted = True
     for course in courses:
@@ -321,3 +330,158 @@ def are_stacked_layers(factors: Any) -> bool:
 def is_stacked_point(point: Any) -> bool:
     """Say whether a point (u, s, vt) is many, with an axis of these in front."""
     return isinstance(point, (tuple, list)) and len(point) == 3 and number_of_axes(point[0]) == 3
+
+
+def checked_stack(factors: Any, problem: Loss) -> list[Array]:
+    """Return the layers of many networks as arrays, checked to fit together and to the problem.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is wrong, with the sizes.
+    """
+    axes = [number_of_axes(factor) for factor in factors]
+    if set(axes) != {3}:
+        raise ValueError(
+            "the layers of many networks are arrays (copies, d_j, d_{j-1}), but "
+            + ", ".join(f"W_{j} has {count} axes" for j, count in enumerate(axes, start=1))
+        )
+    layers = [finite_array(f"W_{j}", factor, 3) for j, factor in enumerate(factors, start=1)]
+    counts = [len(layer) for layer in layers]
+    if len(set(counts)) > 1 or not counts[0]:
+        raise ValueError(
+            "the layers of many networks hold a copy of each, but W_1, ..., W_N hold "
+            f"{', '.join(map(str, counts))} copies"
+        )
+    problem.checked_layers([layer[0] for layer in layers])
+    return layers
+
+
+def checked_points(points: Any) -> FixedRankPoint:
+    """Return many points of M_k, each checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is wrong, with the sizes, and with which.
+    """
+    u, s, vt = (
+        finite_array(name, part, axes)
+        for name, part, axes in zip(("u", "s", "vt"), points, (3, 2, 3), strict=True)
+    )
+    if not len(u) == len(s) == len(vt) or not len(u):
+        raise ValueError(
+            "many points have the shapes (copies, m, k), (copies, k), (copies, k, n), but u, s, vt "
+            f"hold {len(u)}, {len(s)}, {len(vt)} copies"
+        )
+    for index, point in enumerate(zip(u, s, vt, strict=True)):
+        try:
+            checked_point(point)
+        except ValueError as error:
+            raise ValueError(
+                f"point {index} of {len(u)}: {error}; all points have the same rank, those of "
+                "another one go into a call of their own"
+            ) from error
+    return FixedRankPoint(u, s, vt)
+
+
+def require_many(executor: Any) -> None:
+    """Raise a TypeError if an executor was given for the flow of one start."""
+    if executor is not None:
+        raise TypeError(
+            "executor is for the flows of many starts: layers (copies, d_j, d_{j-1}), or points "
+            "(copies, m, k), (copies, k), (copies, k, n); that of one goes on in this process"
+        )
+
+
+def require_plain(**given: Any) -> None:
+    """Raise a TypeError if something was given that is for a single flow only."""
+    for name, value in given.items():
+        if value is not None:
+            raise TypeError(
+                f"{name} is for the flow of one start; of many give it in a loop over the starts"
+            )
+
+
+def flows_of_layers(
+    problem: Loss,
+    factors: Any,
+    times: Array,
+    *,
+    method: type[OdeSolver],
+    options: Mapping[str, Any],
+    rtol: float,
+    atol: float | None,
+    weight_decay: float,
+    kept: Kept,
+    system: Callable[..., Any],
+    single: Callable[[Any], Trajectory],
+    progress: Shown,
+    executor: Executor | None,
+) -> FactoredTrajectories:
+    """Return the flows of many networks, whose single ones are of the class `system`."""
+    layers = checked_stack(factors, problem)
+    together = _together(problem, len(layers), method, options)
+    starts = LayerStarts(
+        problem,
+        times,
+        rtol,
+        atol,
+        weight_decay,
+        kept,
+        layers,
+        system,
+        single=None if together else single,
+    )
+    runs: Any = trajectories_of(starts, progress=progress, executor=executor)
+    return FactoredTrajectories(t=times, runs=runs)
+
+
+def flows_of_points(
+    problem: Loss,
+    points: Any,
+    metric: SpectralMetric,
+    times: Array,
+    *,
+    method: type[OdeSolver],
+    options: Mapping[str, Any],
+    rtol: float,
+    atol: float | None,
+    weight_decay: float,
+    kept: Kept,
+    single: Callable[[Any], Trajectory],
+    progress: Shown,
+    executor: Executor | None,
+) -> RiemannianTrajectories:
+    """Return the flows of many points."""
+    checked = checked_points(points)
+    (_, m, k), n = checked.u.shape, checked.vt.shape[2]
+    metric.check_sizes(m, n, k)
+    if problem.shape is not None and tuple(problem.shape) != (m, n):
+        raise ValueError(
+            f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} matrices"
+        )
+    # There single flows have another state.
+    whole = isinstance(metric, EmbeddedMetric) and k == min(m, n)
+    together = not whole and _together(problem, metric.layers, method, options)
+    starts = PointStarts(
+        problem,
+        times,
+        rtol,
+        atol,
+        weight_decay,
+        kept,
+        checked,
+        metric,
+        single=None if together else single,
+    )
+    runs: Any = trajectories_of(starts, progress=progress, executor=executor)
+    return RiemannianTrajectories(t=times, runs=runs)
+
+
+def _together(
+    problem: Loss, layers: float | None, method: type[OdeSolver], options: Mapping[str, Any]
+) -> bool:
+    """Say whether starts go together: by the method of the library, of a smooth loss."""
+    plain = method is AutoSwitching and not options and problem._price_of_rank == 0
+    return plain and (layers is None or split_decay(problem, layers)[1] == 0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from fixedrank._checks import Array
-from fixedrank.flows.inside import _DEFECT, _LOOKS, _derivative
+from fixedrank.flows.inside import _DEFECT, _FEW, _LOOKS, _derivative
 
 Lanes: TypeAlias = NDArray[np.intp]
 # The velocities of some states, and in which lanes these are.
@@ -103,22 +103,27 @@ def inside(
 ) -> tuple[list[Array], Array]:
     """Return the states at some parts of the steps in some lanes, and the evaluations for each.
 
-    They are those of the interpolant where its defect is small, as in single flows, and else of
-    shorter steps from the start.
+    A few are reached by shorter steps from the start each, more of them by the interpolant where
+    its defect is small: as in single flows.
     """
-    dense, good = _interpolant(velocity, steps, lanes)
-    cost = np.full(lanes.size, INSIDE)
-    counts = [part.size for part in parts]
-    which = np.repeat(np.arange(lanes.size), counts)
-    at = np.concatenate(parts)
-    states = _interpolated(dense[:, which], steps.start[lanes[which]], at)
-    again = ~good[which]
-    if again.any():
-        of = lanes[which[again]]
-        h = at[again] * steps.h[of]
+    counts = np.array([part.size for part in parts])
+    which, at = np.repeat(np.arange(lanes.size), counts), np.concatenate(parts)
+    states, cost = np.empty((at.size, steps.start.shape[1])), PART * counts
+    crowded = np.flatnonzero(counts > _FEW)
+    by_steps = np.ones(at.size, dtype=bool)
+    if crowded.size:
+        dense, good = _interpolant(velocity, steps, lanes[crowded])
+        cost[crowded] = INSIDE + np.where(good, 0, cost[crowded])
+        for place in np.flatnonzero(good):
+            some = which == crowded[place]
+            by_steps &= ~some
+            start = np.broadcast_to(steps.start[lanes[crowded[place]]], (some.sum(), states.shape[1]))
+            states[some] = _interpolated(dense[:, [place] * int(some.sum())], start, at[some])
+    if by_steps.any():
+        of = lanes[which[by_steps]]
+        h = at[by_steps] * steps.h[of]
         slopes = _stages(velocity, steps.start[of], steps.slopes[0, of], h, of)
-        states[again] = steps.start[of] + h[:, None] * _weighted(DOP853.B, slopes)
-        cost += np.where(good, 0, PART * np.array(counts))
+        states[by_steps] = steps.start[of] + h[:, None] * _weighted(DOP853.B, slopes)
     return np.split(states, np.cumsum(counts)[:-1]), cost
 
 
