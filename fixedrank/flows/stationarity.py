@@ -149,6 +149,9 @@ class RestTest:
         return reason, state
 
     def _counted(self, rates: LinearOperator) -> LinearOperator:
+        if hasattr(rates, "matrix"):
+            return rates
+
         def product(vector: Array) -> Array:
             # Two evaluations of a gradient with blocks twice as wide; and the Lanczos method
             # orthogonalises, which takes 20 evaluations' time for 300,000 numbers in layers.
@@ -201,7 +204,7 @@ def _lowest(
     """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known."""
     size = start.size
     if size <= affordable:
-        matrix = rates @ np.eye(size)
+        matrix = rates.matrix if hasattr(rates, "matrix") else rates @ np.eye(size)
         values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
         return float(values[0]), int((values < -slow).sum())
     # A constant vector has a part in directions that the gradient misses by symmetry.

@@ -28,14 +28,14 @@ from fixedrank.flows.many.steps import (
     next_sizes,
     step,
 )
-from fixedrank.flows.stationarity import RestTest, worth_asking
+from fixedrank.flows.stationarity import RestTest
 from fixedrank.flows.system import Restart, Stop
 
 # The test for rest asks at a step that moves less than so many tolerances, as a single flow does,
 # and if the flow has at most so many of them to go, as its slowing down tells.
 _SLOW, _TO_GO = 100.0, 20.0
-# The evaluations before the first look.
-_PATIENCE = 500
+# The evaluations before the first look, and those of many at once that take as long as one look.
+_PATIENCE, _LOOK = 500, 600
 # A flow goes on alone if so many steps are ahead of it, stability limiting them in so many of the
 # last: ROCK4 then gets further. And if a step was cut so often in a row.
 _AHEAD, _LIMITED, _OFTEN, _CUTS = 5000, 3.5, 20, 60
@@ -144,7 +144,7 @@ class _Pool:
         self.cuts, self.limited = np.zeros((2, count), int)
         self.spent = np.array([course.evaluations for course in courses]) + 1
         self.steps = np.array([course.steps for course in courses])
-        self.asked = np.array([course.rest.spent for course in courses])
+        self.asked = np.zeros(count, int)
         self.f = self.kind.velocity(self.y, np.arange(count))
         for lane in range(count):
             self._take_tolerances(lane)
@@ -274,7 +274,7 @@ class _Pool:
 
     def _slow(self, done: Steps, lanes: Mask) -> Mask:
         """Say which flows may be at rest, and have gone on for long enough to be asked."""
-        plan, size = self.plan, self.y.shape[1]
+        plan = self.plan
         lanes = lanes & (self.spent >= 2 * self.asked + _PATIENCE)
         if not lanes.any():
             return lanes
@@ -287,15 +287,14 @@ class _Pool:
         rate = np.log(speeds[0] / speeds[1]) / done.h
         to_go = np.where(rate > 0, distance / done.h / rate, 0.0)
         lanes &= ~(to_go > _TO_GO * tolerance)
-        ahead = STEP * (self.end - self.t) / self.h
-        return lanes & np.array([worth_asking(size, float(one)) for one in ahead])
+        return lanes & (STEP * (self.end - self.t) > _LOOK * self.h)
 
     def _ask(self, lane: int, before: Array) -> None:
         """End a flow that is at rest."""
         course, left = self.courses[lane], self.end - self.t[lane]
         probe, state = self.kind.probe(lane), self.y[lane].copy()
         found = course.rest.at_rest(probe, before, state, left, int(self.spent[lane]))
-        self.asked[lane] = course.rest.spent
+        self.asked[lane] += _LOOK
         if found is not None:
             self.y[lane] = found[1]
             reason = f"stationary from t = {self.plan.times[0] + self.t[lane]:.6g} on: {found[0]}"

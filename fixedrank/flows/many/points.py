@@ -134,10 +134,14 @@ class ManyPoints:
         if not parts.any():
             yield [0, self.k], slice(None)
             return
-        patterns, which = np.unique(parts, axis=0, return_inverse=True)
-        for index, pattern in enumerate(patterns):
-            bounds = [0, *(np.flatnonzero(pattern) + 1).tolist(), self.k]
-            yield bounds, np.flatnonzero(which.ravel() == index)
+        rows = np.packbits(parts, axis=1)
+        if rows.shape[1] == 1:
+            which = rows[:, 0].astype(int)
+        else:
+            which = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+        for index in np.flatnonzero(np.bincount(which)):
+            chosen = np.flatnonzero(which == index)
+            yield [0, *(np.flatnonzero(parts[chosen[0]]) + 1).tolist(), self.k], chosen
 
     # What is looked at after each step
 

@@ -37,7 +37,7 @@ from fixedrank.losses.loss import Loss
 from fixedrank.losses.schatten import split_decay
 
 # Starts that go together: few calls for many, and stages that the cache holds.
-_NUMBERS, _LEAST, _MOST = 1 << 14, 16, 128
+_NUMBERS, _LEAST, _MOST = 1 << 15, 16, 256
 
 
 @dataclass
