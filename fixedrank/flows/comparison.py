@@ -79,11 +79,15 @@ class FlowComparison(Displayed, Saved):
 
     def _shown_facts(self) -> dict[str, str]:
         (m, n), k = self.factored.shape, self.riemannian.singular_values.shape[1]
+        decay = {}
+        if self.factored.weight_decay:
+            decay = {"weight decay": number(self.factored.weight_decay)}
         at_hand = "gap" in vars(self) or self.t.size * (m + n) * k <= _SMALL
         return {
             "verdict": self.verdict if at_hand else "ask .verdict: the gap was not computed yet",
             "times": f"{self.t.size}, t = {from_to(self.t)}",
             "loss": from_to(self.factored.loss[: self.t.size]),
+            **decay,
             "factored": self.factored.status,
             "riemannian": self.riemannian.status,
             "imbalance": f"{number(self.imbalance)} at the start",

@@ -38,7 +38,7 @@ class ManyPoints:
         first = systems[0]
         self.shape, self.k, self.metric = first.shape, first.k, first.metric
         self.problem, self.rtol = first.problem, first.rtol
-        self.guarded, self.decay = first.guarded, first.decay
+        self.guarded, self.reaches, self.decay = first.guarded, first.reaches, first.decay
         count = len(systems)
         self.unit, self.rate, self.least, self.largest, self.peak = np.empty((5, count))
         self.framed = np.empty((count, self.k))
@@ -154,7 +154,7 @@ class ManyPoints:
         size = largest * self.unit[lanes]
         peak = np.maximum(self.peak[lanes], size)
         found = falling & (size < np.maximum(DECAYED * peak, SMALLEST))
-        if self.systems[0].approach.possible:
+        if self.reaches:
             found |= least < self.least[lanes]
             agreement = _agreement(left, right)
         else:

@@ -461,20 +461,16 @@ def flows_of_points(
         raise ValueError(
             f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} matrices"
         )
-    # There single flows have another state.
+    starts = PointStarts(problem, times, rtol, atol, weight_decay, kept, checked, metric)
+    # Single flows have another state at depth 1 and full rank, and more to do where layers are out
+    # of balance or singular values pass zero.
     whole = isinstance(metric, EmbeddedMetric) and k == min(m, n)
-    together = not whole and _together(problem, metric.layers, method, options)
-    starts = PointStarts(
-        problem,
-        times,
-        rtol,
-        atol,
-        weight_decay,
-        kept,
-        checked,
-        metric,
-        single=None if together else single,
-    )
+    if whole or not _together(problem, metric.layers, method, options):
+        starts.single = single
+    else:
+        system = starts.course(0).system
+        if system.passes or system.current.imbalanced:
+            starts.single = single
     runs: Any = trajectories_of(starts, progress=progress, executor=executor)
     return RiemannianTrajectories(t=times, runs=runs)
 

@@ -32,6 +32,16 @@ _STEPS = 60
 _TABLE_RANK = 100
 
 
+def layer_offsets(imbalance: Sequence[float]) -> tuple[float, ...]:
+    """Return mu_j - min mu of all layers, exact until the last rounding.
+
+    They may be close to each other beside the lambdas.
+    """
+    mu = list(accumulate(map(Fraction, imbalance), initial=Fraction(0)))
+    least = min(mu)
+    return tuple(float(value - least) for value in mu)
+
+
 class ImbalancedMetric(SpectralMetric):
     r"""The metric of networks whose layers are out of balance by multiples of the identity.
 
@@ -95,9 +105,7 @@ class ImbalancedMetric(SpectralMetric):
                 f"{_MOST_LAYERS} layers, got {values.size}"
             )
         self.imbalance: tuple[float, ...] = tuple(values.tolist())
-        # Exact until the last: mu_j may be close to each other beside the lambdas.
-        mu = list(accumulate(map(Fraction, self.imbalance), initial=Fraction(0)))
-        self._offsets = tuple(float(value - min(mu)) for value in mu)
+        self._offsets = layer_offsets(self.imbalance)
 
     def __repr__(self) -> str:
         return f"ImbalancedMetric({list(self.imbalance)})"
@@ -149,6 +157,7 @@ class ImbalancedMetric(SpectralMetric):
         ndarray, shape (N, ..., k)
             The squares, with the axis of layers first.
         """
+        s = np.asarray(s, dtype=np.float64)
         return _kept_squares(s.tobytes(), s.shape, self._offsets)
 
     # The tables
