@@ -65,3 +65,11 @@ def lengths(rows: Array) -> Array:
     largest = np.abs(rows).max(1, initial=0.0)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
     return np.asarray(unit * np.linalg.norm(rows / unit[:, None], axis=1))
+
+
+def finite(states: Array) -> tuple[Array, Mask]:
+    """Return states with others in place of those that left the numbers, and which these are."""
+    lost = ~np.isfinite(states).all(1)
+    if lost.any() and not lost.all():
+        states = np.where(lost[:, None], states[lost.argmin()], states)
+    return states, lost

@@ -11,7 +11,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._packing import split
-from fixedrank.flows.many.lanes import CHANGE, Mask, lengths
+from fixedrank.flows.many.lanes import CHANGE, Mask, finite, lengths
 from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.geometry.factored.stacks import transposed
@@ -46,6 +46,9 @@ class ManyLayers:
             self.scale[lane] = scale
 
     def velocity(self, states: Array, lanes: Lanes) -> Array:
+        states, lost = finite(states)
+        if lost.all():
+            return np.full_like(states, np.nan)
         layers = split(states, self.shapes, self.bounds)
         products = StackedProducts(layers)
         left, right = products.left, transposed(products.right)
@@ -56,6 +59,7 @@ class ManyLayers:
             split(result, self.shapes, self.bounds), gradients, strict=True
         ):
             np.negative(gradient, out=part)
+        result[lost] = np.nan
         return result
 
     def look(self, states: Array, lanes: Lanes) -> Mask:

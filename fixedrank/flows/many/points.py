@@ -16,7 +16,7 @@ import numpy as np
 from fixedrank._checks import Array, round_off
 from fixedrank._packing import joined
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.flows.many.lanes import Mask, lengths
+from fixedrank.flows.many.lanes import Mask, finite, lengths
 from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.flows.scales import DECAYED, SMALLEST
@@ -71,10 +71,10 @@ class ManyPoints:
 
     def velocity(self, states: Array, lanes: Lanes) -> Array:
         """Return the velocities of states; NaN where they have overflowed."""
+        states, lost = finite(states)
+        if lost.all():
+            return np.full_like(states, np.nan)
         u, core, v = self.split(states)
-        lost = ~np.isfinite(core.sum((1, 2)))
-        if lost.any():
-            core = np.where(lost[:, None, None], np.eye(self.k), core)
         left, s, right = self.core_svd(core, lanes)
         if self.guarded:
             lost |= _agreement(left, right) < 0

@@ -216,7 +216,8 @@ def trajectories_of(
     indices = list(range(count))
     found: dict[int, Trajectory] = {}
     if executor is None:
-        with Progress(count, progress, unit="start") as bar:
+        shown = "{l_bar}{bar}| {n:.1f}/{total} starts [{elapsed}<{remaining}{postfix}]"
+        with Progress(count, progress, unit="start", bar_format=shown) as bar:
             for before in range(0, count, together):
                 some = indices[before : before + together]
                 several, interrupted = _followed(starts, some, bar, before)
