@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from fixedrank.landscape import (
         CriticalPoint,
+        DualCertificate,
         FactorsClassification,
         Hypotheses,
         PointClassification,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         check_hypotheses,
         classify,
         classify_factors,
+        dual_certificate,
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
@@ -119,6 +121,7 @@ __all__ = [
     "DepthMetric",
     "DepthOperator",
     "DescentTrajectory",
+    "DualCertificate",
     "Ensemble",
     "ExactStartLineSearcher",
     "Experiment",
@@ -167,6 +170,7 @@ __all__ = [
     "classify_factors",
     "compare_flows",
     "critical_points",
+    "dual_certificate",
     "factored_flow",
     "factors_from",
     "gaussian_factors",

@@ -85,6 +85,7 @@ def made():
         "MatrixCompletion": lambda: MatrixCompletion(scipy.sparse.csr_array(X[:, :D])),
         "MatrixSensing": lambda: fixedrank.MatrixSensing((X.T, Y.T), np.ones(2 * D)),
         "Loss": lambda: 2 * get("LinearRegression") + 3 * get("MatrixCompletion"),
+        "SchattenDecay": lambda: fixedrank.SchattenDecay(0.1, 3),
         "OccurringPart": lambda: get("MatrixCompletion").occurring(),
         "FixedRank": lambda: manifold,
         "FixedRankPoint": lambda: point,
@@ -133,6 +134,9 @@ def made():
         "CriticalPoint": critical,
         "PointClassification": lambda: PointClassification(
             "strict saddle", K, critical(), 1.0, 1.0, 1.0, 1.0, 1.0, "a verdict of words " * 50
+        ),
+        "DualCertificate": lambda: fixedrank.DualCertificate(
+            "strict saddle", K, 1.0, 0.5, 1.0, 1.0, 1.0, (X[0], X[1]), "a verdict of words " * 50
         ),
         "FactorsClassification": lambda: FactorsClassification(
             "strict saddle", K, tuple(range(K)), 1, 1, 1, 1, factors, -1.0, 1, 1, "words " * 99
@@ -184,6 +188,8 @@ SIZES = {
     "Ensemble": "1000",
     "PointClassification": "300x300",
     "CriticalPoint": "300x300",
+    "DualCertificate": "rank 40",
+    "SchattenDecay": "depth 3",
     "FactorsClassification": "rank 40",
     "Hypotheses": "k = 40",
 }
