@@ -7,6 +7,7 @@ from fixedrank.flows.descent import gradient_descent
 from fixedrank.flows.descent_trajectory import DescentTrajectory
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
+from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
 from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.riemannian import riemannian_flow
@@ -23,10 +24,12 @@ __all__ = [
     "AlignedDescent",
     "AutoSwitching",
     "DescentTrajectory",
+    "FactoredTrajectories",
     "FactoredTrajectory",
     "FlowComparison",
     "MethodProperties",
     "RankChange",
+    "RiemannianTrajectories",
     "RiemannianTrajectory",
     "aligned_descent",
     "aligned_singular_value",

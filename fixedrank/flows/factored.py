@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,6 +39,13 @@ from fixedrank.flows.loss_clock import (
     checked_clock,
     over_times,
     told,
+)
+from fixedrank.flows.many.records import Kept
+from fixedrank.flows.many.starts import (
+    are_stacked_layers,
+    flows_of_layers,
+    require_many,
+    require_plain,
 )
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
@@ -214,6 +223,7 @@ def factored_flow(
     progress: Shown = False,
     callback: Callback | None = None,
     store: FileLike | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -265,10 +275,19 @@ def factored_flow(
     array([1.      , 2.985201, 3.      ])
     """
     problem, times = as_loss(problem), output_times(t)
-    layers = problem.checked_layers(factors)
     weight_decay = nonnegative_number("weight_decay", weight_decay)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
+    if are_stacked_layers(factors):
+        require_plain(callback=callback, store=store)
+        how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
+        single = partial(factored_flow, problem, t=times, method=method, keep=keep, **how, **options)
+        how |= {"method": solver_class(method), "options": options, "executor": executor}
+        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        many = flows_of_layers(problem, factors, times, system=_Layers, single=single, **how)
+        return cast(FactoredTrajectory, many)
+    require_many(executor)
+    layers = problem.checked_layers(factors)
     smooth, in_loss = _split_decay(problem, layers)
     moving, axes = smooth._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]

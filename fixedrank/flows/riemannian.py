@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +35,13 @@ from fixedrank.flows.loss_clock import (
     checked_clock,
     over_times,
     told,
+)
+from fixedrank.flows.many.records import Kept
+from fixedrank.flows.many.starts import (
+    flows_of_points,
+    is_stacked_point,
+    require_many,
+    require_plain,
 )
 from fixedrank.flows.methods import properties_of
 from fixedrank.flows.moving_metric import MovingMetricSystem
@@ -67,6 +76,7 @@ def riemannian_flow(
     progress: Shown = False,
     callback: Callback | None = None,
     store: FileLike | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> RiemannianTrajectory:
     r"""Integrate the Riemannian gradient flow (9), :math:`\dot W = -\nabla^g L^1(W)` on M_k.
@@ -133,12 +143,23 @@ def riemannian_flow(
     0.5
     """
     problem, times = as_loss(problem), output_times(t)
-    given, chosen_method = checked_point(point), solver_class(method)
-    start = given
+    chosen_method = solver_class(method)
     choices = {"points": itself, "products": dense, "last": nothing}
     name, kept_of = chosen(keep, choices)
     metric = metric_of(depth, imbalance)
     weight_decay = _checked_decay(weight_decay, metric)
+    if is_stacked_point(point):
+        require_plain(callback=callback, store=store)
+        how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
+        one: dict[str, Any] = {"depth": metric, "t": times, "method": method, "keep": keep}
+        single = partial(riemannian_flow, problem, **one, **how, **options)
+        how |= {"method": chosen_method, "options": options, "executor": executor}
+        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        many = flows_of_points(problem, point, metric, times, single=single, **how)
+        return cast(RiemannianTrajectory, many)
+    require_many(executor)
+    given = checked_point(point)
+    start = given
     shape = (start.u.shape[0], start.vt.shape[1])
     metric.check_sizes(*shape, start.s.size)
     expected = problem.shape

@@ -90,7 +90,8 @@ def plot_trajectories(
     Parameters
     ----------
     trajectories : sequence of RiemannianTrajectory, FactoredTrajectory or DescentTrajectory
-        The runs. A :class:`FlowComparison` stands for its two flows.
+        The runs. A :class:`FlowComparison` stands for its two flows, trajectories of many starts
+        for each of them.
     labels : sequence of str, optional
         What the legend says of each; equal ones are said once. By default what differs: the depth,
         the kind, the step size, or else the number of the run.
