@@ -299,6 +299,8 @@ def _nearest_with_decay(data: WhiteDecay, point: FixedRankPoint, k: int) -> Crit
     gains = np.full((2, data.upper.size), -np.inf)
     for of_root, roots in zip(gains, (data.lower, data.upper), strict=True):
         of_root[: roots.size] = roots * (2 * parts[: roots.size] - roots)
+    # Roots that have underflowed are not there.
+    gains[np.isnan(gains)] = -np.inf
     indices = sorted(np.argsort(-gains.max(axis=0), kind="stable")[:k].tolist())
     choice = Choice(tuple(indices), tuple(bool(gains[1, i] >= gains[0, i]) for i in indices))
     u, _, rows = data.problem.svd

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fixedrank._checks import Array
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.critical_points import CriticalPoint, decayed_point
 from fixedrank.landscape.decay import white_decay
@@ -68,19 +69,19 @@ def critical_values(
         return None
     best, tolerance = data.least(most), data.energy_tolerance
     count, upper, lower = len(best.indices), data.energies(data.upper), data.energies(data.lower)
-    others = np.concatenate((upper[count:], lower[count:]))
-    costs = np.concatenate(
-        (
-            -upper[:count],
-            (lower - upper[: lower.size])[:count],
-            others if count < most else others[:0],
-            np.subtract.outer(others, upper[:count]).ravel(),
-        )
-    )
+
+    def taken(energies: Array) -> list[Array]:
+        """Return what it costs to add an index with such an energy, or to take it in exchange."""
+        added = energies if count < most else energies[:0]
+        return [added, np.subtract.outer(energies, upper[:count]).ravel()]
+
+    to_minima = np.concatenate((-upper[:count], *taken(upper[count:])))
+    to_saddles = np.concatenate(((lower - upper[: lower.size])[:count], *taken(lower[count:])))
+    costs = np.concatenate((to_minima, to_saddles))
     unreached = data.misfit(best) + data.penalty_of(best)
     return CriticalValues(
         least=unreached + problem.residual**2 / 2,
         unreached=unreached,
         gap=float(costs[costs > tolerance].min(initial=math.inf)),
-        minimizer=None if (costs <= tolerance).any() else decayed_point(data, best),
+        minimizer=None if (to_minima <= tolerance).any() else decayed_point(data, best),
     )

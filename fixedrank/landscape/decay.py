@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,8 @@ from fixedrank.losses.schatten_roots import schatten_threshold
 
 # How far X X^T may be from a multiple of the identity, relative to it.
 _WHITE = 1e-10
+# Of smaller roots beside b the quotient b / s is no number.
+_LEAST = 1e-290
 
 
 class Choice(NamedTuple):
@@ -86,15 +88,17 @@ class WhiteDecay:
 
     @cached_property
     def lower(self) -> Array:
-        """The lower roots of those indices that have two that differ."""
+        """The lower roots of those indices that have two that differ; NaN where they underflow."""
         if self.penalty.depth <= 2:
             return np.zeros(0)
         count = int((self.targets > self.spinodal + self.tolerance).sum())
-        return self._roots("lower")[:count]
+        roots = self._roots("lower")[:count]
+        # Close to N = 2 they are powers of b / lambda with a large exponent.
+        return np.where(roots > _LEAST * self.targets[:count], roots, np.nan)
 
-    def _roots(self, branch: str) -> Array:
+    def _roots(self, branch: Literal["upper", "lower"]) -> Array:
         decay = self.penalty.weight_decay / self.c
-        return schatten_threshold(self.targets, decay, self.penalty.depth, branch)  # type: ignore[arg-type]
+        return schatten_threshold(self.targets, decay, self.penalty.depth, branch)
 
     def energies(self, s: Array) -> Array:
         """Return what the first indices add to the objective of W = 0, with these roots."""
@@ -249,7 +253,7 @@ def _flipped(
     """Yield all choices of roots of these indices by ascending objective, upper ones first."""
     yield base, Choice(indices, (True,) * len(indices))
     # Those that have a lower root, the cheapest first: the costs fall with the index.
-    able = [i for i in reversed(indices) if i < len(costs)]
+    able = [i for i in reversed(indices) if i < len(costs) and not math.isnan(costs[i])]
     heap: list[tuple[float, tuple[int, ...]]] = []
     if able:
         heap.append((base + costs[able[0]], (0,)))

@@ -140,7 +140,8 @@ def dual_certificate(
     Raises
     ------
     TypeError, ValueError
-        If W has the wrong shape or is not finite, there is no decay, or `rtol` is out of range.
+        If W has the wrong shape or is not finite, there is no decay, the loss has another penalty
+        on singular values, or `rtol` is out of range.
 
     Notes
     -----
@@ -163,6 +164,12 @@ def dual_certificate(
     if not decay > 0:
         raise ValueError(
             f"the certificate is one of weight decay, which must be positive, got {decay:g} in all"
+        )
+    if loss._price_of_rank != 0:
+        raise ValueError(
+            "the loss has another penalty on singular values, such as a ridge or decay of another "
+            "depth, which is not smooth at lower rank: a ridge is weight decay at depth 2, give it "
+            "as weight_decay"
         )
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")

@@ -75,6 +75,14 @@ def test_of_a_tied_family_the_member_is_found_with_both_roots():
     assert (found.morse_index, found.nearest.nullity) == (critical.morse_index, critical.nullity)
 
 
+def test_where_lower_roots_underflow():
+    problem, options = white(VALUES, 4, 5), {"weight_decay": C, "depth": 2.001}
+    for critical in critical_points(problem, 2, **options):
+        found = classify(problem, matrix(critical.point), **options)
+        assert (found.kind, found.indices) == (critical.kind, critical.indices)
+        assert found.distance < 1e-11
+
+
 @pytest.mark.parametrize("depth", [1.5, 2, 3])
 @pytest.mark.parametrize("k", [2, 4])
 def test_ends_of_flows(depth, k):

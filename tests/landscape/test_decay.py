@@ -314,6 +314,19 @@ def test_at_the_jump_there_are_two_minima():
     assert values[0] == pytest.approx(found.least, rel=1e-12)
 
 
+def test_lower_roots_that_underflow_are_left_out():
+    """At N = 2.001 they are some (lambda / b)^1000."""
+    problem, options = white(VALUES, 4, 5), {"weight_decay": C, "depth": 2.001}
+    found = list(critical_points(problem, 2, **options))
+    assert [(c.indices, c.branches) for c in found] == [
+        (J, ("upper", "upper")) for J in ((0, 1), (0, 2), (1, 2))
+    ]
+    values = critical_values(problem, 4, **options)
+    assert values.minimizer.indices == (0, 1, 2)
+    least = global_minimizer(problem, 2, **options).objective - values.least
+    assert values.gap == pytest.approx(least, rel=1e-9)
+
+
 def test_the_first_of_very_many_cost_little():
     X = np.sqrt(C) * np.eye(60)
     problem = LinearRegression(X, np.diag(np.linspace(2, 3, 60)) @ X)

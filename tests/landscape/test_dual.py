@@ -226,6 +226,10 @@ def test_bad_input():
         dual_certificate(problem, W * math.nan, 1.0)
     with pytest.raises(ValueError, match="singular values must be >= 0"):
         dual_certificate(problem, (np.eye(3, 1), np.array([-1.0]), np.eye(1, 4)), 1.0)
+    ridge = MatrixCompletion(np.ones((3, 4)), ridge=0.5)
+    for other in (ridge, problem + SchattenDecay(1.0, 3)):
+        with pytest.raises(ValueError, match="another penalty on singular values, such as a ridge"):
+            dual_certificate(other, W, 1.0)
     with pytest.raises(TypeError, match="has no loss"):
         dual_certificate(np.ones(3), W, 1.0)
 
