@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,6 +154,31 @@ def test_the_velocity_of_a_flow():
     expected = (after - before) / (2 * step)
     found = -NetworkOperator(flow.factors[1]).apply(G)
     np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("D", "same"), [([1.0, -0.5], False), ([0.7, 0.7], True)])
+def test_a_closed_equation_only_for_multiples_of_the_identity(D, same):
+    """Layers [A V^T, U S A^(-1)] of one W and one D, found by SciPy: is their kernel the same?"""
+    point = FixedRank(4, 3, 2, depth=1).random_point(rng=0)._replace(s=np.array([1.5, 0.8]))
+    u, s, vt = point
+    kernels = []
+    for turn in (0.0, 0.9):
+        q = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+
+        def layers_of(b, q=q):
+            root = scipy.linalg.sqrtm(np.array([[b[0], b[1]], [b[1], b[2]]])).real
+            return [q @ root @ vt, (u * s) @ np.linalg.inv(q @ root)]
+
+        def missed(b, layers_of=layers_of):
+            return (imbalance(layers_of(b))[0] - np.diag(D))[np.triu_indices(2)]
+
+        found = scipy.optimize.root(missed, [1.2, 0.0, 0.8], tol=1e-13)
+        layers = layers_of(found.x)
+        np.testing.assert_allclose(imbalance(layers)[0], np.diag(D), atol=1e-10)
+        np.testing.assert_allclose(fixedrank.product(layers), dense.matrix(point), atol=1e-12)
+        kernels.append(dense_kernel(layers))
+    gap = np.abs(kernels[1] - kernels[0]).max()
+    assert gap < 1e-9 if same else gap > 0.1
 
 
 def test_kinds_of_matrices():
