@@ -12,6 +12,7 @@ import scipy.sparse
 
 import fixedrank
 from fixedrank import (
+    Classification,
     CriticalPoint,
     DepthMetric,
     DescentTrajectory,
@@ -81,6 +82,7 @@ def made():
 
     makers = {
         "LinearRegression": lambda: LinearRegression(X, Y),
+        "Classification": lambda: Classification(X, np.arange(2 * D) % K),
         "MomentRegression": lambda: fixedrank.MomentRegression((X, X), (Y, X), np.vdot(Y, Y)),
         "MatrixCompletion": lambda: MatrixCompletion(scipy.sparse.csr_array(X[:, :D])),
         "MatrixSensing": lambda: fixedrank.MatrixSensing((X.T, Y.T), np.ones(2 * D)),

@@ -292,6 +292,13 @@ def results() -> None:
         again: fixedrank.FactoredTrajectory = fixedrank.FactoredTrajectory.load(path)
     completion = fixedrank.MatrixCompletion([0], [1], [2.0], (2, 2), weights=[1.0], ridge=0.1)
     found: NDArray[np.float64] = completion.predict(np.eye(2), [0], [0])
+    classes = fixedrank.Classification(np.eye(2), [0, 1], classes=2)
+    down = fixedrank.factored_flow(classes, layers, [0.0, 1.0], clock="loss", infimum=0.0)
+    cosine: float = classes.alignment(down.last)
+    bound: float = classes.dual_bound(down.product[-1]) * classes.margin(down.points[-1])
+    part: fixedrank.Loss = classes.batch([0])
+    assert down.clock is not None
+    assert part.loss(down.points[-1]) + cosine + bound > 0
     assert effective.shape == again.t.shape == (2,)  # the start, and where it was stopped
     assert found.shape == (1,)
 

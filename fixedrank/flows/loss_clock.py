@@ -28,7 +28,7 @@ from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.integration import Run
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import length
-from fixedrank.flows.system import Restart, Stop, System
+from fixedrank.flows.system import Restart, Stop
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.loss import Loss
@@ -111,7 +111,7 @@ class LogExcess(Loss):
 
     def gradient(self, W: PointLike) -> AmbientLike:
         """Return the gradient of the logarithm."""
-        u, s, vt = W
+        u, s, vt = (np.asarray(part, dtype=np.float64) for part in W)
         value, _, _ = self.problem._logarithmic(u * s, None, vt.T, self.lowest)
         return combined_matrix([(math.exp(-value), self.problem.gradient(W))])
 
@@ -207,7 +207,7 @@ class LossClock:
         if isinstance(self.system, RiemannianSystem):
             size = float(np.abs(velocity).max())
             velocity = velocity / size
-            u, core, v = self.system.split(state)
+            u, core, _ = self.system.split(state)
             du, dcore, dv = self.system.split(velocity)
             gv, gtu = self.problem.products
             other = float(max(np.abs(gv).max(), np.abs(gtu).max()))
@@ -304,7 +304,7 @@ class LossClock:
         return lambda t, state: watch(float(self.times(state[None])[0]), state[:-1])
 
 
-def over_times(run: Run, asked: Array, clock: str) -> dict[str, Array]:
+def over_times(run: Run, asked: Array, clock: str) -> dict[str, Any]:
     """Return the times, and the clock if it is that of the loss, of the records of a run."""
     if clock == "time":
         return {"t": run.times(asked)}

@@ -212,12 +212,12 @@ def riemannian_flow(
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         norms = norms.tolist()
-        for loss, norm, penalty, t, *parts in zip(
+        for loss, norm, penalty, time, *parts in zip(
             losses, norms, penalties, reached, *points, strict=True
         ):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
-            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty, t)
+            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty, time)
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
         points, loss = system.points(state[None]), system.loss(state)

@@ -34,7 +34,7 @@ def alignment_of_point(point: FixedRankPoint, depth: float | None, products: Thi
             "alignment(point, 3)"
         )
     metric = DepthMetric(depth)
-    if metric.depth is None or math.isinf(metric.depth):
+    if math.isinf(metric.depth):
         raise ValueError("the alignment is known at finite depth, got depth=inf")
     u, s, vt = point
     u, s, vt = u[:, s > 0], s[s > 0], vt[s > 0]

@@ -272,7 +272,7 @@ class Classification(Loss):
                     "alignment takes a point (u, s, vt) with the depth of its layers, or a list of "
                     f"layers [W_1, ..., W_N] alone; got layers and depth={depth!r}"
                 )
-            return alignment_of_layers(self.checked_layers(cast(LayersLike, W)), self._unscaled)
+            return alignment_of_layers(self.checked_layers(W), self._unscaled)
         point = as_point(W, *self.shape, np.size(cast(PointLike, W)[1]))
         return alignment_of_point(point, depth, self._unscaled)
 
