@@ -134,7 +134,9 @@ class _Layers:
         if self.problem._price_of_rank == 0:
             return np.inf
         layers = self.layers(state)
-        return float(np.min(outer_parts(layers, product_factors(layers))))
+        point = product_factors(layers)
+        roots = point.s ** (1 / len(layers))
+        return float(np.min([*outer_parts(layers, point), roots]))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian by central differences of the gradient, and the gradient."""
