@@ -163,8 +163,28 @@ def losses() -> None:
         assert_type(both.verdict, str)
         steps = fixedrank.gradient_descent(problem, layers, [0, 2], step_size=1e-3)
         assert_type(steps.loss, Array)
+        assert_type(fixedrank.sharpness(problem, layers, weight_decay=0.1), float)
         fixedrank.rank_increase(problem, start)
         fixedrank.NetworkHessian(problem, factors)
+    assert_type(regression.batch([0, 1]), fixedrank.LinearRegression)
+    trained = fixedrank.gradient_descent(
+        regression,
+        layers,
+        5,
+        step_size=1e-3,
+        weight_decay=0.1,
+        momentum=0.9,
+        batch_size=1,
+        rng=0,
+        imbalance_law=True,
+    )
+    assert_type(trained.imbalances, list[list[Array]])
+    edge = fixedrank.edge_of_stability(start, 3, c=2.0)
+    white = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    aligned = (np.eye(2), np.ones(2), np.eye(2))
+    mapped = fixedrank.aligned_descent(white, aligned, 5, depth=3, step_size=edge)
+    assert_type(mapped, fixedrank.AlignedDescent)
+    assert_type(mapped.singular_values, Array)
     decayed = fixedrank.riemannian_flow(
         regression, start, 3, [0, 1], imbalance=[1.0, 0.5], weight_decay=0.1
     )

@@ -8,6 +8,7 @@ from fixedrank.losses.moment_regression import MomentRegression
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
 from fixedrank.losses.schatten import SchattenDecay, split_decay
 from fixedrank.losses.schatten_roots import schatten_threshold
+from fixedrank.losses.stability import edge_of_stability, sharpness
 
 __all__ = [
     "Classification",
@@ -17,8 +18,10 @@ __all__ = [
     "NetworkHessian",
     "SchattenDecay",
     "as_loss",
+    "edge_of_stability",
     "require_data",
     "require_regression",
     "schatten_threshold",
+    "sharpness",
     "split_decay",
 ]

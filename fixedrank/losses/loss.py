@@ -96,6 +96,8 @@ class Loss(Displayed, ABC):
         another shape are refused.
     infimum : float, optional
         The infimum of the loss over all m x n matrices, None where it is not known.
+    samples : int, optional
+        The number of samples of which :meth:`batch` takes some, None where there are none.
 
     Examples
     --------
@@ -119,6 +121,7 @@ class Loss(Displayed, ABC):
 
     shape: tuple[int, int] | None = None
     infimum: float | None = None
+    samples: int | None = None
 
     @abstractmethod
     def loss(self, W: PointLike) -> float:
@@ -231,6 +234,36 @@ class Loss(Displayed, ABC):
         3.0
         """
         return None
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the loss of some of the samples, an unbiased estimate of the loss of all.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (count,)
+            The numbers of the samples, from 0; some may occur more than once.
+
+        Returns
+        -------
+        Loss
+            The sum over these samples times ``samples / count``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the loss is none of samples, or these are not numbers of some of them.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2, 4), np.ones((1, 4)))
+        >>> round(problem.batch([3]).loss(np.zeros((1, 2))), 12)
+        2.0
+        """
+        raise TypeError(
+            f"a {self._name} has no batches, as it is not known by samples; LinearRegression(X, Y) "
+            "has, and a loss of your own with `samples` and `batch(indices)`"
+        )
 
     # In a metric of matrices of rank k
 
@@ -531,6 +564,22 @@ class LossSum(Loss):
     def gradient(self, W: PointLike) -> Any:
         """Return the sum of the gradients: an array or sparse if all are so, or a MatrixSum."""
         return combined_matrix([(factor, loss.gradient(W)) for factor, loss in self.terms])
+
+    @property
+    def samples(self) -> int | None:  # type: ignore[override]
+        """The number of samples, of all terms that have any."""
+        counts = {loss.samples for _, loss in self.terms if loss.samples is not None}
+        return counts.pop() if len(counts) == 1 else None
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the sum with the batches of all terms that have samples, the others whole."""
+        if self.samples is None:
+            return super().batch(indices)
+        batches = [
+            (factor, loss if loss.samples is None else loss.batch(indices))
+            for factor, loss in self.terms
+        ]
+        return LossSum(*batches)
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
