@@ -111,7 +111,8 @@ class Classification(Loss):
     def separable(self) -> bool:
         """Whether some W gives every sample its label with a margin > 0: by a linear program.
 
-        It has as many unknowns as W entries, and is solved when it is first asked for.
+        It has an unknown for each entry of W and a condition for each sample and wrong class, and
+        is solved when it is first asked for, as by `infimum`.
         """
         return are_separable(self.X, self._targets)
 
