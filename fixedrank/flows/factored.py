@@ -271,8 +271,8 @@ def factored_flow(
     weight_decay = nonnegative_number("weight_decay", weight_decay)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
-    smooth, in_loss = _split_decay(problem, layers)
-    moving, axes = smooth._in_principal_axes()
+    rest, in_loss = _split_decay(problem, layers)
+    moving, axes = rest._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     whole_decay = weight_decay + in_loss
     lowest = checked_clock(clock, infimum, whole_decay, problem)
@@ -344,8 +344,9 @@ def factored_flow(
     )
     found, over = columns(run.records), over_times(run, times, clock)
     signs = [one.sign for one in run.records if one.sign is not None]
-    reached = run.times(times)
-    ending = fate(reached, found["singular_values"], shape, signs) if keep_rank(layers) else ""
+    ending = fate(run.times(times), found["singular_values"], shape, signs)
+    if ending and not keep_rank(layers):
+        ending = ""
     return FactoredTrajectory(
         **over,
         **found,
