@@ -143,7 +143,9 @@ class _Layers:
         if self.problem._price_of_rank == 0:
             return np.inf
         layers = self.layers(state)
-        return float(np.min(outer_parts(layers, product_factors(layers))))
+        point = product_factors(layers)
+        roots = point.s ** (1 / len(layers))
+        return float(np.min([*outer_parts(layers, point), roots]))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian by central differences of the gradient, and the gradient."""
@@ -288,8 +290,8 @@ def factored_flow(
         return cast(FactoredTrajectory, many)
     require_many(executor)
     layers = problem.checked_layers(factors)
-    smooth, in_loss = _split_decay(problem, layers)
-    moving, axes = smooth._in_principal_axes()
+    rest, in_loss = _split_decay(problem, layers)
+    moving, axes = rest._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     whole_decay = weight_decay + in_loss
     lowest = checked_clock(clock, infimum, whole_decay, problem)
@@ -361,8 +363,9 @@ def factored_flow(
     )
     found, over = columns(run.records), over_times(run, times, clock)
     signs = [one.sign for one in run.records if one.sign is not None]
-    reached = run.times(times)
-    ending = fate(reached, found["singular_values"], shape, signs) if keep_rank(layers) else ""
+    ending = fate(run.times(times), found["singular_values"], shape, signs)
+    if ending and not keep_rank(layers):
+        ending = ""
     return FactoredTrajectory(
         **over,
         **found,

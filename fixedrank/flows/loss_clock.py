@@ -26,7 +26,6 @@ from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.integration import Run
-from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -181,11 +180,6 @@ class LossClock:
         # Names of the attributes that change, also those of the flow in time.
         self.remembered = ("before", *(f"system.{name}" for name in system.remembered))
 
-    @property
-    def changes(self) -> list[RankChange]:
-        """The changes of the rank."""
-        return list(getattr(self.system, "changes", ()))
-
     def times(self, states: Array) -> Array:
         """Return the times t of stacked states; infinite where they overflow."""
         s = states[:, -1]
@@ -231,9 +225,9 @@ class LossClock:
             ending = self._ending(t, state, velocity)
             if ending is not None:
                 return ending
-            self.problem.pace = float(
-                np.exp(self.problem.value + velocity[-1] + self.unit + state[-1])
-            )
+            # 1 / <grad f, A(grad f)>, so that what it tells from rates it tells in the clock.
+            rate = self.problem.value + np.log(velocity[-1]) + self.unit + state[-1]
+            self.problem.pace = float(np.exp(rate))
         verdict = self.system.inspect(t, state[:-1])
         self.problem.pace = 1.0
         if isinstance(verdict, Restart):
@@ -256,7 +250,7 @@ class LossClock:
                 kept=True,
             )
         # ln q of the loss, from ds/dtau = (L - L_inf) / (q t_0 exp(s)).
-        rate = value - math.log(velocity[-1]) - self.unit - s
+        rate = float(value - np.log(velocity[-1]) - self.unit - s)
         before, self.before = self.before, (s, rate)
         if before is None or not rate < before[1]:
             return None

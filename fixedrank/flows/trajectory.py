@@ -69,7 +69,8 @@ class Trajectory(Displayed, Drawn, Saved):
         The sum of loss and penalty, which falls along the flow.
     clock : ndarray, shape (times,), or None
         The clock tau of the loss that was asked for and reached; then `t` is the time since the
-        start, infinite where it overflows. None of a run in time.
+        start, infinite where it overflows, and ranks change at times of the clock. None of a run
+        in time.
     """
 
     t: Array

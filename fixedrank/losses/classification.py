@@ -26,8 +26,9 @@ from fixedrank.geometry.factored.ambient import (
 from fixedrank.geometry.factored.points import FixedRankPoint, as_point, is_triple
 from fixedrank.geometry.factored.stacks import matrix_times, transposed
 from fixedrank.losses.alignment import alignment_of_layers, alignment_of_point
-from fixedrank.losses.classification_labels import Labelled, chosen, labelled
+from fixedrank.losses.classification_labels import Labelled, labelled
 from fixedrank.losses.classification_scores import Entropy
+from fixedrank.losses.data import checked_indices
 from fixedrank.losses.loss import MATRICES, THIN, Loss
 from fixedrank.losses.separation import are_separable
 
@@ -60,6 +61,8 @@ class Classification(Loss):
         The data.
     labels : ndarray of int, shape (samples,)
         The labels.
+    samples : int
+        Their number.
     classes : int
         The number of classes, 2 of labels -1 and +1.
     shape : tuple of int
@@ -87,13 +90,14 @@ class Classification(Loss):
     """
 
     shape: tuple[int, int]
+    samples: int
 
     def __init__(self, X: DataLike, labels: ArrayLike, *, classes: int | None = None) -> None:
         self._hold(labelled(X, labels, classes))
 
     def _hold(self, data: Labelled) -> None:
         self.X, self.classes, self._targets = data.X, data.classes, data.targets
-        self.labels = data.targets.values
+        self.labels, self.samples = data.targets.values, int(data.targets.values.size)
         self.shape = (data.targets.rows, data.X.shape[0])
 
     def _shown_facts(self) -> dict[str, str]:
@@ -103,16 +107,12 @@ class Classification(Loss):
             "classes": "2, labels -1 and +1" if self._targets.signs else str(self.classes),
         }
 
-    @property
-    def samples(self) -> int:
-        """The number of samples."""
-        return int(self.labels.size)
-
     @cached_property
     def separable(self) -> bool:
         """Whether some W gives every sample its label with a margin > 0: by a linear program.
 
-        It has as many unknowns as W entries, and is solved when it is first asked for.
+        It has an unknown for each entry of W and a condition for each sample and wrong class, and
+        is solved when it is first asked for, as by `infimum`.
         """
         return are_separable(self.X, self._targets)
 
@@ -337,12 +337,12 @@ class Classification(Loss):
         >>> round(problem.batch([1]).loss(np.zeros((2, 2))), 6)  # 2 ln 2
         1.386294
         """
-        which = chosen(indices, self.samples)
+        which = checked_indices(indices, self.labels.size)
         part = copy.copy(self)
         vars(part).pop("separable", None)
         values = self._targets._replace(values=self._targets.values[which])
         part._hold(Labelled(self.X[:, which], values, self.classes))
-        return (self.samples / which.size) * part
+        return (self.labels.size / which.size) * part
 
     # Inside
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fixedrank._checks import finite_array, number_of_axes, positive_integer, real_array
 from fixedrank.losses.classification_scores import Labels
@@ -63,30 +63,6 @@ def labelled(X: Any, labels: Any, classes: Any) -> Labelled:
             f"classes={count}"
         )
     return Labelled(data, Labels(values, count), count)
-
-
-def chosen(indices: ArrayLike, samples: int) -> NDArray[np.intp]:
-    """Return indices of samples, checked.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not integers from 0 to samples - 1, at least one.
-    """
-    which = np.asarray(indices)
-    if which.ndim != 1 or (which.size and which.dtype.kind not in "iu"):
-        raise TypeError(
-            "indices must be a sequence of integers, the numbers of samples, got "
-            f"{which.dtype} of shape {which.shape}"
-        )
-    if which.size == 0:
-        raise ValueError("indices must name at least one sample, got none")
-    if which.min() < 0 or which.max() >= samples:
-        raise ValueError(
-            f"indices must lie between 0 and {samples - 1}, the last sample, got "
-            f"{which.min()} to {which.max()}"
-        )
-    return which.astype(np.intp)
 
 
 def _whole_numbers(labels: Any) -> NDArray[np.intp]:

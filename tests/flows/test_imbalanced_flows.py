@@ -13,6 +13,7 @@ from fixedrank import (
     ImbalancedMetric,
     LinearRegression,
     RiemannianTrajectory,
+    SchattenDecay,
     balancedness,
     compare_flows,
     factored_flow,
@@ -21,9 +22,11 @@ from fixedrank import (
     random_balanced_factors,
     riemannian_flow,
 )
+from fixedrank.flows.core import RiemannianSystem
+from fixedrank.flows.moving_metric import MovingMetricSystem
 from tests.flows.test_saving import again, identical
 from tests.flows.test_weight_decay import layers_by_themselves, regression, upper_root, whitened
-from tests.geometry.dense import matrix
+from tests.geometry.dense import matrix, orthonormal
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-13}
 # The least singular values in the first, the last, a middle layer, and in several.
@@ -36,18 +39,19 @@ def start_of(m, n, k, imbalance, seed=0):
     return point, imbalanced_factors(point, imbalance, rng=seed)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize(
-    ("sizes", "imbalance"),
-    list(
-        zip(
-            [(4, 3, 2), (3, 4, 1), (4, 3, 3), (3, 3, 3), (4, 3, 2), (3, 4, 3), (3, 3, 2)],
-            CASES,
-            strict=True,
-        )
-    ),
+    ("imbalance", "sizes", "decay"),
+    [
+        (CASES[0], (4, 3, 2), 0.0),
+        (CASES[1], (3, 4, 1), 0.3),
+        (CASES[2], (4, 3, 3), 0.0),
+        (CASES[3], (3, 3, 3), 0.3),
+        (CASES[4], (4, 3, 2), 0.3),
+        (CASES[5], (3, 4, 3), 0.0),
+        (CASES[6], (3, 3, 2), 0.3),
+    ],
 )
-def test_both_flows_are_those_of_layers_by_themselves(imbalance, decay, sizes):
+def test_both_flows_are_those_of_layers_by_themselves(imbalance, sizes, decay):
     m, n, _ = sizes
     X, Y = regression(m, n)
     point, layers = start_of(*sizes, imbalance)
@@ -144,6 +148,10 @@ def test_a_singular_value_that_is_met_at_zero_where_nothing_turns():
     (change,) = flow.rank_changes
     assert change.t == pytest.approx(solution.t[-1], rel=1e-6)
     assert "layers would pass it: factored_flow follows them" in change.reason
+    layers = imbalanced_factors(start, [1.0], rng=0)
+    verdict = compare_flows(problem, layers, [0, 0.1, 2]).verdict
+    assert "a singular value reached zero and the Riemannian flow went on at rank 1" in verdict
+    assert "from there on the layers went on through it" in verdict
 
 
 @pytest.mark.parametrize("imbalance", [[0.8], [1.0, -1.0], [-1.0, 2.0]])
@@ -335,3 +343,45 @@ def test_files_of_comparisons_of_balanced_layers(tmp_path):
         LinearRegression(*regression()), random_balanced_factors([3, 2, 4], rng=0), [0, 1]
     )
     identical(again(comparison, tmp_path / "flow"), comparison)
+
+
+def test_a_state_in_other_axes():
+    """As a store that was written on another machine asks for."""
+    point, _ = start_of(4, 3, 2, [1.0])
+    problem = LinearRegression(*regression())
+    inner = RiemannianSystem(problem, (4, 3), ImbalancedMetric([1.0]), 1e-8, weight_decay=0.3)
+    system, E = MovingMetricSystem(inner), orthonormal(np.random.default_rng(0), 3, 3)
+    state = system.state(point.u, np.diag(point.s), point.vt.T)
+    (turned,) = zip(*system.points(system.turned(state, E)[None]), strict=True)
+    np.testing.assert_allclose(matrix(turned), matrix(point) @ E, rtol=0, atol=1e-14)
+    assert system.turned(state, E)[-1] == 1.0
+    assert system.smallest(state) == pytest.approx(point.s[-1])
+
+
+@pytest.mark.parametrize("imbalance", [[0.5], [-0.5, 1.0]])
+def test_a_number_that_passes_zero(imbalance):
+    """One number in each layer: W = w_N ... w_1 from -0.3 to the target 1."""
+    start = (np.array([[-1.0]]), np.array([0.3]), np.array([[1.0]]))
+    layers = imbalanced_factors(start, imbalance, rng=0)
+    t = np.linspace(0, 3, 61)
+    expected = np.ravel(layers_by_themselves(np.eye(1), np.eye(1), layers, 0.0, t))
+    assert expected[0] == pytest.approx(-0.3)
+    assert expected[-1] > 0.5
+    flow = riemannian_flow(
+        LinearRegression(np.eye(1), np.eye(1)), start, len(layers), t, imbalance=imbalance, **TIGHT
+    )
+    np.testing.assert_allclose(np.ravel(flow.product), expected, rtol=0, atol=1e-9)
+    assert flow.evaluations < 3000
+
+
+def test_where_singular_values_have_a_price_nothing_passes_zero():
+    """The middle layer has the least; the penalty of the other depth has a kink at zero."""
+    problem = LinearRegression(*regression()) + SchattenDecay(0.5, 2)
+    point, layers = start_of(4, 3, 3, [-1.0, 2.0])
+    flow = riemannian_flow(problem, point, 3, [0, 20], imbalance=[-1.0, 2.0])
+    (change,) = flow.rank_changes
+    assert change.reason.endswith("it goes on in M_2")
+    of_layers = factored_flow(problem, layers, [0, 20])
+    assert of_layers.status.startswith(f"stopped at t = {change.t:.3g}")
+    assert "the penalty on singular values has a kink there" in of_layers.status
+    assert not of_layers.complete

@@ -238,13 +238,13 @@ def test_a_lower_rank_in_finite_time():
     problem = LinearRegression(np.eye(2), np.diag([3.0, -1.0]))
     point = FixedRank(2, 2, 2, depth=1.5).point(np.diag([1.0, 0.1]))
     options = {"clock": "loss", "infimum": 0.5 - 1e-9, "rtol": 1e-9}
-    flow = riemannian_flow(problem, point, 1.5, np.linspace(0, 6, 301), **options)
+    flow = riemannian_flow(problem, point, 1.5, np.linspace(0, 6, 121), **options)
     plain = riemannian_flow(problem, point, 1.5, flow.t, rtol=1e-9)
     (change,), (expected,) = flow.rank_changes, plain.rank_changes
     assert np.interp(change.t, flow.clock, flow.t) == pytest.approx(expected.t, rel=1e-3)
     for found, W in zip(flow.product, plain.product, strict=True):
         np.testing.assert_allclose(found, W, rtol=0, atol=1e-6)
-    assert f"at clock = {change.t:.6g} a singular value" in flow.status
+    assert f"at clock = {change.t:.6g} a singular value reached zero" in flow.status
 
 
 # Where it ends

@@ -397,11 +397,11 @@ def test_other_mistakes():
         problem.alignment(point, 0.5)
     with pytest.raises(TypeError, match="got layers and depth=2"):
         problem.alignment([W], 2)
-    with pytest.raises(TypeError, match="sequence of integers"):
+    with pytest.raises(TypeError, match="numbers of at least one sample"):
         problem.batch([0.5])
-    with pytest.raises(ValueError, match="at least one sample"):
+    with pytest.raises(TypeError, match="at least one sample"):
         problem.batch([])
-    with pytest.raises(ValueError, match="between 0 and 8, the last sample, got 0 to 9"):
+    with pytest.raises(ValueError, match="samples 0 to 8, but indices has 9"):
         problem.batch([0, 9])
 
 
