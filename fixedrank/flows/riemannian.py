@@ -103,6 +103,13 @@ def riemannian_flow(
         that is left), the remaining outputs repeat that point. After Ctrl-C, what was computed. To
         resume, start from its last point and time.
 
+        Of many starts, points (copies, m, k), (copies, k), (copies, k, n) of one rank:
+        :class:`RiemannianTrajectories`, with a trajectory for each, which is that of its
+        single flow to the tolerance. With the method "auto" all take their steps together;
+        with another method or options of it, where singular values have a price, and where
+        layers are out of balance, each goes on its own. There is no `callback` and no
+        `store` then.
+
     Raises
     ------
     TypeError, ValueError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -130,9 +131,11 @@ class LayerStarts(Starts):
         return len(self.layers[0])
 
     def start(self, index: int) -> list[Array]:
+        """Return a start as single flows take it."""
         return [layer[index] for layer in self.layers]
 
     def course(self, index: int) -> Course:
+        """Return the course of a start at its beginning."""
         (moving, axes), layers = self.moving, self.start(index)
         turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
         system = self.system(moving, turned, self.weight_decay)
@@ -141,9 +144,11 @@ class LayerStarts(Starts):
 
     @property
     def record(self) -> Record:
+        """What makes records of states."""
         return LayerRecords(*self.moving, self.kept)
 
     def trajectory(self, course: Course) -> FactoredTrajectory:
+        """Return the trajectory of a course."""
         known, records = self._common(course), course.records
         signs = [one.sign for one in records if one.sign is not None]
         shape = course.last[-1].shape[0], course.last[0].shape[1]
@@ -166,9 +171,11 @@ class PointStarts(Starts):
         return len(self.points.s)
 
     def start(self, index: int) -> FixedRankPoint:
+        """Return a start as single flows take it."""
         return FixedRankPoint(*(part[index] for part in self.points))
 
     def course(self, index: int) -> Course:
+        """Return the course of a start at its beginning."""
         (moving, axes), (u, s, vt) = self.moving, self.start(index)
         system = RiemannianSystem(
             moving,
@@ -186,9 +193,11 @@ class PointStarts(Starts):
 
     @property
     def record(self) -> Record:
+        """What makes records of states."""
         return PointRecords(*self.moving, self.kept)
 
     def trajectory(self, course: Course) -> RiemannianTrajectory:
+        """Return the trajectory of a course."""
         changes = course.system.changes
         reasons = "".join(f"; at t = {change.t:.6g} {change.reason}" for change in changes)
         return RiemannianTrajectory(
@@ -227,16 +236,10 @@ def trajectories_of(
     else:
         store = _Finished(found)
         work = partial(_work, starts)
-        try:
-            run_jobs(
-                work, indices, store, _raise, batch=together, executor=executor,
-                progress=progress, unit="start",
-            )
-        except KeyboardInterrupt:
-            pass
-    return tuple(
-        found[index] if index in found else _not_begun(starts, index) for index in indices
-    )
+        how: dict[str, Any] = {"batch": together, "progress": progress, "unit": "start"}
+        with contextlib.suppress(KeyboardInterrupt):
+            run_jobs(work, indices, store, _raise, executor=executor, **how)
+    return tuple(found[index] if index in found else _not_begun(starts, index) for index in indices)
 
 
 class _Finished:
@@ -295,9 +298,7 @@ def _followed(
 
 def _not_begun(starts: Starts, index: int) -> Trajectory:
     (course,) = starts.begun([index])
-    course.status = (
-        f"interrupted before it began: 1 of {starts.times.size} output times is kept"
-    )
+    course.status = f"interrupted before it began: 1 of {starts.times.size} output times is kept"
     return starts.trajectory(course)
 
 
@@ -460,7 +461,7 @@ def flows_of_points(
     metric.check_sizes(m, n, k)
     if problem.shape is not None and tuple(problem.shape) != (m, n):
         raise ValueError(
-            f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} matrices"
+            f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} ones"
         )
     starts = PointStarts(problem, times, rtol, atol, weight_decay, kept, checked, metric)
     # Single flows have another state at depth 1 and full rank, and more to do where layers are out
