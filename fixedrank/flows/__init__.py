@@ -1,13 +1,10 @@
 """The two flows that the paper connects, their comparison, and gradient descent beside them."""
 
+from fixedrank.flows.aligned_steps import AlignedDescent, aligned_descent
 from fixedrank.flows.chebyshev import RKC
 from fixedrank.flows.comparison import FlowComparison, compare_flows
-from fixedrank.flows.descent import (
-    DescentTrajectory,
-    gradient_descent,
-    hessian_bound,
-    safe_step_size,
-)
+from fixedrank.flows.descent import gradient_descent
+from fixedrank.flows.descent_trajectory import DescentTrajectory
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
@@ -15,6 +12,7 @@ from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.rock import ROCK4
+from fixedrank.flows.safe_steps import hessian_bound, safe_step_size
 from fixedrank.flows.solvers import RK4
 from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
@@ -23,6 +21,7 @@ __all__ = [
     "RK4",
     "RKC",
     "ROCK4",
+    "AlignedDescent",
     "AutoSwitching",
     "DescentTrajectory",
     "FactoredTrajectories",
@@ -32,6 +31,7 @@ __all__ = [
     "RankChange",
     "RiemannianTrajectories",
     "RiemannianTrajectory",
+    "aligned_descent",
     "aligned_singular_value",
     "aligned_solution",
     "compare_flows",

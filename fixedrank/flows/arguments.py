@@ -22,6 +22,16 @@ weight_decay : float
     the product of N balanced layers gets -N lambda W. It is the flow of the loss plus lambda / 2
     times the sum of all ``|W_j|^2``. Whatever the start, W_{j+1}^T W_{j+1} - W_j W_j^T decays as
     exp(-2 lambda t).
+clock : {"time", "loss"}
+    What `t` asks for: times; or values of the clock tau of the loss, in which L - L_inf falls as
+    exp(-tau) from where the flow starts. The matrices are the same, at another pace: where a loss
+    has no minimum, and the time to a loss of 1e-100 is about 1e100, tau is 230. The trajectory has
+    tau as its ``clock``, and as its ``t`` the time since the start. Where W grows without end and
+    its margin is small the flow is stiff in tau: "Radau" suits small W then. Not with weight decay.
+infimum : float, optional
+    With the clock of the loss, L_inf: the infimum of the loss or a number below. By default the
+    loss's own. A flow that comes to rest above it ends there, with a status that says so, and that
+    place is the last one.
 method : str or OdeSolver class
     "auto" (:class:`AutoSwitching`): DOP853, and ROCK4 or RKC where the flow is stiff; "ROCK4"
     (:class:`ROCK4`), "RKC" (:class:`RKC`), for long times at errors of 1e-3 or more;

@@ -34,8 +34,9 @@ class Meeting:
 class Approach:
     """Predicts when the smallest singular value will be zero, from where it was and its rates."""
 
-    def __init__(self, metric: SpectralMetric, decay: float = 0.0) -> None:
+    def __init__(self, metric: SpectralMetric, decay: float = 0.0, smooth: bool = True) -> None:
         self.metric, self.power, self._decay = metric, metric.boundary_power, decay
+        self._smooth = smooth
         # Whether zero may be reached in finite time.
         self.possible = self.power > 0
         # The part of the time that is left, after which s is reduced so far.
@@ -72,7 +73,7 @@ class Approach:
             )
         where = "in this metric" if self.metric.depth is None else "at depth N < 2"
         reaches = f"{where} the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
-        if self.metric.depth is None and self.metric.layers is not None:
+        if self.metric.depth is None and self.metric.layers is not None and self._smooth:
             return reaches + ", while layers would pass it: factored_flow follows them"
         # s = 0 solves s' = -c a, and so does what leaves it later: s^p ~ |a| t.
         several = ", one of several ways to go on, as s' = s^(2-2/N) has at s = 0"

@@ -103,7 +103,10 @@ class RiemannianSystem:
         self.weight_decay, self.in_loss = weight_decay, in_loss
         # The rate at which the product decays, by that of each of its layers.
         self.decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
-        self.current, self.approach = CurrentMetric(metric), Approach(metric, self.decay)
+        # Where singular values have a price the flow has a kink at zero.
+        self.smooth = self.problem._price_of_rank == 0
+        self.current = CurrentMetric(metric)
+        self.approach = Approach(metric, self.decay, self.smooth)
         # Whether singular values pass zero, or may reach it and stay; and the width of the layers.
         self.passes, self.reaches, self.width, self._may_guard = False, False, 0, guarded
         self.guarded = False
@@ -136,7 +139,7 @@ class RiemannianSystem:
         ends = share == 0 and self.current.share != 0
         self.current.share = share
         if ends:
-            self.approach = Approach(self.current.within(1.0), self.decay)
+            self.approach = Approach(self.current.within(1.0), self.decay, self.smooth)
             self.see_boundary()
 
     def balanced(self, state: Array) -> Array:
@@ -150,8 +153,7 @@ class RiemannianSystem:
 
     def see_boundary(self) -> None:
         """Find out what singular values do at zero."""
-        smooth = self.problem._price_of_rank == 0
-        self.passes = smooth and self.current.passes_zero(*self.shape, self.k)
+        self.passes = self.smooth and self.current.passes_zero(*self.shape, self.k)
         self.reaches = self.approach.possible and not self.passes
         self.guarded = self._may_guard and self.reaches
 
@@ -236,8 +238,8 @@ class RiemannianSystem:
 
         A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
         value by rtol relative, which is how layers keep them, with their s^(1/N). Columns of
-        frames are of length one. Where the boundary may be
-        reached, there is round-off below which nothing can be kept.
+        frames are of length one. Where the boundary may be reached, there is round-off below which
+        nothing can be kept; where it may be passed, a small part of the largest.
         """
         s = self.framed
         noise = np.zeros_like(s)

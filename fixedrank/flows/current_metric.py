@@ -53,9 +53,13 @@ class CurrentMetric:
             return 1.0, 1.0
         unit = np.float64(binary_scale(size))
         with np.errstate(over="ignore"):
-            largest = max(map(abs, self._imbalance), default=0.0) * unit ** (-2 / self.homogeneity)
             rate = unit ** (1 - 2 / self.homogeneity)
-        return (1.0, 1.0) if largest > _LARGE else (float(unit), float(rate))
+            if self.varies:
+                largest = max(map(abs, self._imbalance)) * unit ** (-2 / self.homogeneity)
+                # Beside such an imbalance W is as good as zero.
+                if largest > _LARGE:
+                    return 1.0, 1.0
+        return float(unit), float(rate)
 
     def within(self, unit: float) -> SpectralMetric:
         """Return the metric of W / unit."""

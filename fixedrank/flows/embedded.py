@@ -19,6 +19,7 @@ from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.losses.adapted import as_loss
 
 # A norm that has changed by so much asks for other absolute tolerances.
@@ -146,7 +147,15 @@ class EmbeddedSystem:
     def gradient_norms(self, points: FixedRankPoint) -> Array:
         """Return the lengths of the gradient at stacked points."""
         matrices = (points.u * points.s[:, None]) @ points.vt
-        return np.array([length(self.gradient(matrix)) for matrix in matrices])
+        identities = np.broadcast_to(self.identity, (len(matrices), *self.identity.shape))
+        if self.shape[0] <= self.shape[1]:
+            _, products = self.problem._stacked_products(identities, None, transposed(matrices))
+            gradients = transposed(products)
+        else:
+            gradients, _ = self.problem._stacked_products(matrices, None, identities)
+        if self.weight_decay:
+            gradients = gradients + self.weight_decay * matrices
+        return np.array(list(map(length, gradients)))
 
     def half_squares(self, points: FixedRankPoint) -> Array:
         """Return half the squared length of W at stacked points."""

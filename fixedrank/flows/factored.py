@@ -19,7 +19,7 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
-from fixedrank.flows.fate import fate, sign_of
+from fixedrank.flows.fate import fate, keep_rank, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
 from fixedrank.flows.keeping import (
@@ -32,6 +32,14 @@ from fixedrank.flows.keeping import (
     with_penalties,
 )
 from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.loss_clock import (
+    ClockName,
+    LogExcess,
+    LossClock,
+    checked_clock,
+    over_times,
+    told,
+)
 from fixedrank.flows.many.records import Kept
 from fixedrank.flows.many.starts import (
     are_stacked_layers,
@@ -135,7 +143,9 @@ class _Layers:
         if self.problem._price_of_rank == 0:
             return np.inf
         layers = self.layers(state)
-        return float(np.min(outer_parts(layers, product_factors(layers))))
+        point = product_factors(layers)
+        roots = point.s ** (1 / len(layers))
+        return float(np.min([*outer_parts(layers, point), roots]))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian by central differences of the gradient, and the gradient."""
@@ -206,6 +216,8 @@ def factored_flow(
     t: ArrayLike,
     *,
     weight_decay: float = 0.0,
+    clock: ClockName = "time",
+    infimum: float | None = None,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -290,21 +302,24 @@ def factored_flow(
     moving, axes = smooth._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     whole_decay = weight_decay + in_loss
-    system = _Layers(moving, turned, whole_decay, in_loss)
+    lowest = checked_clock(clock, infimum, whole_decay, problem)
+    followed = moving if lowest is None else LogExcess(moving, lowest)
+    system = _Layers(followed, turned, whole_decay, in_loss)
+    state = joined(turned)
+    clocked = None if lowest is None else LossClock(system, state, float(times[0]))
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
     signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
-    # Of others the product may pass through matrices of lower rank.
-    unbalanced_start = relative_imbalance(layers) > BALANCED
     chosen_method = solver_class(method)
     parts = ("factored_flow", problem, layers, chosen_method, rtol, atol, options, keep)
-    stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
+    stored = stored_flow(store, (*parts, weight_decay, lowest), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = [layer.copy() for layer in stored.found["last"]]
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
+        reached = [None] * len(states) if clocked is None else clocked.times(states).tolist()
         found = system.stacked(states)
         products = StackedProducts(found)
         left, right = products.left, transposed(products.right)
@@ -330,7 +345,7 @@ def factored_flow(
             # In axes that are the same for all.
             sign = sign_of(point) if signed else None
             measured = losses[index], norms[index], point.s, unbalanced[index]
-            yield Outcome(*measured, kept, sign, penalties[index])
+            yield Outcome(*measured, kept, sign, penalties[index], reached[index])
 
     def seen(state: Array) -> tuple[list[Array], float]:
         copies = [layer.copy() for layer in system.layers(state)]
@@ -339,9 +354,10 @@ def factored_flow(
             copies[0] = copies[0] @ axes.T
         return copies, loss
 
+    watch = watching(callback, seen)
     run = integrate(
-        system,
-        joined(turned),
+        clocked or system,
+        state if clocked is None else clocked.state,
         times,
         method=method,
         rtol=rtol,
@@ -350,16 +366,17 @@ def factored_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
-        watch=watching(callback, seen),
+        watch=watch if clocked is None else clocked.seen(watch),
         store=stored,
     )
-    found, reached = columns(run.records), run.times(times)
+    found, over = columns(run.records), over_times(run, times, clock)
     signs = [one.sign for one in run.records if one.sign is not None]
-    ending = "" if unbalanced_start else fate(reached, found["singular_values"], shape, signs)
+    reached = run.times(times)
+    ending = fate(reached, found["singular_values"], shape, signs) if keep_rank(layers) else ""
     return FactoredTrajectory(
-        t=reached,
+        **over,
         **found,
-        status=run.status + ending,
+        status=told(run.status + ending, clock),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,

@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
         The sign of the determinant of W, where one is asked for.
     penalty : float or None
         What weight decay adds to the loss, where there is any.
+    time : float or None
+        The time t of a run in the clock of its loss.
     """
 
     loss: float
@@ -40,6 +42,7 @@ class Outcome(NamedTuple):
     kept: Any
     sign: float | None = None
     penalty: float | None = None
+    time: float | None = None
 
 
 def chosen(
@@ -78,7 +81,7 @@ def with_penalties(
 
 def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what outcomes hold as arrays over time, and what was kept as a list."""
-    losses, norms, values, _, kept, _, penalties = zip(*outcomes, strict=True)
+    losses, norms, values, _, kept, _, penalties, _ = zip(*outcomes, strict=True)
     singular_values = np.zeros((len(outcomes), max(s.size for s in values)))
     for row, s in zip(singular_values, values, strict=True):
         row[: s.size] = s
@@ -96,7 +99,7 @@ def packed(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     several = {name: [getattr(one, name) for one in outcomes] for name in Outcome._fields}
     return {
         name: None if several[name][0] is None else np.array(several[name])
-        for name in ("loss", "gradient_norm", "imbalance", "sign", "penalty")
+        for name in ("loss", "gradient_norm", "imbalance", "sign", "penalty", "time")
     } | {name: several[name] for name in ("singular_values", "kept")}
 
 

@@ -28,9 +28,18 @@ from fixedrank.flows.keeping import (
     nothing,
     with_penalties,
 )
+from fixedrank.flows.loss_clock import (
+    ClockName,
+    LogExcess,
+    LossClock,
+    checked_clock,
+    over_times,
+    told,
+)
 from fixedrank.flows.many.records import Kept
 from fixedrank.flows.many.starts import (
     flows_of_points,
+    is_plain,
     is_stacked_point,
     require_many,
     require_plain,
@@ -59,6 +68,8 @@ def riemannian_flow(
     *,
     imbalance: Sequence[float] | None = None,
     weight_decay: float = 0.0,
+    clock: ClockName = "time",
+    infimum: float | None = None,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -148,10 +159,10 @@ def riemannian_flow(
     if is_stacked_point(point):
         require_plain(callback=callback, store=store)
         how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
-        one: dict[str, Any] = {"depth": metric, "t": times, "method": method, "keep": keep}
-        single = partial(riemannian_flow, problem, **one, **how, **options)
-        how |= {"method": chosen_method, "options": options, "executor": executor}
-        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        own: dict[str, Any] = {"method": method, "clock": clock, "infimum": infimum, **options}
+        single = partial(riemannian_flow, problem, depth=metric, t=times, keep=keep, **own, **how)
+        how |= {"plain": is_plain(own), "kept": Kept(name, kept_of), "progress": progress}
+        how |= {"executor": executor}
         many = flows_of_points(problem, point, metric, times, single=single, **how)
         return cast(RiemannianTrajectory, many)
     require_many(executor)
@@ -167,6 +178,8 @@ def riemannian_flow(
         rest, in_loss = split_decay(problem, metric.depth)
     decay = {"weight_decay": weight_decay + in_loss, "in_loss": in_loss}
     moving, axes = rest._in_principal_axes()
+    lowest = checked_clock(clock, infimum, weight_decay + in_loss, problem)
+    followed = moving if lowest is None else LogExcess(moving, lowest)
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
@@ -175,11 +188,11 @@ def riemannian_flow(
     # where singular values have a price, that is where it has a kink.
     smooth = rest._price_of_rank == 0
     if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
-        system = EmbeddedSystem(moving, start, float(times[0]), **decay)
+        system = EmbeddedSystem(followed, start, float(times[0]), **decay)
         state = system.start
     else:
         system = RiemannianSystem(
-            moving,
+            followed,
             shape,
             metric,
             rtol,
@@ -191,24 +204,28 @@ def riemannian_flow(
         if weight_decay and isinstance(metric, ImbalancedMetric):
             system = MovingMetricSystem(system)
         state = system.state(start.u, np.diag(start.s), start.vt.T)
+    clocked = None if lowest is None else LossClock(system, state, float(times[0]))
 
     last = start
     parts = ("riemannian_flow", problem, given, metric, chosen_method, rtol, atol, options, keep)
-    stored = stored_flow(store, (*parts, weight_decay), times, axes, lambda: last)
+    stored = stored_flow(store, (*parts, weight_decay, lowest), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = FixedRankPoint(*(part.copy() for part in stored.found["last"]))
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        points, norms, halves = system.measured(states)
+        reached = [None] * len(states) if clocked is None else clocked.times(states).tolist()
+        points, norms, halves = system.measured(states if clocked is None else states[:, :-1])
         losses, penalties = with_penalties(moving._losses(points), halves, weight_decay, in_loss)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         norms = norms.tolist()
-        for loss, norm, penalty, *parts in zip(losses, norms, penalties, *points, strict=True):
+        for loss, norm, penalty, time, *parts in zip(
+            losses, norms, penalties, reached, *points, strict=True
+        ):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
-            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty)
+            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty, time)
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
         points, loss = system.points(state[None]), system.loss(state)
@@ -216,9 +233,10 @@ def riemannian_flow(
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         return FixedRankPoint(*(part[0].copy() for part in points)), loss
 
+    watch = watching(callback, seen)
     run = integrate(
-        system,
-        state,
+        clocked or system,
+        state if clocked is None else clocked.state,
         times,
         method=method,
         rtol=rtol,
@@ -227,14 +245,14 @@ def riemannian_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
-        watch=watching(callback, seen),
+        watch=watch if clocked is None else clocked.seen(watch),
         store=stored,
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
-        t=run.times(times),
+        **over_times(run, times, clock),
         **columns(run.records),
-        status=run.status + changes,
+        status=told(run.status + changes, clock),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,

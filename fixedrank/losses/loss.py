@@ -96,6 +96,8 @@ class Loss(Displayed, ABC):
         another shape are refused.
     infimum : float, optional
         The infimum of the loss over all m x n matrices, None where it is not known.
+    samples : int, optional
+        The number of samples of which :meth:`batch` takes some, None where there are none.
 
     Examples
     --------
@@ -119,6 +121,7 @@ class Loss(Displayed, ABC):
 
     shape: tuple[int, int] | None = None
     infimum: float | None = None
+    samples: int | None = None
 
     @abstractmethod
     def loss(self, W: PointLike) -> float:
@@ -231,6 +234,36 @@ class Loss(Displayed, ABC):
         3.0
         """
         return None
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the loss of some of the samples, an unbiased estimate of the loss of all.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (count,)
+            The numbers of the samples, from 0; some may occur more than once.
+
+        Returns
+        -------
+        Loss
+            The sum over these samples times ``samples / count``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the loss is none of samples, or these are not numbers of some of them.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2, 4), np.ones((1, 4)))
+        >>> round(problem.batch([3]).loss(np.zeros((1, 2))), 12)
+        2.0
+        """
+        raise TypeError(
+            f"a {self._name} has no batches, as it is not known by samples; LinearRegression(X, Y) "
+            "has, and a loss of your own with `samples` and `batch(indices)`"
+        )
 
     # In a metric of matrices of rank k
 
@@ -429,6 +462,20 @@ class Loss(Displayed, ABC):
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
 
+    def _excess(self, left: Array, right: Array, infimum: float) -> float:
+        """Return the loss of W = left @ right.T less the infimum, or less another number."""
+        return self._thin_loss(left, right) - infimum
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        """Return ln(loss - infimum) and thin products of its gradient, NaN where it is none."""
+        excess = self._excess(left if core is None else left @ core, right, infimum)
+        gv, gtu = self.gradient_products(left, core, right)
+        if not excess > 0:
+            return -math.inf, np.full_like(gv, np.nan), np.full_like(gtu, np.nan)
+        return math.log(excess), gv / excess, gtu / excess
+
     def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
         """Return a step along Z of low rank that is worth trying: to the minimum, if it is known.
 
@@ -518,6 +565,22 @@ class LossSum(Loss):
         """Return the sum of the gradients: an array or sparse if all are so, or a MatrixSum."""
         return combined_matrix([(factor, loss.gradient(W)) for factor, loss in self.terms])
 
+    @property
+    def samples(self) -> int | None:  # type: ignore[override]
+        """The number of samples, of all terms that have any."""
+        counts = {loss.samples for _, loss in self.terms if loss.samples is not None}
+        return counts.pop() if len(counts) == 1 else None
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the sum with the batches of all terms that have samples, the others whole."""
+        if self.samples is None:
+            return super().batch(indices)
+        batches = [
+            (factor, loss if loss.samples is None else loss.batch(indices))
+            for factor, loss in self.terms
+        ]
+        return LossSum(*batches)
+
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
@@ -596,6 +659,15 @@ class LossSum(Loss):
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        if self._only is None or infimum != self.infimum:
+            return super()._logarithmic(left, core, right, infimum)
+        factor, loss = self._only
+        value, gv, gtu = loss._logarithmic(left, core, right, loss.infimum or 0.0)
+        return value + math.log(factor), gv, gtu
 
     @property
     def _at_once(self) -> int:  # type: ignore[override]

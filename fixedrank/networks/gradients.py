@@ -101,5 +101,9 @@ class StackedProducts:
 
     def gradient_norms(self, outer: Array, inner: Array, weight_decay: float = 0.0) -> Array:
         """Return the lengths of these gradients in the space of layers."""
-        parts = self.gradients(outer, inner, weight_decay)
-        return np.asarray(np.sqrt(sum(map(squared_norms, parts))))
+        # So that no square underflows where the gradient is small alone, as that of a small loss.
+        largest = np.maximum(*(np.abs(side).max((-1, -2)) for side in (outer, inner)))
+        exponents = np.frexp(largest)[1] if not weight_decay else np.zeros(len(largest), dtype=int)
+        outer, inner = (np.ldexp(side, -exponents[:, None, None]) for side in (outer, inner))
+        squares = sum(map(squared_norms, self.gradients(outer, inner, weight_decay)))
+        return np.asarray(np.ldexp(np.sqrt(squares), exponents))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from fixedrank._aliases import AmbientLike, LayersLike
-from fixedrank._checks import Array, positive_integer, real_array
+from fixedrank._checks import Array, finite_array, positive_integer, real_array, require_finite
 from fixedrank._shared_docs import LAYERS, describe
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.networks.layers import checked_factors
@@ -91,7 +91,7 @@ class NetworkOperator:
         return len(self._left) + 1
 
     def apply(self, Z: AmbientLike) -> Array:
-        """Return Theta(Z).
+        """Return the image Theta(Z) of a matrix.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class NetworkOperator:
         Raises
         ------
         TypeError, ValueError
-            If Z is of an unknown kind or another shape.
+            If Z is of an unknown kind or another shape, or not finite.
 
         Examples
         --------
@@ -117,14 +117,16 @@ class NetworkOperator:
         if isinstance(Z, list):
             Z = real_array("Z", Z)
         matrix = as_ambient(Z, self.shape)
+        if isinstance(matrix, np.ndarray):
+            require_finite("Z", matrix)
         if not self._left:
-            return np.asarray(times(matrix, np.eye(self.shape[1])))
+            return finite_array("Z", times(matrix, np.eye(self.shape[1])), 2)
         # The terms j = 1 and j = N, in which one side is the identity, ask for Z itself.
         left, right = self._left[0], self._right[-1]
         result = left @ transposed_times(matrix, left).T + times(matrix, right.T) @ right
         for left, right in zip(self._left[1:], self._right[:-1], strict=True):
             result += left @ (left.T @ times(matrix, right.T)) @ right
-        return np.asarray(result)
+        return finite_array("the image of Z", result, 2)
 
     def aslinearoperator(self) -> LinearOperator:
         """Return Theta as a SciPy LinearOperator on matrices flattened row by row.

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from fixedrank import (
     FixedRank,
     LinearRegression,
+    NetworkHessian,
     SchattenDecay,
+    balanced_factors,
     critical_points,
     global_minimizer,
     riemannian_flow,
@@ -122,6 +124,21 @@ def test_the_spectrum_is_that_of_the_riemannian_hessian(depth, d_y, d_x, k):
         expected = hessian_by_the_connection(total, critical.point, depth)
         assert spectrum.size == k * (d_y + d_x - k)
         np.testing.assert_allclose(spectrum, expected, rtol=0, atol=1e-8 * abs(expected).max())
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("k", [1, 2])
+def test_the_spectrum_is_part_of_that_of_balanced_layers(depth, k):
+    """Of the Hessian of L^N and lambda times the identity; the rest is not negative."""
+    problem, decay = white(VALUES[:3], 3, 4), decay_for(depth, 1.0)
+    for critical in critical_points(problem, k, weight_decay=decay, depth=depth):
+        layers = balanced_factors(critical.point, [4, *[k] * (depth - 1), 3], rng=0)
+        hessian = NetworkHessian(problem, layers)
+        matrix = hessian @ np.eye(hessian.shape[0])
+        expected = np.linalg.eigvalsh((matrix + matrix.T) / 2) + decay
+        away = abs(np.subtract.outer(critical.hessian_spectrum(depth), expected)).min(axis=1)
+        assert away.max() <= 1e-11 * expected.max()
+        assert (expected < -1e-9 * expected.max()).sum() == critical.morse_index
 
 
 class Objective:

@@ -5,6 +5,7 @@ import scipy.sparse
 from scipy.special import log_softmax, softmax
 
 from fixedrank import (
+    Classification,
     LinearRegression,
     Loss,
     MatrixCompletion,
@@ -115,6 +116,11 @@ LOSSES = {
     "decay at depth 2.5": lambda unit: SchattenDecay(0.3, 2.5),
     "sum with decay": lambda unit: completion(unit) + SchattenDecay(unit**1.5, 4),
     "cross-entropy": lambda unit: CrossEntropy(X / unit, LABELS, M),
+    "classification": lambda unit: Classification(X / unit, LABELS, classes=M),
+    "sparse classification": lambda unit: Classification(
+        scipy.sparse.csr_array(X / unit), LABELS, classes=M
+    ),
+    "batch": lambda unit: Classification(X / unit, LABELS, classes=M).batch([3, 1, 1, 7, 0]),
     "plain object": lambda unit: as_loss(PlainLogCosh(unit)),
     "low-rank gradient": lambda unit: SquaredLength(),
     "multiple": lambda unit: 0.3 * completion(unit),

@@ -17,6 +17,8 @@ import numpy as np
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import some
+from fixedrank.geometry.factored.units import power
 from fixedrank.geometry.metric.chains import Chain, ThirdForm
 from fixedrank.geometry.metric.depth import DepthMetric
 from fixedrank.geometry.metric.linear_factors import LinearFactors
@@ -76,8 +78,8 @@ class ImbalancedMetric(SpectralMetric):
     -----
     All tables are sums of positive terms of x + mu_j, where x, the largest root of P(x) = s^2, is
     found by Newton's method from above. Where exactly m of the mu_j are the least of them, c_jj is
-    like s^(2-2/m) near zero: unless m >= 2 a singular value may reach zero in finite time. Layers
-    then go on through zero, to a product of the same rank; a flow on M_k goes on at lower rank.
+    like s^(2-2/m) near zero: unless m >= 2 a singular value may reach zero in finite time, where
+    layers go on through zero. :func:`riemannian_flow` does so too if the least layer is square.
 
     References
     ----------
@@ -108,7 +110,7 @@ class ImbalancedMetric(SpectralMetric):
         self._offsets = layer_offsets(self.imbalance)
 
     def __repr__(self) -> str:
-        return f"ImbalancedMetric({list(self.imbalance)})"
+        return f"ImbalancedMetric([{some([repr(value) for value in self.imbalance], most=8)}])"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImbalancedMetric) and self.imbalance == other.imbalance
@@ -159,6 +161,29 @@ class ImbalancedMetric(SpectralMetric):
         """
         s = np.asarray(s, dtype=np.float64)
         return _kept_squares(s.tobytes(), s.shape, self._offsets)
+
+    @property
+    def degree(self) -> float:
+        """The number N of layers."""
+        return float(self.layers)
+
+    def in_unit(self, exponent: int) -> SpectralMetric | None:
+        """Return the metric with all lambda_j over 2^(2 exponent / N), None where they overflow.
+
+        Parameters
+        ----------
+        exponent : int
+            The unit as a power of two.
+
+        Returns
+        -------
+        ImbalancedMetric or None
+            The metric.
+        """
+        factor, shift = power(exponent, 0, -2, self.degree)
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(np.multiply(self.imbalance, factor), shift)
+        return ImbalancedMetric(scaled.tolist()) if np.isfinite(scaled).all() else None
 
     # The tables
 

@@ -14,6 +14,7 @@ from mpmath import mpf
 import fixedrank
 from fixedrank import DepthMetric, DepthOperator, FixedRank, ImbalancedMetric, SpectralMetric
 from fixedrank.geometry.metric.choice import metric_of
+from fixedrank.geometry.metric.depth import known_depth
 from tests.geometry import dense
 from tests.geometry.dense import EPS
 from tests.geometry.metric.chain_tables import table_of
@@ -82,6 +83,49 @@ def test_tables_in_other_units(shape, unit):
         for found, value in zip(metric.radial_weights(s), radial, strict=True):
             expected = 1 / mpmath.fsum(1 / (value + mu) for mu in of_layers)
             assert found == pytest.approx(float(expected), rel=1e-13)
+
+
+def in_unit(unit, imbalance):
+    """What the geometry makes of the same matrices and layers in a unit, each in its own power."""
+    n = len(imbalance) + 1
+    manifold = FixedRank(5, 4, 2, depth=n, imbalance=np.array(imbalance) * unit ** (2 / n))
+    rng = np.random.default_rng(0)
+    G, H = rng.standard_normal((2, 5, 4))
+    point = manifold.random_point(rng=0)
+    Z, Y = (FixedRank(5, 4, 2, depth=1).random_tangent_vector(point, rng=i) / 9 for i in (1, 2))
+    point, Z, Y = point._replace(s=point.s * unit), Z * unit, Y * unit
+    end = manifold.exp(point, Z)
+    powers = {
+        "inner_product": (2 / n, manifold.inner_product(point, Z, Y)),
+        "norm": (1 / n, manifold.norm(point, Z)),
+        "christoffel": (1, manifold.christoffel(point, Z, Y)),
+        "curvature": (-2 / n, manifold.sectional_curvature(point, Z, Y)),
+        "exp": (1, end.s),
+        "log": (1, manifold.log(point, end)),
+        "dist": (1 / n, manifold.dist(point, end)),
+        "transport": (1, manifold.parallel_transport(point, Z, Y)),
+        "gradient": (2 - 2 / n, manifold.euclidean_to_riemannian_gradient(point, G)),
+        "hessian": (2 - 2 / n, manifold.euclidean_to_riemannian_hessian(point, G, H, Z)),
+        "operator": (2 - 2 / n, manifold.operator(point).eigenvalues()),
+    }
+    flat = {
+        name: np.concatenate([np.ravel(part) for part in v]) if isinstance(v, tuple) else v
+        for name, (_, v) in powers.items()
+    }
+    return {
+        name: flat[name] * unit ** -(power / 2) * unit ** -(power / 2)
+        for name, (power, _) in powers.items()
+    }
+
+
+@pytest.mark.parametrize("imbalance", [[-1.3], [1.0, -0.4]])
+def test_geometry_in_any_unit(imbalance):
+    expected = in_unit(1.0, imbalance)
+    for unit in (1e-150, 1e-60, 1e60, 1e150):
+        for name, found in in_unit(unit, imbalance).items():
+            size = np.abs(expected[name]).max()
+            error = np.abs(found - expected[name]).max()
+            assert error <= 1e-9 * size, name
 
 
 @pytest.mark.parametrize("shape", [*IMBALANCES[:3], [-1, 0.5, 0.5, 2]])
@@ -309,6 +353,4 @@ def test_bad_imbalances():
     with pytest.raises(ValueError, match="belongs to a depth, but a metric is given"):
         FixedRank(3, 2, 1, metric=TwoLayers(1.0), imbalance=[1.0])
     with pytest.raises(TypeError, match="known for the metrics of depth N only, not for Imbal"):
-        fixedrank.integral_inner_product(
-            (np.eye(1), np.ones(1), np.eye(1)), *[[np.eye(1)] * 3] * 2, ImbalancedMetric([1.0, 2.0])
-        )
+        known_depth(ImbalancedMetric([1.0]), "a closed form")
