@@ -207,10 +207,13 @@ class FlowComparison(Displayed, Saved):
         changes = [c for c in self.riemannian.rank_changes if c.t <= self.t[-1]]
         if changes:
             before = self.relative_gap[self.t <= changes[0].t].max()
+            what, then = "round-off", "errors decide where the layers go"
+            if imbalanced and changes[0].reason.startswith("a singular value reached zero"):
+                what, then = "zero", "the layers went on through it"
             return (
                 f"The two flows are one up to t = {changes[0].t:.6g} (gap {before:.1e}), where a "
-                f"singular value reached round-off and the Riemannian flow went on at rank "
-                f"{changes[0].rank}; from there on errors decide where the layers go: {where}."
+                f"singular value reached {what} and the Riemannian flow went on at rank "
+                f"{changes[0].rank}; from there on {then}: {where}."
             )
         return (
             f"The two flows differ by more than {self.tolerance:.0e}: {where}; "

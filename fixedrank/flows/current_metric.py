@@ -109,7 +109,5 @@ class CurrentMetric:
         It is zero for balanced layers.
         """
         metric = self.within(1.0)
-        if not isinstance(metric, ImbalancedMetric):
-            return np.zeros(s.shape[:-1])
-        along = metric.layers**2 * metric.radial_weights(s).sum(-1)
+        along = (metric.layers or 0.0) ** 2 * metric.radial_weights(s).sum(-1)
         return np.maximum(self.squared_norms(s, width) - along, 0.0)

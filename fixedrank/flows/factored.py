@@ -44,6 +44,7 @@ from fixedrank.flows.many.records import Kept
 from fixedrank.flows.many.starts import (
     are_stacked_layers,
     flows_of_layers,
+    is_plain,
     require_many,
     require_plain,
 )
@@ -289,17 +290,16 @@ def factored_flow(
     if are_stacked_layers(factors):
         require_plain(callback=callback, store=store)
         how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
-        single = partial(
-            factored_flow, problem, t=times, method=method, keep=keep, **how, **options
-        )
-        how |= {"method": solver_class(method), "options": options, "executor": executor}
-        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        own: dict[str, Any] = {"method": method, "clock": clock, "infimum": infimum, **options}
+        single = partial(factored_flow, problem, t=times, keep=keep, **own, **how)
+        how |= {"plain": is_plain(own), "kept": Kept(name, kept_of), "progress": progress}
+        how |= {"executor": executor}
         many = flows_of_layers(problem, factors, times, system=_Layers, single=single, **how)
         return cast(FactoredTrajectory, many)
     require_many(executor)
     layers = problem.checked_layers(factors)
-    smooth, in_loss = _split_decay(problem, layers)
-    moving, axes = smooth._in_principal_axes()
+    rest, in_loss = _split_decay(problem, layers)
+    moving, axes = rest._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
     whole_decay = weight_decay + in_loss
     lowest = checked_clock(clock, infimum, whole_decay, problem)

@@ -66,10 +66,9 @@ def chosen(
 def with_penalties(
     losses: Array, half_squares: Array | None, weight_decay: float, in_loss: float
 ) -> tuple[list[float], Sequence[float | None]]:
-    """Return losses and what weight decay adds to them, if there is any.
+    """Return losses, with the decay that is a part of them, and what weight decay adds to them.
 
-    That is so many times half the squared length of the layers; what is a part of the loss as the
-    user gave it is added there.
+    Both are so many times half the squared length of the layers, which is None without decay.
     """
     penalties: Sequence[float | None] = [None] * len(losses)
     if half_squares is not None:

@@ -148,6 +148,10 @@ def test_a_singular_value_that_is_met_at_zero_where_nothing_turns():
     (change,) = flow.rank_changes
     assert change.t == pytest.approx(solution.t[-1], rel=1e-6)
     assert "layers would pass it: factored_flow follows them" in change.reason
+    layers = imbalanced_factors(start, [1.0], rng=0)
+    verdict = compare_flows(problem, layers, [0, 0.1, 2]).verdict
+    assert "a singular value reached zero and the Riemannian flow went on at rank 1" in verdict
+    assert "from there on the layers went on through it" in verdict
 
 
 @pytest.mark.parametrize("imbalance", [[0.8], [1.0, -1.0], [-1.0, 2.0]])

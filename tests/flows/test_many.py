@@ -248,7 +248,16 @@ def completion():
     return fixedrank.MatrixCompletion(rows, cols, values, (6, 5))
 
 
-@pytest.mark.parametrize("problem", [LogCosh(), completion()], ids=["own", "completion"])
+def classification():
+    """Return a classification of 12 samples into three classes."""
+    return fixedrank.Classification(RNG.standard_normal((4, 12)), np.arange(12) % 3)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [LogCosh(), completion(), classification()],
+    ids=["own", "completion", "classification"],
+)
 def test_other_losses(problem):
     m, n = problem.shape or (3, 3)
     t = np.linspace(0, 2, 5)
@@ -306,6 +315,14 @@ def test_one_by_one_with_another_method():
     one = fixedrank.factored_flow(problem, starts[1], t, method="RK45", max_step=0.05)
     np.testing.assert_array_equal(runs[1].loss, one.loss)
     assert runs.steps[1] == one.steps
+
+
+def test_the_clock_of_the_loss_goes_one_by_one():
+    problem, tau = regression(4, 3), np.linspace(0, 5, 3)
+    starts = networks([3, 3, 4], 2)
+    runs = fixedrank.factored_flow(problem, stacked(starts), tau, clock="loss")
+    one = fixedrank.factored_flow(problem, starts[1], tau, clock="loss")
+    np.testing.assert_array_equal(runs.loss[:, 1], one.loss)
 
 
 def test_imbalance_goes_one_by_one():

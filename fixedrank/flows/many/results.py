@@ -32,7 +32,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times.
+        The asked times; with ``clock="loss"`` those of the clock.
     runs : tuple
         The trajectory of each start, a copy, in their order; an index gives them, too.
     loss, gradient_norm, effective_rank, balancedness : ndarray, shape (times, copies)

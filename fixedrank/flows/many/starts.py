@@ -11,7 +11,6 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.integrate import OdeSolver
 
 from fixedrank._checks import Array, finite_array, number_of_axes
 from fixedrank._jobs import Lost, run_jobs
@@ -19,7 +18,7 @@ from fixedrank._memory import free_memory, held
 from fixedrank._packing import joined
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.flows.fate import fate
+from fixedrank.flows.fate import fate, keep_rank
 from fixedrank.flows.keeping import columns
 from fixedrank.flows.many.lanes import Kind
 from fixedrank.flows.many.layers import ManyLayers
@@ -27,6 +26,7 @@ from fixedrank.flows.many.loop import Course, Plan, Record, follow
 from fixedrank.flows.many.points import ManyPoints
 from fixedrank.flows.many.records import Kept, LayerRecords, PointRecords
 from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
+from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.stationarity import RestTest
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.switching import AutoSwitching
@@ -152,7 +152,9 @@ class LayerStarts(Starts):
         known, records = self._common(course), course.records
         signs = [one.sign for one in records if one.sign is not None]
         shape = course.last[-1].shape[0], course.last[0].shape[1]
-        ending = fate(known["t"], known["singular_values"], shape, signs)
+        ending = ""
+        if keep_rank(course.last):
+            ending = fate(known["t"], known["singular_values"], shape, signs)
         unbalanced = None
         if self.kept.name != "layers":
             unbalanced = np.array([one.imbalance for one in records])
@@ -410,8 +412,7 @@ def flows_of_layers(
     factors: Any,
     times: Array,
     *,
-    method: type[OdeSolver],
-    options: Mapping[str, Any],
+    plain: bool,
     rtol: float,
     atol: float | None,
     weight_decay: float,
@@ -423,7 +424,7 @@ def flows_of_layers(
 ) -> FactoredTrajectories:
     """Return the flows of many networks, whose single ones are of the class `system`."""
     layers = checked_stack(factors, problem)
-    together = _together(problem, len(layers), method, options)
+    together = plain and _together(problem, len(layers))
     starts = LayerStarts(
         problem,
         times,
@@ -445,8 +446,7 @@ def flows_of_points(
     metric: SpectralMetric,
     times: Array,
     *,
-    method: type[OdeSolver],
-    options: Mapping[str, Any],
+    plain: bool,
     rtol: float,
     atol: float | None,
     weight_decay: float,
@@ -467,7 +467,7 @@ def flows_of_points(
     # Single flows have another state at depth 1 and full rank, and more to do where layers are out
     # of balance or singular values pass zero.
     whole = isinstance(metric, EmbeddedMetric) and k == min(m, n)
-    if whole or not _together(problem, metric.layers, method, options):
+    if whole or not (plain and _together(problem, metric.layers)):
         starts.single = single
     else:
         system = starts.course(0).system
@@ -477,9 +477,13 @@ def flows_of_points(
     return RiemannianTrajectories(t=times, runs=runs)
 
 
-def _together(
-    problem: Loss, layers: float | None, method: type[OdeSolver], options: Mapping[str, Any]
-) -> bool:
-    """Say whether starts go together: by the method of the library, of a smooth loss."""
-    plain = method is AutoSwitching and not options and problem._price_of_rank == 0
-    return plain and (layers is None or split_decay(problem, layers)[1] == 0)
+def is_plain(own: Mapping[str, Any]) -> bool:
+    """Say whether what the flows of starts take of their own is all as the library chooses it."""
+    chosen = {**own, "method": solver_class(own["method"])}
+    return chosen == {"method": AutoSwitching, "clock": "time", "infimum": None}
+
+
+def _together(problem: Loss, layers: float | None) -> bool:
+    """Say whether starts go together by their loss: where it is smooth, and no decay is in it."""
+    smooth = problem._price_of_rank == 0
+    return smooth and (layers is None or split_decay(problem, layers)[1] == 0)
