@@ -153,7 +153,7 @@ class LayerStarts(Starts):
         signs = [one.sign for one in records if one.sign is not None]
         shape = course.last[-1].shape[0], course.last[0].shape[1]
         ending = ""
-        if keep_rank(course.last):
+        if keep_rank(course.first):
             ending = fate(known["t"], known["singular_values"], shape, signs)
         unbalanced = None
         if self.kept.name != "layers":
