@@ -110,6 +110,12 @@ def made():
             **of_flow(point, point), metric=DepthMetric(2.5), rank_changes=changes
         ),
         "FactoredTrajectory": lambda: FactoredTrajectory(**of_flow(factors, point)),
+        "RiemannianTrajectories": lambda: fixedrank.RiemannianTrajectories(
+            t=np.arange(TIMES), runs=(get("RiemannianTrajectory"),) * 3
+        ),
+        "FactoredTrajectories": lambda: fixedrank.FactoredTrajectories(
+            t=np.arange(TIMES), runs=(get("FactoredTrajectory"),) * 3
+        ),
         "DescentTrajectory": lambda: DescentTrajectory(
             iterations=np.arange(TIMES),
             step_size=0.1,
@@ -202,6 +208,8 @@ SIZES = {
     "Recovery": "300x300 matrix of rank 40",
     "RiemannianTrajectory": "2000",
     "FactoredTrajectory": "N = 102",
+    "RiemannianTrajectories": "3 starts",
+    "FactoredTrajectories": "3 starts, N = 102",
     "DescentTrajectory": "2000",
     "AlignedDescent": "300x300 matrices of rank 40",
     "FlowComparison": "2000",
@@ -271,6 +279,8 @@ def parsed(thing):
 IN_NOTEBOOKS = [
     "RiemannianTrajectory",
     "FactoredTrajectory",
+    "RiemannianTrajectories",
+    "FactoredTrajectories",
     "DescentTrajectory",
     "FlowComparison",
     "Ensemble",

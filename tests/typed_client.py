@@ -285,6 +285,13 @@ def results() -> None:
     flow = fixedrank.factored_flow(LogCosh(), layers, [0.0, 1.0], callback=seen)
     effective: NDArray[np.float64] = flow.effective_rank
     fixedrank.plot_trajectories([flow], labels=["one"])
+    starts = [np.ones((3, *np.shape(layer))) for layer in layers]
+    many = fixedrank.factored_flow(LogCosh(), starts, [0.0, 1.0])
+    assert isinstance(many, fixedrank.FactoredTrajectories)
+    losses: NDArray[np.float64] = many.loss
+    for each in many:
+        assert_type(each, fixedrank.FactoredTrajectory)
+    assert losses.shape == (2, 3)
     fixedrank.plotting.depth_style(2)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "flow.npz"

@@ -27,7 +27,8 @@ from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
-from fixedrank.landscape.dual import GLOBAL_MINIMUM, dual_certificate
+from fixedrank.landscape.critical_points import GLOBAL_MINIMUM
+from fixedrank.landscape.dual import dual_certificate
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.networks.gradients import widths_of

@@ -138,7 +138,9 @@ class StackedNetworks:
                     inner, turned(layers[j]), targets[cut - 1] if j == cut - 2 else None
                 )
             if self.weight_decay:
-                done += [(self.decayed, *pair, pair[0]) for pair in zip(targets, layers, strict=True)]
+                done += [
+                    (self.decayed, *pair, pair[0]) for pair in zip(targets, layers, strict=True)
+                ]
             found.append(done[:])
         done.clear()
         kept.clear()

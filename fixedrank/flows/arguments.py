@@ -39,7 +39,7 @@ method : str or OdeSolver class
     "LSODA" of SciPy. A class of your own may state its :class:`MethodProperties`.
 progress : bool or "lines"
     Whether to show a bar over t with the loss (needs tqdm); "lines" writes a line to standard
-    error every ten seconds.
+    error every ten seconds. Of many starts it is over these.
 callback : callable, optional
     Called after each accepted step as ``callback(t, where, loss)``, where the flow is: the layers,
     in a list, or the point, copies that are the caller's. If it returns True the run ends there:
@@ -51,6 +51,8 @@ store : path-like, optional
     at once what is finished; with more times after the last one, it goes on to these. To the last
     bit it is the same run with "auto", ROCK4, RKC, RK4, RK23, RK45 and DOP853, if its end and the
     machine are the same; other methods begin anew at the state, and agree to the tolerance.
+executor : concurrent.futures.Executor, optional
+    Where many starts are shared out, in batches; the results do not depend on its workers.
 **options
     Further options of the method, such as ``first_step``, ``max_step`` or ``step``.
 """

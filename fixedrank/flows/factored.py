@@ -44,6 +44,7 @@ from fixedrank.flows.many.records import Kept
 from fixedrank.flows.many.starts import (
     are_stacked_layers,
     flows_of_layers,
+    is_plain,
     require_many,
     require_plain,
 )
@@ -254,6 +255,12 @@ def factored_flow(
         time that is left), the remaining outputs repeat that point. After Ctrl-C, what was
         computed. To resume, start from its last layers and time, or keep the run in a `store`.
 
+        Of many starts, layers (copies, d_j, d_{j-1}): :class:`FactoredTrajectories`, with a
+        trajectory for each, which is that of its single flow to the tolerance. With the
+        method "auto" all take their steps together; with another method or options of it,
+        where singular values have a price, and where layers are out of balance, each goes
+        on its own. There is no `callback` and no `store` then.
+
     Raises
     ------
     TypeError, ValueError
@@ -283,9 +290,10 @@ def factored_flow(
     if are_stacked_layers(factors):
         require_plain(callback=callback, store=store)
         how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
-        single = partial(factored_flow, problem, t=times, method=method, keep=keep, **how, **options)
-        how |= {"method": solver_class(method), "options": options, "executor": executor}
-        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        own: dict[str, Any] = {"method": method, "clock": clock, "infimum": infimum, **options}
+        single = partial(factored_flow, problem, t=times, keep=keep, **own, **how)
+        how |= {"plain": is_plain(own), "kept": Kept(name, kept_of), "progress": progress}
+        how |= {"executor": executor}
         many = flows_of_layers(problem, factors, times, system=_Layers, single=single, **how)
         return cast(FactoredTrajectory, many)
     require_many(executor)

@@ -39,6 +39,7 @@ from fixedrank.flows.loss_clock import (
 from fixedrank.flows.many.records import Kept
 from fixedrank.flows.many.starts import (
     flows_of_points,
+    is_plain,
     is_stacked_point,
     require_many,
     require_plain,
@@ -113,6 +114,13 @@ def riemannian_flow(
         that is left), the remaining outputs repeat that point. After Ctrl-C, what was computed. To
         resume, start from its last point and time.
 
+        Of many starts, points (copies, m, k), (copies, k), (copies, k, n) of one rank:
+        :class:`RiemannianTrajectories`, with a trajectory for each, which is that of its
+        single flow to the tolerance. With the method "auto" all take their steps together;
+        with another method or options of it, where singular values have a price, and where
+        layers are out of balance, each goes on its own. There is no `callback` and no
+        `store` then.
+
     Raises
     ------
     TypeError, ValueError
@@ -151,10 +159,10 @@ def riemannian_flow(
     if is_stacked_point(point):
         require_plain(callback=callback, store=store)
         how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
-        one: dict[str, Any] = {"depth": metric, "t": times, "method": method, "keep": keep}
-        single = partial(riemannian_flow, problem, **one, **how, **options)
-        how |= {"method": chosen_method, "options": options, "executor": executor}
-        how |= {"kept": Kept(name, kept_of), "progress": progress}
+        own: dict[str, Any] = {"method": method, "clock": clock, "infimum": infimum, **options}
+        single = partial(riemannian_flow, problem, depth=metric, t=times, keep=keep, **own, **how)
+        how |= {"plain": is_plain(own), "kept": Kept(name, kept_of), "progress": progress}
+        how |= {"executor": executor}
         many = flows_of_points(problem, point, metric, times, single=single, **how)
         return cast(RiemannianTrajectory, many)
     require_many(executor)

@@ -79,9 +79,7 @@ class StackedProducts:
             for parts in (self._left, self._right)
         )
 
-    def gradients(
-        self, outer: Array, inner: Array, weight_decay: float = 0.0
-    ) -> list[Array]:
+    def gradients(self, outer: Array, inner: Array, weight_decay: float = 0.0) -> list[Array]:
         """Return the gradients with respect to the layers, from G R^T and G^T P.
 
         With weight decay, plus so many times the layers.

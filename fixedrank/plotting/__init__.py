@@ -6,8 +6,8 @@ Figures are made without pyplot, which would keep each of them until it is close
 from fixedrank.plotting.animation import animate_trajectory
 from fixedrank.plotting.comparison import plot_comparison
 from fixedrank.plotting.ensemble import plot_ensemble
-from fixedrank.plotting.many import plot_many
 from fixedrank.plotting.figures import PAGE, legend_below, new_figure, tidy
+from fixedrank.plotting.many import plot_many
 from fixedrank.plotting.palette import depth_style, order_style
 from fixedrank.plotting.trajectories import plot_trajectories, plot_trajectory
 
@@ -20,6 +20,7 @@ __all__ = [
     "order_style",
     "plot_comparison",
     "plot_ensemble",
+    "plot_many",
     "plot_trajectories",
     "plot_trajectory",
     "tidy",

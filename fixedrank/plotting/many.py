@@ -23,6 +23,7 @@ from fixedrank.plotting.runs import runs_of
 
 # Up to so many starts have a line each.
 _FEW = 10
+_THIN = {"linewidth": 1.0, "alpha": 0.7, "linestyle": "-", "marker": ""}
 # In inches: a row of panels, and what is around them.
 _ROW, _EDGES = 2.4, 0.1
 
@@ -41,8 +42,9 @@ def plot_many(
     line2d = import_extra("matplotlib.lines", "plot", "drawing trajectories")
     if band is not None and not 0 < band < 1:
         raise ValueError(f"band must be a share of the starts between 0 and 1, got {band!r}")
-    look = runs_of([runs[0]], None)[0].look | cbook.normalize_kwargs(style, line2d.Line2D)
     each = len(runs) <= _FEW if lines is None else lines
+    look = runs_of([runs[0]], None)[0].look | (_THIN if each else {})
+    look |= cbook.normalize_kwargs(style, line2d.Line2D)
     places = None if axes is None else list(np.ravel(axes))
     if quantities is None:
         known = USUAL if np.nan_to_num(runs.balancedness).any() else USUAL[:-1]
@@ -77,8 +79,7 @@ def _draw(
     assert values is not None
     curves = values.reshape(*values.shape[:2], -1)
     if each:
-        thin = {"linewidth": 1.0, "alpha": 0.7, "marker": ""}
-        draw_curves(axes, runs.t, curves.reshape(len(curves), -1), look | thin, label)
+        draw_curves(axes, runs.t, curves.reshape(len(curves), -1), look, label)
     else:
         draw_curves(axes, runs.t, _quantile(curves, 0.5), look, label)
     if band is not None:

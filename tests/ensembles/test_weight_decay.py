@@ -20,9 +20,7 @@ def objective(problem, layers, decay):
 @pytest.mark.parametrize("start", ["gaussian", "balanced"])
 @pytest.mark.parametrize("widths", [[3, 2, 3], [3, 7, 3], [3, 3, 3, 3], [3, 3]], ids=str)
 def test_runs_are_the_flows_of_their_layers(widths, start):
-    experiment = fixedrank.Experiment(
-        WHITE, widths, start, end=0.4, rtol=1e-9, weight_decay=DECAY
-    )
+    experiment = fixedrank.Experiment(WHITE, widths, start, end=0.4, rtol=1e-9, weight_decay=DECAY)
     for record in run_batch(experiment, range(3)):
         layers = experiment.start(record.seed)
         flow = fixedrank.factored_flow(WHITE, layers, [0.0, 0.4], weight_decay=DECAY)

@@ -47,7 +47,9 @@ def by_scipy(problem, layers, t, decay):
     C, B = problem.C, problem.B
 
     def velocity(_, state):
-        W = [part.reshape(shape) for part, shape in zip(np.split(state, sizes), shapes, strict=True)]
+        W = [
+            part.reshape(shape) for part, shape in zip(np.split(state, sizes), shapes, strict=True)
+        ]
         G = fixedrank.product(W) @ C - B
         found = []
         for j in range(len(W)):
@@ -130,9 +132,7 @@ def test_points_of_widely_spread_singular_values(depth):
     runs = fixedrank.riemannian_flow(problem, stacked(starts), depth, t)
     for copy, point in enumerate(starts):
         one = fixedrank.riemannian_flow(problem, point, depth, t, method="DOP853", rtol=1e-11)
-        np.testing.assert_allclose(
-            runs.singular_values[:, copy], one.singular_values, rtol=1e-5
-        )
+        np.testing.assert_allclose(runs.singular_values[:, copy], one.singular_values, rtol=1e-5)
 
 
 @pytest.mark.parametrize("depth", [2, 3])
@@ -248,7 +248,16 @@ def completion():
     return fixedrank.MatrixCompletion(rows, cols, values, (6, 5))
 
 
-@pytest.mark.parametrize("problem", [LogCosh(), completion()], ids=["own", "completion"])
+def classification():
+    """Return a classification of 12 samples into three classes."""
+    return fixedrank.Classification(RNG.standard_normal((4, 12)), np.arange(12) % 3)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [LogCosh(), completion(), classification()],
+    ids=["own", "completion", "classification"],
+)
 def test_other_losses(problem):
     m, n = problem.shape or (3, 3)
     t = np.linspace(0, 2, 5)
@@ -306,6 +315,14 @@ def test_one_by_one_with_another_method():
     one = fixedrank.factored_flow(problem, starts[1], t, method="RK45", max_step=0.05)
     np.testing.assert_array_equal(runs[1].loss, one.loss)
     assert runs.steps[1] == one.steps
+
+
+def test_the_clock_of_the_loss_goes_one_by_one():
+    problem, tau = regression(4, 3), np.linspace(0, 5, 3)
+    starts = networks([3, 3, 4], 2)
+    runs = fixedrank.factored_flow(problem, stacked(starts), tau, clock="loss")
+    one = fixedrank.factored_flow(problem, starts[1], tau, clock="loss")
+    np.testing.assert_array_equal(runs.loss[:, 1], one.loss)
 
 
 def test_imbalance_goes_one_by_one():
@@ -441,7 +458,7 @@ def test_bad_starts_get_one_sentence():
     ):
         with pytest.raises(ValueError, match=match):
             fixedrank.riemannian_flow(problem, bad, 3, t)
-    with pytest.raises(ValueError, match=r"\(3, 4\) matrices"):
+    with pytest.raises(ValueError, match=r"about \(4, 3\) ones"):
         fixedrank.riemannian_flow(problem, stacked(points(3, 4, 2, 3, 2)), 3, t)
     with pytest.raises(ValueError, match="band must be a share"):
         fixedrank.factored_flow(problem, layers, t).plot(band=2.0)

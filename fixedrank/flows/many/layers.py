@@ -38,36 +38,38 @@ class ManyLayers:
             self.put(lane)
 
     def of(self, lanes: Lanes) -> ManyLayers:
+        """Return what is known of some of the lanes."""
         return ManyLayers([self.systems[lane] for lane in lanes])
 
     def put(self, lane: int) -> None:
+        """Take up what has changed in the system of a lane."""
         scale = self.systems[lane].scale
         if scale is not None:
             self.scale[lane] = scale
 
     def velocity(self, states: Array, lanes: Lanes) -> Array:
+        """Return the velocities of states; NaN where they have overflowed."""
         states, lost = finite(states)
         if lost.all():
             return np.full_like(states, np.nan)
         layers = split(states, self.shapes, self.bounds)
         products = StackedProducts(layers)
         left, right = products.left, transposed(products.right)
-        sides = self.problem._stacked_products(left, None, right)
-        gradients = products.gradients(*sides, self.weight_decay)
+        outer, inner = self.problem._stacked_products(left, None, right)
+        gradients = products.gradients(outer, inner, self.weight_decay)
         result = np.empty_like(states)
-        for part, gradient in zip(
-            split(result, self.shapes, self.bounds), gradients, strict=True
-        ):
+        for part, gradient in zip(split(result, self.shapes, self.bounds), gradients, strict=True):
             np.negative(gradient, out=part)
         result[lost] = np.nan
         return result
 
     def look(self, states: Array, lanes: Lanes) -> Mask:
+        """Say of which networks a layer has grown or shrunk."""
         norms, scale = self.norms(states), self.scale[lanes]
         return np.asarray(((norms > CHANGE * scale) | (scale > CHANGE * norms)).any(1))
 
     def prepare(self, lane: int, t: float) -> None:
-        pass
+        """Do nothing: layers remember no step."""
 
     def probe(self, lane: int) -> Any:
         """Return the flow in a lane as the test for rest sees it."""

@@ -152,7 +152,7 @@ class _Pool:
                 self.h[lane] = self._first_step(lane)
         self.h = np.minimum(self.h, self.end - self.t)
         # What a single flow does where nothing moves, or nothing is a number, it does itself.
-        for lane in np.flatnonzero(~np.isfinite(self.f).all(1) | ~self.f.any(1)):
+        for lane in np.flatnonzero(~np.isfinite(self.f).all(1) | ~self.f.any(1)).tolist():
             self.courses[lane].alone = True
             self._leave(lane)
 
@@ -162,7 +162,7 @@ class _Pool:
             while self.live.any():
                 self._advance()
                 if self.report is not None:
-                    for lane in np.flatnonzero(self.live):
+                    for lane in np.flatnonzero(self.live).tolist():
                         self.courses[lane].t = float(self.t[lane])
                     self.report()
                 kept = np.flatnonzero(self.live)
@@ -170,7 +170,7 @@ class _Pool:
                     self._move_together(kept)
         finally:
             self._flush()
-            for lane in np.flatnonzero(self.live):
+            for lane in np.flatnonzero(self.live).tolist():
                 self._leave(lane)
 
     # The steps
@@ -178,7 +178,9 @@ class _Pool:
     def _advance(self) -> None:
         """Take a step in each lane, and do what is due after it."""
         live = self.live
-        done = step(self.kind.velocity, self.y, self.f, self.h, Bounds(self.relative, self.absolute))
+        done = step(
+            self.kind.velocity, self.y, self.f, self.h, Bounds(self.relative, self.absolute)
+        )
         self.spent[live] += STEP
         accepted = (done.error < 1) & live
         ended = accepted & (self.h >= self.end - self.t)
@@ -196,16 +198,15 @@ class _Pool:
         self.steps[accepted] += 1
         self.h = np.minimum(sizes, self.end - self.t)
         self.tried_again = ~accepted
-        for lane in np.flatnonzero(ended):
+        for lane in np.flatnonzero(ended).tolist():
             self._end(lane, f"reached the last time t = {self.plan.times[-1]:.6g}")
         self._look(np.flatnonzero(accepted & self.live), before)
-        for lane in np.flatnonzero(slow & self.live):
+        for lane in np.flatnonzero(slow & self.live).tolist():
             self._ask(lane, done.start[lane])
         ahead = (self.end - self.t) / np.maximum(self.h, np.finfo(float).tiny)
         lost = (self.cuts > _CUTS) | (self.t + self.h == self.t)
-        for lane in np.flatnonzero(
-            self.live & (lost | ((self.limited > _OFTEN) & (ahead > _AHEAD)))
-        ):
+        alone = lost | ((self.limited > _OFTEN) & (ahead > _AHEAD))
+        for lane in np.flatnonzero(self.live & alone).tolist():
             self.courses[lane].alone = True
             self._leave(lane)
 
@@ -213,7 +214,7 @@ class _Pool:
         """Keep the states at the output times that the steps have passed."""
         lanes, parts = [], []
         ahead = self.plan.ahead
-        for lane in np.flatnonzero(accepted):
+        for lane in np.flatnonzero(accepted).tolist():
             course = self.courses[lane]
             reached = int(np.searchsorted(ahead, self.t[lane], side="right"))
             if reached > course.due:
@@ -250,7 +251,7 @@ class _Pool:
         if not lanes.size:
             return
         restarted = []
-        for lane in lanes[self.kind.look(self.y[lanes], lanes)]:
+        for lane in lanes[self.kind.look(self.y[lanes], lanes)].tolist():
             start = self.plan.times[0]
             self.kind.prepare(lane, start + before[lane])
             system = self.courses[lane].system

@@ -201,7 +201,7 @@ class ManyPoints:
 
     def _rates(self, lane: int, state: Array) -> tuple[KnownRates, Array, Array]:
         """Return the rates, the gradient and the lengths, in orthonormal coordinates of g."""
-        system, (m, n), k = self.systems[lane], self.shape, self.k
+        system, (m, n) = self.systems[lane], self.shape
         u, s, vt = system.point(state)
         s, v = s / system.unit, vt.T
         frame = joined((u, v, np.diag(s)))
@@ -231,7 +231,12 @@ class ManyPoints:
             vp -= v @ (v.T @ vp)
             up /= s
             vp /= s
-            size = np.sqrt(sum(np.square(part / scale).sum((1, 2)) for part, scale in ((up, 1), (vp, 1), (core, np.sqrt(np.outer(s, s))))))
+            size = np.sqrt(
+                sum(
+                    np.square(part / scale).sum((1, 2))
+                    for part, scale in ((up, 1), (vp, 1), (core, np.sqrt(np.outer(s, s))))
+                )
+            )
             steps = 1e-5 / np.maximum(size, np.finfo(float).tiny)[:, None]
             away *= steps
             ahead, behind = np.split(field(np.concatenate((frame + away, frame - away))), 2)
@@ -250,7 +255,7 @@ class ManyPoints:
 
     def moved(self, before: Array, after: Array) -> tuple[Array, Array]:
         """Return how far points moved, and their norms."""
-        (u, core, v), (du, dcore, dv) = self.split(after), self.split(after - before)
+        core, (du, dcore, dv) = self.split(after)[1], self.split(after - before)
         parts = (du @ core, dcore, dv @ transposed(core))
         squares = sum(np.square(lengths(part.reshape(len(part), -1))) for part in parts)
         norms = lengths(core.reshape(len(core), -1))

@@ -12,7 +12,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank._packing import split
 from fixedrank.flows.fate import sign_of
-from fixedrank.flows.keeping import Keep, Outcome
+from fixedrank.flows.keeping import Outcome
 from fixedrank.flows.many.loop import Course
 from fixedrank.geometry.factored.orthonormal import graded_svd
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -59,9 +59,7 @@ class LayerRecords:
         """Yield the records of states of some courses, and keep the last of each with it."""
         system, name = courses[0].system, self.kept.name
         decay = system.weight_decay
-        found = [
-            np.ascontiguousarray(part) for part in split(states, system.shapes, system.bounds)
-        ]
+        found = [np.ascontiguousarray(part) for part in split(states, system.shapes, system.bounds)]
         products = StackedProducts(found)
         left, right = products.left, transposed(products.right)
         sides = self.problem._stacked_products(left, None, right)
@@ -132,7 +130,10 @@ class PointRecords:
         if not largest.any():
             return np.zeros(largest.size)
         if largest.size > 1 and not largest.max() < _FAR * largest.min():
-            ones = [points._replace(u=u[None], s=s[None], vt=vt[None]) for u, s, vt in zip(*points, strict=True)]
+            ones = [
+                points._replace(u=u[None], s=s[None], vt=vt[None])
+                for u, s, vt in zip(*points, strict=True)
+            ]
             return np.concatenate([self._gradient_norms(metric, one, decay) for one in ones])
         cores = points.s[:, :, None] * np.eye(points.s.shape[1])
         gv, gtu = self.problem._stacked_products(points.u, cores, transposed(points.vt))

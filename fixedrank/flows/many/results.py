@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from fixedrank._aliases import FileLike
 from fixedrank._archive import read_archive
 from fixedrank._checks import Array
-from fixedrank._shown import Displayed, Table, counted, from_to, number, shortened, some
+from fixedrank._shown import Displayed, Table, counted, from_to, number, some
 from fixedrank.flows.saving import RECORDS, Saved
 from fixedrank.flows.tables import data_frame, effective_ranks
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory, Trajectory
@@ -31,7 +32,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times.
+        The asked times; with ``clock="loss"`` those of the clock.
     runs : tuple
         The trajectory of each start, a copy, in their order; an index gives them, too.
     loss, gradient_norm, effective_rank, balancedness : ndarray, shape (times, copies)
@@ -60,7 +61,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(t=self.t, runs=self.runs[index])
+            return dataclasses.replace(self, runs=self.runs[index])
         return self.runs[index]
 
     def __iter__(self) -> Iterator[One]:
@@ -76,11 +77,14 @@ class Trajectories(Displayed, Saved, Generic[One]):
             kind = status.partition(";")[0].partition(" from t")[0].partition(" at t")[0]
             kinds[kind] = kinds.get(kind, 0) + 1
         ends = [f"{count} {kind}" for kind, count in kinds.items()]
-        values = [number(value) for value in np.nanmedian(self._last(self.singular_values), 0)]
+        # Of the ends only: arrays over all are made when they are asked for.
+        ends_of_loss = [np.median([run.loss[place] for run in self.runs]) for place in (0, -1)]
+        last = np.array([run.singular_values[-1] for run in self.runs])
+        values = [number(value) for value in np.median(last, axis=0)]
         return {
             "status": some(ends),
             "times": f"{len(self.t)}, t = {from_to(self.t)}",
-            "loss": f"median {from_to(np.nanmedian(self.loss, 1))}",
+            "loss": f"{from_to(ends_of_loss)}, medians",
             "singular values": f"{some(values)}, medians at the end",
             "kept": self.runs[0].keep,
             "work": f"{counted(int(self.steps.sum()), 'step')}, "
@@ -89,10 +93,10 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     def _shown_table(self) -> Table:
         rows = [
-            [str(i), number(run.loss[-1]), number(run.effective_rank[-1]), shortened(run.status)]
+            [str(i), number(run.loss[-1]), number(run.singular_values[-1, 0]), run.status]
             for i, run in enumerate(self.runs[:6])
         ]
-        return Table(["copy", "loss at the end", "effective rank", "status"], rows)
+        return Table(["copy", "loss at the end", "s_1", "status"], rows)
 
     # Arrays over all
 
@@ -103,7 +107,8 @@ class Trajectories(Displayed, Saved, Generic[One]):
         result = np.full((len(self.t), len(several), *widest), np.nan)
         for copy, part in enumerate(several):
             result[: len(part), copy] = 0.0
-            result[(slice(len(part)), copy, *map(slice, part.shape[1:]))] = part
+            inner = tuple(slice(size) for size in part.shape[1:])
+            result[: len(part), copy][(slice(None), *inner)] = part
         return result
 
     @cached_property
@@ -168,11 +173,6 @@ class Trajectories(Displayed, Saved, Generic[One]):
     def steps(self) -> NDArray[np.int64]:
         """Numbers of steps."""
         return np.array([run.steps for run in self.runs], dtype=np.int64)
-
-    def _last(self, quantity: Array) -> Array:
-        """Return a quantity where each run ended."""
-        ends = [len(run) - 1 for run in self.runs]
-        return quantity[ends, range(len(ends))]
 
     def to_dataframe(self) -> Any:
         """Return one long table, with a row for each copy and time.
@@ -280,7 +280,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
     @classmethod
     def _restored(cls, content: Mapping[str, Any], path: Any, *known: Any) -> Self:
         cls._require_fields(content, path)
-        runs = tuple(cls._one._restored(one, path, *known) for one in content["runs"])
+        runs: Any = tuple(cls._one._restored(one, path, *known) for one in content["runs"])
         return cls(t=content["t"], runs=runs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -10,7 +11,6 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.integrate import OdeSolver
 
 from fixedrank._checks import Array, finite_array, number_of_axes
 from fixedrank._jobs import Lost, run_jobs
@@ -18,7 +18,7 @@ from fixedrank._memory import free_memory, held
 from fixedrank._packing import joined
 from fixedrank._progress import Progress, Shown
 from fixedrank.flows.core import RiemannianSystem
-from fixedrank.flows.fate import fate
+from fixedrank.flows.fate import fate, keep_rank
 from fixedrank.flows.keeping import columns
 from fixedrank.flows.many.lanes import Kind
 from fixedrank.flows.many.layers import ManyLayers
@@ -26,6 +26,7 @@ from fixedrank.flows.many.loop import Course, Plan, Record, follow
 from fixedrank.flows.many.points import ManyPoints
 from fixedrank.flows.many.records import Kept, LayerRecords, PointRecords
 from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
+from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.stationarity import RestTest
 from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.switching import AutoSwitching
@@ -130,9 +131,11 @@ class LayerStarts(Starts):
         return len(self.layers[0])
 
     def start(self, index: int) -> list[Array]:
+        """Return a start as single flows take it."""
         return [layer[index] for layer in self.layers]
 
     def course(self, index: int) -> Course:
+        """Return the course of a start at its beginning."""
         (moving, axes), layers = self.moving, self.start(index)
         turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
         system = self.system(moving, turned, self.weight_decay)
@@ -141,13 +144,17 @@ class LayerStarts(Starts):
 
     @property
     def record(self) -> Record:
+        """What makes records of states."""
         return LayerRecords(*self.moving, self.kept)
 
     def trajectory(self, course: Course) -> FactoredTrajectory:
+        """Return the trajectory of a course."""
         known, records = self._common(course), course.records
         signs = [one.sign for one in records if one.sign is not None]
         shape = course.last[-1].shape[0], course.last[0].shape[1]
-        ending = fate(known["t"], known["singular_values"], shape, signs)
+        ending = ""
+        if keep_rank(course.first):
+            ending = fate(known["t"], known["singular_values"], shape, signs)
         unbalanced = None
         if self.kept.name != "layers":
             unbalanced = np.array([one.imbalance for one in records])
@@ -166,9 +173,11 @@ class PointStarts(Starts):
         return len(self.points.s)
 
     def start(self, index: int) -> FixedRankPoint:
+        """Return a start as single flows take it."""
         return FixedRankPoint(*(part[index] for part in self.points))
 
     def course(self, index: int) -> Course:
+        """Return the course of a start at its beginning."""
         (moving, axes), (u, s, vt) = self.moving, self.start(index)
         system = RiemannianSystem(
             moving,
@@ -186,9 +195,11 @@ class PointStarts(Starts):
 
     @property
     def record(self) -> Record:
+        """What makes records of states."""
         return PointRecords(*self.moving, self.kept)
 
     def trajectory(self, course: Course) -> RiemannianTrajectory:
+        """Return the trajectory of a course."""
         changes = course.system.changes
         reasons = "".join(f"; at t = {change.t:.6g} {change.reason}" for change in changes)
         return RiemannianTrajectory(
@@ -227,16 +238,10 @@ def trajectories_of(
     else:
         store = _Finished(found)
         work = partial(_work, starts)
-        try:
-            run_jobs(
-                work, indices, store, _raise, batch=together, executor=executor,
-                progress=progress, unit="start",
-            )
-        except KeyboardInterrupt:
-            pass
-    return tuple(
-        found[index] if index in found else _not_begun(starts, index) for index in indices
-    )
+        how: dict[str, Any] = {"batch": together, "progress": progress, "unit": "start"}
+        with contextlib.suppress(KeyboardInterrupt):
+            run_jobs(work, indices, store, _raise, executor=executor, **how)
+    return tuple(found[index] if index in found else _not_begun(starts, index) for index in indices)
 
 
 class _Finished:
@@ -295,9 +300,7 @@ def _followed(
 
 def _not_begun(starts: Starts, index: int) -> Trajectory:
     (course,) = starts.begun([index])
-    course.status = (
-        f"interrupted before it began: 1 of {starts.times.size} output times is kept"
-    )
+    course.status = f"interrupted before it began: 1 of {starts.times.size} output times is kept"
     return starts.trajectory(course)
 
 
@@ -409,8 +412,7 @@ def flows_of_layers(
     factors: Any,
     times: Array,
     *,
-    method: type[OdeSolver],
-    options: Mapping[str, Any],
+    plain: bool,
     rtol: float,
     atol: float | None,
     weight_decay: float,
@@ -422,7 +424,7 @@ def flows_of_layers(
 ) -> FactoredTrajectories:
     """Return the flows of many networks, whose single ones are of the class `system`."""
     layers = checked_stack(factors, problem)
-    together = _together(problem, len(layers), method, options)
+    together = plain and _together(problem, len(layers))
     starts = LayerStarts(
         problem,
         times,
@@ -444,8 +446,7 @@ def flows_of_points(
     metric: SpectralMetric,
     times: Array,
     *,
-    method: type[OdeSolver],
-    options: Mapping[str, Any],
+    plain: bool,
     rtol: float,
     atol: float | None,
     weight_decay: float,
@@ -460,13 +461,13 @@ def flows_of_points(
     metric.check_sizes(m, n, k)
     if problem.shape is not None and tuple(problem.shape) != (m, n):
         raise ValueError(
-            f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} matrices"
+            f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} ones"
         )
     starts = PointStarts(problem, times, rtol, atol, weight_decay, kept, checked, metric)
     # Single flows have another state at depth 1 and full rank, and more to do where layers are out
     # of balance or singular values pass zero.
     whole = isinstance(metric, EmbeddedMetric) and k == min(m, n)
-    if whole or not _together(problem, metric.layers, method, options):
+    if whole or not (plain and _together(problem, metric.layers)):
         starts.single = single
     else:
         system = starts.course(0).system
@@ -476,9 +477,13 @@ def flows_of_points(
     return RiemannianTrajectories(t=times, runs=runs)
 
 
-def _together(
-    problem: Loss, layers: float | None, method: type[OdeSolver], options: Mapping[str, Any]
-) -> bool:
-    """Say whether starts go together: by the method of the library, of a smooth loss."""
-    plain = method is AutoSwitching and not options and problem._price_of_rank == 0
-    return plain and (layers is None or split_decay(problem, layers)[1] == 0)
+def is_plain(own: Mapping[str, Any]) -> bool:
+    """Say whether what the flows of starts take of their own is all as the library chooses it."""
+    chosen = {**own, "method": solver_class(own["method"])}
+    return chosen == {"method": AutoSwitching, "clock": "time", "infimum": None}
+
+
+def _together(problem: Loss, layers: float | None) -> bool:
+    """Say whether starts go together by their loss: where it is smooth, and no decay is in it."""
+    smooth = problem._price_of_rank == 0
+    return smooth and (layers is None or split_decay(problem, layers)[1] == 0)

@@ -117,7 +117,9 @@ def inside(
         for place in np.flatnonzero(good):
             some = which == crowded[place]
             by_steps &= ~some
-            start = np.broadcast_to(steps.start[lanes[crowded[place]]], (some.sum(), states.shape[1]))
+            start = np.broadcast_to(
+                steps.start[lanes[crowded[place]]], (some.sum(), states.shape[1])
+            )
             states[some] = _interpolated(dense[:, [place] * int(some.sum())], start, at[some])
     if by_steps.any():
         of = lanes[which[by_steps]]
@@ -135,9 +137,7 @@ def _stages(velocity: Velocity, start: Array, slope: Array, h: Array, lanes: Lan
     return slopes
 
 
-def _interpolant(
-    velocity: Velocity, steps: Steps, lanes: Lanes
-) -> tuple[Array, NDArray[np.bool_]]:
+def _interpolant(velocity: Velocity, steps: Steps, lanes: Lanes) -> tuple[Array, NDArray[np.bool_]]:
     """Return the coefficients of the interpolant in some lanes, and where its defect is small."""
     start, end, h = steps.start[lanes], steps.end[lanes], steps.h[lanes, None]
     slopes = steps.slopes[:, lanes]
