@@ -144,17 +144,17 @@ def test_the_limit_is_compressed_least_squares(m, n, k):
 
 
 def test_the_other_sign_tends_to_lower_rank():
-    # s' = -s^2 a in the end: it is never zero, and 1/s is linear in t.
+    # s' = -s^2 a in the end: it is never zero, and 1/s is linear in t, up to ln t.
     problem, start = problem_and_start(5, 5, 4, 2)
     start = with_sign(problem, start, -1)
-    t = np.array([0, 1e3, 1e4, 1e5])
+    t = np.array([0, 1e2, 1e3, 1e4])
     flow = riemannian_flow(problem, start, INF, t)
     assert flow.complete
     assert flow.rank_changes == ()
     small = flow.singular_values[1:, -1]
     assert (small > 0).all()
     rises = np.diff(1 / small) / np.diff(t[1:])
-    np.testing.assert_allclose(rises[1], rises[0], rtol=1e-2)
+    np.testing.assert_allclose(rises[1], rises[0], rtol=0.1)
     u, _, vt = start
     signs = [np.linalg.det(u.T @ matrix(point) @ vt.T) for point in flow.points]
     assert len(set(np.sign(signs))) == 1
