@@ -10,11 +10,13 @@ from fixedrank.flows.descent import (
 )
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
+from fixedrank.flows.greedy import greedy_path
 from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.solvers import RK4
+from fixedrank.flows.stages import GreedyPath, GreedyStage
 from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 
@@ -26,6 +28,8 @@ __all__ = [
     "DescentTrajectory",
     "FactoredTrajectory",
     "FlowComparison",
+    "GreedyPath",
+    "GreedyStage",
     "MethodProperties",
     "RankChange",
     "RiemannianTrajectory",
@@ -34,6 +38,7 @@ __all__ = [
     "compare_flows",
     "factored_flow",
     "gradient_descent",
+    "greedy_path",
     "hessian_bound",
     "riemannian_flow",
     "safe_step_size",

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
 
 from fixedrank._checks import Array
+from fixedrank.flows.scales import pace
 
 # A step that moves less than this many tolerances is worth a look.
 _SLOW = 100.0
@@ -118,9 +119,13 @@ class RestTest:
         too. Each gradient is a new one: of a single one, what a few digits of L leave is not known.
         """
         remaining, noise, before, search = 0.0, 0.0, math.inf, max(_SEARCH, affordable)
+        # Where squares of rates would leave floating point, time is counted in another unit.
+        unit = pace(left)
+        left /= unit
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
-            rates, longest = self._counted(rates), float(np.abs(lengths).max())
+            rates, lengths = self._counted(rates, unit), unit * lengths
+            longest = float(np.abs(lengths).max())
             noise = noise or _noise(rates)
             # A gradient r moves nothing further than r * left; below its noise it is nothing.
             slowest = 0.1 * self.close * tolerance / left
@@ -147,12 +152,12 @@ class RestTest:
             reason += _saddle(count) + ", too slowly for the time that is left"
         return reason, state
 
-    def _counted(self, rates: LinearOperator) -> LinearOperator:
+    def _counted(self, rates: LinearOperator, unit: float) -> LinearOperator:
         def product(vector: Array) -> Array:
             # Two evaluations of a gradient with blocks twice as wide; and the Lanczos method
             # orthogonalises, which takes 20 evaluations' time for 300,000 numbers in layers.
             self.spent += 4 + vector.size // 15_000
-            return _finite(rates, vector)
+            return unit * _finite(rates, vector)
 
         return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
 
