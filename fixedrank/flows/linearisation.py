@@ -64,6 +64,9 @@ def linearise(
         left, r_left = tall_qr(np.hstack((u, up)))
         right, r_right = tall_qr(np.hstack((v, vp)))
         size = length(joined((up, core, vp)))
+        # Of a vector that is normal nothing is left: its step would be infinite in large units.
+        if size == 0:
+            return np.zeros_like(weights)
         step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
 
         def moved_by(h: float) -> tuple[Array, Array]:

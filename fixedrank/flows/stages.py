@@ -348,8 +348,7 @@ def positive_scale(scale: Any) -> float:
     """
     if isinstance(scale, bool) or not isinstance(scale, (int, float, np.integer, np.floating)):
         raise TypeError(
-            "scale must be a positive number, the singular value of the layers, got "
-            f"{scale!r}"
+            f"scale must be a positive number, the singular value of the layers, got {scale!r}"
         )
     if not 0 < scale < math.inf:
         raise ValueError(
