@@ -162,6 +162,19 @@ def greedy_path(
                 bar.reach(rank, partial(str, f"loss {value:.4e}"))
     except KeyboardInterrupt:
         status = f"interrupted at rank {rank}"
+        if not stages or stages[-1].point is not point:
+            unknown = {"escape_rates": np.array([math.nan]), "direction": None}
+            stages.append(
+                GreedyStage(
+                    point=point,
+                    loss=value,
+                    rank=rank,
+                    depth=number,
+                    orbit=None,
+                    theta=None,
+                    **unknown,
+                )
+            )
     return GreedyPath(stages=tuple(stages), depth=number, status=status + _ties(stages))
 
 
@@ -210,7 +223,7 @@ def _theta(far: float, depth: float, size: float | None) -> float:
         )
     if size**depth == 0:
         raise ValueError(
-            f"scale = {size:g} to the power of N = {depth:g} is zero in floating point: leave scale "
+            f"scale = {size:g} to the power of N = {depth:g} is zero in floating point: leave it "
             f"out for {usual:.3g}"
         )
     return size

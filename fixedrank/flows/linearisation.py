@@ -14,8 +14,8 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import stacked_weights
 from fixedrank.networks.gradients import ThinGradient
 
-# Squares of smaller numbers lose accuracy.
-_LEAST = 1e-140
+# Squares of smaller numbers, times rates, leave floating point.
+_LEAST = 1e-60
 
 
 def linearise(

@@ -95,7 +95,10 @@ class GreedyStage(Displayed):
 
     @property
     def escape_rate(self) -> float:
-        """The largest of the escape rates, at most zero where no direction leaves W."""
+        """The largest of the escape rates, at most zero where no direction leaves W.
+
+        NaN where the path was interrupted before it was known.
+        """
         return float(self.escape_rates[0]) if self.escape_rates.size else 0.0
 
     @property
@@ -106,7 +109,7 @@ class GreedyStage(Displayed):
         the first one is large: only starts below exp(-1 / gap) follow this path closely.
         """
         rates = self.escape_rates
-        if rates.size < 2 or rates[0] <= 0:
+        if rates.size < 2 or not rates[0] > 0:
             return 1.0
         return float(1 - max(rates[1], 0.0) / rates[0])
 

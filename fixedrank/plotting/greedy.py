@@ -45,16 +45,20 @@ def plot_greedy_path(path: Any, axes: Any, scale: float | None, style: dict[str,
 
 
 def curve(path: Any, scale: float) -> tuple[Array, Array]:
-    """Return times and losses: each orbit where a start of this size arrives by it."""
+    """Return times and losses: by each orbit, where a start of this size arrives by it.
+
+    The loss falls by what it falls on all of them: they may overlap.
+    """
     arrivals = path.arrival_times(scale)
     known = arrivals[np.isfinite(arrivals)]
-    begins = [time - stage.half_time for time, stage in zip(known, path.stages, strict=False)]
-    ends = [*begins[1:], _BEYOND * known[-1]] if known.size else []
-    times, losses = [0.0], [path.stages[0].loss]
-    for stage, begin, end in zip(path.stages, begins, ends, strict=False):
-        moved = begin + stage.orbit.t
-        there = (moved > times[-1]) & (moved < end)
-        after = np.interp(end, moved, stage.orbit.loss)
-        times += [*moved[there], end]
-        losses += [*stage.orbit.loss[there], after]
-    return np.array(times), np.array(losses)
+    stages = path.stages[: known.size]
+    moved = [
+        time - stage.half_time + stage.orbit.t for time, stage in zip(known, stages, strict=True)
+    ]
+    end = _BEYOND * known.max(initial=1.0)
+    inside = (times[(times > 0) & (times < end)] for times in moved)
+    times = np.unique([0.0, end, *np.concatenate([[], *inside])])
+    loss = np.full(times.size, path.stages[0].loss)
+    for stage, at in zip(stages, moved, strict=True):
+        loss += np.interp(times, at, stage.orbit.loss - stage.loss, left=0.0)
+    return times, loss
