@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
 
 from fixedrank._checks import Array
-from fixedrank.flows.scales import pace
+from fixedrank.flows.scales import binary_scale
 
 # A step that moves less than this many tolerances is worth a look.
 _SLOW = 100.0
@@ -35,6 +35,8 @@ _DENSE, _AFFORDABLE, _LARGE = 60, 400, 4000
 _PATIENCE = 500
 # The evaluations for which a look at a large state is a bargain.
 _BARGAIN = 400
+# Beyond so long a time, or its inverse, squares of rates may leave floating point.
+_LONG = 1e60
 # The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
 _ABSOLUTE = 0.01
 # The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
@@ -119,9 +121,10 @@ class RestTest:
         too. Each gradient is a new one: of a single one, what a few digits of L leave is not known.
         """
         remaining, noise, before, search = 0.0, 0.0, math.inf, max(_SEARCH, affordable)
-        # Where squares of rates would leave floating point, time is counted in another unit.
-        unit = pace(left)
-        left /= unit
+        unit = 1.0
+        if not 1 / _LONG < left < _LONG:
+            unit = _pace(system.linearisation(state)[0])
+            left /= unit
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
             rates, lengths = self._counted(rates, unit), unit * lengths
@@ -160,6 +163,13 @@ class RestTest:
             return unit * _finite(rates, vector)
 
         return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
+
+
+def _pace(rates: LinearOperator) -> float:
+    """Return a unit of time in which rates that are large or small are of the order of one."""
+    vector = np.random.default_rng(0).standard_normal(rates.shape[0])
+    size = float(np.abs(_finite(rates, vector)).max())
+    return 1.0 if 1 / _LONG < size < _LONG or size == 0 else 1 / binary_scale(size)
 
 
 def worth_asking(size: int, ahead: float) -> bool:
