@@ -26,10 +26,10 @@ import fixedrank
 from fixedrank.plotting import depth_style
 
 rng = np.random.default_rng(2)
-d, values = 10, np.array([10.0, 6.0, 3.0])
+d, values = 10, np.array([10.0, 6.0, 3.5])
 left, right = (np.linalg.qr(rng.standard_normal((d, 3)))[0] for _ in range(2))
 target = (left * values) @ right.T
-rows, cols = np.nonzero(rng.random((d, d)) < 0.9)
+rows, cols = np.nonzero(rng.random((d, d)) < 0.92)
 problem = fixedrank.MatrixCompletion(rows, cols, target[rows, cols], (d, d))
 
 # %%
@@ -46,12 +46,12 @@ for stage in path.stages:
 # singular vectors, come ever nearer to the path: to its plateaus, the dotted lines, and,
 # up to a shift in time that has a limit, to its times.
 
-scales = [1e-2, 1e-4, 1e-6]
-start = fixedrank.FixedRank(d, d, 4, depth=2).random_point(rng=1)
+scales = [1e-2, 1e-4, 1e-8]
+start = fixedrank.FixedRank(d, d, d, depth=2).random_point(rng=1)
 figure, panels = plt.subplots(1, 3, figsize=(12, 3.8), sharey=True)
 for axes, scale in zip(panels, scales, strict=True):
-    t = np.linspace(0, 1.35 * path.arrival_times(scale)[-1], 400)
-    layers = (start.u, np.full(4, scale**2), start.vt)
+    t = np.linspace(0, 1.4 * path.arrival_times(scale)[-1], 400)
+    layers = (start.u, np.full(d, scale**2), start.vt)
     flow = fixedrank.riemannian_flow(problem, layers, 2, t)
     axes.plot(t, flow.loss, color="#e69f00", lw=4, alpha=0.7, label="flow from a start")
     path.plot(axes, scale=scale, ls="--", label="greedy path")
@@ -78,8 +78,8 @@ plt.show()
 # :math:`N = 2` the waiting is :math:`\ln(\theta / \epsilon) / \gamma`, and the next
 # singular value grows during the plateaus before its own, which ``arrival_times`` takes
 # into account. For deeper networks the waiting is
-# :math:`\epsilon^{2-N} / ((N - 2) \gamma)`: what takes two layers 4 units of time takes
-# four layers half an age.
+# :math:`\epsilon^{2-N} / ((N - 2) \gamma)`: what takes two layers four units of time takes
+# four layers a billion.
 
 figure, axes = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
 sizes = np.geomspace(1e-5, 1e-1, 60)

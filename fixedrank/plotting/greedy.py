@@ -13,7 +13,7 @@ from fixedrank.plotting.palette import MUTED, depth_style
 from fixedrank.plotting.panels import PANELS, label_axes, suit_scales
 
 # How much further than the last arrival the last plateau is drawn.
-_BEYOND = 1.25
+_BEYOND = 1.4
 
 
 def plot_greedy_path(path: Any, axes: Any, scale: float | None, style: dict[str, Any]) -> Any:
@@ -32,7 +32,9 @@ def plot_greedy_path(path: Any, axes: Any, scale: float | None, style: dict[str,
         axes.annotate(
             f"rank {stage.rank} ",
             (1, stage.loss),
+            (0, 2),
             xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
             color=MUTED,
             size="small",
             ha="right",
