@@ -11,8 +11,8 @@ regression are named; to run it, matplotlib.
 Layers that start small learn a matrix one rank at a time. With most losses nobody knows
 the plateaus in advance, and a simulation spends its time on waiting for the next one:
 ever longer the smaller the start is, and blurred if it is not small. In the limit there
-is a path without any waiting: from a critical point :math:`W` of rank :math:`\rho` small
-singular values :math:`\sigma` of the layers grow as
+is a path without any waiting: from a critical point :math:`W` of rank :math:`\rho`
+small singular values :math:`\sigma` of the layers grow as
 :math:`\dot\sigma = \gamma\, \sigma^{N-1}`, the fastest ones along the top singular pair
 :math:`(u, v)` of :math:`-\nabla L^1(W)`, with its singular value :math:`\gamma`. So the
 flow starts anew from :math:`W + \delta u v^T` with one more singular value, and runs to
@@ -43,8 +43,8 @@ for stage in path.stages:
 
 # %%
 # Flows that do wait, from layers with all singular values :math:`\epsilon` and random
-# singular vectors, come ever nearer to the path: to its plateaus, the dotted lines, and,
-# up to a shift in time that has a limit, to its times.
+# singular vectors, come ever nearer to the path: to its plateaus, the dotted lines,
+# and, up to a shift in time that has a limit, to its times.
 
 scales = [1e-2, 1e-4, 1e-8]
 start = fixedrank.FixedRank(d, d, d, depth=2).random_point(rng=1)
@@ -78,8 +78,8 @@ plt.show()
 # :math:`N = 2` the waiting is :math:`\ln(\theta / \epsilon) / \gamma`, and the next
 # singular value grows during the plateaus before its own, which ``arrival_times`` takes
 # into account. For deeper networks the waiting is
-# :math:`\epsilon^{2-N} / ((N - 2) \gamma)`: what takes two layers four units of time takes
-# four layers a billion.
+# :math:`\epsilon^{2-N} / ((N - 2) \gamma)`: what takes two layers four units of time
+# takes four layers a billion.
 
 figure, axes = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
 sizes = np.geomspace(1e-5, 1e-1, 60)
@@ -87,7 +87,9 @@ for depth in (2, 3, 4):
     deep = fixedrank.greedy_path(problem, depth, max_rank=3)
     last = [deep.arrival_times(size)[-1] for size in sizes]
     axes.loglog(sizes, last, markevery=8, label=f"$N = {depth}$", **depth_style(depth))
-    print(f"N = {depth}: losses", deep.loss.round(4), "rates", deep.escape_rate.round(3))
+    print(
+        f"N = {depth}: losses", deep.loss.round(4), "rates", deep.escape_rate.round(3)
+    )
 axes.set(
     title="When rank 3 is learned, by the size of the layers at the start",
     xlabel=r"singular values $\epsilon$ of the layers at the start",
@@ -98,8 +100,8 @@ plt.show()
 
 # %%
 # The saddles, their rates and their order are the same at all depths here; what depth
-# changes is the time. Escape rates that are close to each other are another matter: then
-# only tiny starts choose between the directions, and the status says so.
+# changes is the time. Escape rates that are close to each other are another matter:
+# then only tiny starts choose between the directions, and the status says so.
 
 near = fixedrank.LinearRegression(np.eye(3), np.diag([3.0, 2.99, 1.0]))
 print(fixedrank.greedy_path(near, 2, max_rank=3).status)
