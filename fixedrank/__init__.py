@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from fixedrank.landscape import (
         CriticalPoint,
+        DualCertificate,
         FactorsClassification,
         Hypotheses,
         PointClassification,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         check_hypotheses,
         classify,
         classify_factors,
+        dual_certificate,
         global_minimizer,
     )
     from fixedrank.landscape.critical_points import critical_points
@@ -85,10 +87,14 @@ if TYPE_CHECKING:
         schatten_threshold,
     )
     from fixedrank.networks import (
+        Imbalance,
+        NetworkOperator,
         balanced_factors,
         balancedness,
         factors_from,
         gaussian_factors,
+        imbalance,
+        imbalanced_factors,
         layer_widths,
         product,
         random_balanced_factors,
@@ -116,6 +122,7 @@ __all__ = [
     "DepthMetric",
     "DepthOperator",
     "DescentTrajectory",
+    "DualCertificate",
     "Ensemble",
     "ExactStartLineSearcher",
     "Experiment",
@@ -130,6 +137,7 @@ __all__ = [
     "GreedyPath",
     "GreedyStage",
     "Hypotheses",
+    "Imbalance",
     "ImbalancedMetric",
     "LinearRegression",
     "Loss",
@@ -140,6 +148,7 @@ __all__ = [
     "MethodProperties",
     "MomentRegression",
     "NetworkHessian",
+    "NetworkOperator",
     "OccurringPart",
     "PointClassification",
     "PointLike",
@@ -162,6 +171,7 @@ __all__ = [
     "classify_factors",
     "compare_flows",
     "critical_points",
+    "dual_certificate",
     "factored_flow",
     "factors_from",
     "gaussian_factors",
@@ -169,6 +179,8 @@ __all__ = [
     "gradient_descent",
     "greedy_path",
     "hessian_bound",
+    "imbalance",
+    "imbalanced_factors",
     "integral_inner_product",
     "layer_widths",
     "plot_trajectories",

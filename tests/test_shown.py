@@ -85,12 +85,16 @@ def made():
         "MatrixCompletion": lambda: MatrixCompletion(scipy.sparse.csr_array(X[:, :D])),
         "MatrixSensing": lambda: fixedrank.MatrixSensing((X.T, Y.T), np.ones(2 * D)),
         "Loss": lambda: 2 * get("LinearRegression") + 3 * get("MatrixCompletion"),
+        "SchattenDecay": lambda: fixedrank.SchattenDecay(0.1, 3),
         "OccurringPart": lambda: get("MatrixCompletion").occurring(),
         "FixedRank": lambda: manifold,
         "FixedRankPoint": lambda: point,
         "FixedRankTangentVector": lambda: vector,
         "FactorDirections": lambda: manifold.embedding(point, vector),
         "DepthMetric": lambda: DepthMetric(3),
+        "ImbalancedMetric": lambda: fixedrank.ImbalancedMetric([0.5] * 200),
+        "Imbalance": lambda: fixedrank.imbalance(factors),
+        "NetworkOperator": lambda: fixedrank.NetworkOperator(factors),
         "SpectralMetric": lambda: manifold.metric,
         "DepthOperator": lambda: manifold.operator(point),
         "MatrixSum": lambda: fixedrank.MatrixSum(X[:, :D], point, (X[:, :3], Y[:, :3])),
@@ -134,6 +138,9 @@ def made():
         "PointClassification": lambda: PointClassification(
             "strict saddle", K, critical(), 1.0, 1.0, 1.0, 1.0, 1.0, "a verdict of words " * 50
         ),
+        "DualCertificate": lambda: fixedrank.DualCertificate(
+            "strict saddle", K, 1.0, 0.5, 1.0, 1.0, 1.0, (X[0], X[1]), "a verdict of words " * 50
+        ),
         "FactorsClassification": lambda: FactorsClassification(
             "strict saddle", K, tuple(range(K)), 1, 1, 1, 1, factors, -1.0, 1, 1, "words " * 99
         ),
@@ -174,6 +181,9 @@ SIZES = {
     "MatrixSum": "300x300",
     "Product": "300, 300, 40",
     "NetworkHessian": "184000x184000",
+    "ImbalancedMetric": "200 in all",
+    "Imbalance": "102 layers",
+    "NetworkOperator": "300 x 300",
     "Recovery": "300x300 matrix of rank 40",
     "RiemannianTrajectory": "2000",
     "FactoredTrajectory": "N = 102",
@@ -184,6 +194,8 @@ SIZES = {
     "Ensemble": "1000",
     "PointClassification": "300x300",
     "CriticalPoint": "300x300",
+    "DualCertificate": "rank 40",
+    "SchattenDecay": "depth 3",
     "FactorsClassification": "rank 40",
     "Hypotheses": "k = 40",
 }

@@ -34,8 +34,9 @@ class Meeting:
 class Approach:
     """Predicts when the smallest singular value will be zero, from where it was and its rates."""
 
-    def __init__(self, metric: SpectralMetric, decay: float = 0.0) -> None:
-        self._metric, self.power, self._decay = metric, metric.boundary_power, decay
+    def __init__(self, metric: SpectralMetric, decay: float = 0.0, smooth: bool = True) -> None:
+        self.metric, self.power, self._decay = metric, metric.boundary_power, decay
+        self._smooth = smooth
         # Whether zero may be reached in finite time.
         self.possible = self.power > 0
         # The part of the time that is left, after which s is reduced so far.
@@ -49,7 +50,7 @@ class Approach:
 
     def meeting(self, t: float, s: float, a: float) -> Meeting | None:
         """Return when s will be zero, if two predictions in a row agree about it."""
-        weight = float(self._metric.tangential(np.array([s]))[0, 0])
+        weight = float(self.metric.tangential(np.array([s]))[0, 0])
         x = s**self.power
         rate = self.power * (weight * s ** (self.power - 1) * a + self._decay * x)
         before, self.seen = self.seen, (t, x, rate)
@@ -70,11 +71,13 @@ class Approach:
                 f"errors would carry the flow across the boundary of M_{k}, which it never "
                 f"crosses, so it goes on in M_{kept}"
             )
-        where = "in this metric" if self._metric.depth is None else "at depth N < 2"
+        where = "in this metric" if self.metric.depth is None else "at depth N < 2"
         reaches = f"{where} the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
+        if self.metric.depth is None and self.metric.layers is not None and self._smooth:
+            return reaches + ", while layers would pass it: factored_flow follows them"
         # s = 0 solves s' = -c a, and so does what leaves it later: s^p ~ |a| t.
         several = ", one of several ways to go on, as s' = s^(2-2/N) has at s = 0"
-        if self._metric.depth is None:
+        if self.metric.depth is None:
             several = several.replace("2-2/N", f"{1 - self.power:g}")
         return reaches + (several if self.power < 1 else "")
 

@@ -38,14 +38,21 @@ class EmbeddedSystem:
         The time of the start.
     weight_decay : float
         The rate at which the one layer decays.
+    in_loss : float
+        What of it is a part of the loss.
     """
 
     remembered: tuple[str, ...] = ("t", "unit", "framed", "norm", "peak")
 
     def __init__(
-        self, problem: Any, point: FixedRankPoint, t: float, weight_decay: float = 0.0
+        self,
+        problem: Any,
+        point: FixedRankPoint,
+        t: float,
+        weight_decay: float = 0.0,
+        in_loss: float = 0.0,
     ) -> None:
-        self.problem, self.weight_decay = as_loss(problem), weight_decay
+        self.problem, self.weight_decay, self.in_loss = as_loss(problem), weight_decay, in_loss
         self.products = self.problem.gradient_products
         self.shape = (point.u.shape[0], point.vt.shape[1])
         self.identity = np.eye(min(self.shape))
@@ -132,7 +139,9 @@ class EmbeddedSystem:
 
     def loss(self, state: Array) -> float:
         """Return the loss at a matrix."""
-        return float(self.problem._losses(self.points(state[None]))[0])
+        points = self.points(state[None])
+        loss = float(self.problem._losses(points)[0])
+        return loss + self.in_loss * float(self.half_squares(points)[0]) if self.in_loss else loss
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
         """Return the lengths of the gradient at stacked points."""
@@ -142,3 +151,9 @@ class EmbeddedSystem:
     def half_squares(self, points: FixedRankPoint) -> Array:
         """Return half the squared length of W at stacked points."""
         return np.asarray((points.s**2).sum(-1) / 2)
+
+    def measured(self, states: Array) -> tuple[FixedRankPoint, Array, Array | None]:
+        """Return points, lengths of gradients and, with decay, half the squared length of W."""
+        points = self.points(states)
+        halves = self.half_squares(points) if self.weight_decay else None
+        return points, self.gradient_norms(points), halves

@@ -17,10 +17,18 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
-from fixedrank.flows.fate import fate, sign_of
+from fixedrank.flows.fate import fate, keep_rank, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
-from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.keeping import (
+    Keep,
+    Outcome,
+    chosen,
+    columns,
+    itself,
+    nothing,
+    with_penalties,
+)
 from fixedrank.flows.kinks import kink, outer_parts
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
@@ -32,8 +40,9 @@ from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.stacks import stacked_points, times_matrix, transposed
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
+from fixedrank.losses.schatten import split_decay
 from fixedrank.networks.gradients import StackedProducts, network_gradient
-from fixedrank.networks.layers import imbalances, product
+from fixedrank.networks.layers import BALANCED, imbalances, product, relative_imbalance
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -47,9 +56,16 @@ class _Layers:
 
     remembered: tuple[str, ...] = ("scale", "rtol", "least", "peak")
 
-    def __init__(self, problem: Loss, layers: Sequence[Array], weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        problem: Loss,
+        layers: Sequence[Array],
+        weight_decay: float = 0.0,
+        in_loss: float = 0.0,
+    ) -> None:
         self.problem, self.products = problem, problem.gradient_products
-        self.weight_decay = weight_decay
+        # The whole weight decay, and what of it is a part of the loss.
+        self.weight_decay, self.in_loss = weight_decay, in_loss
         self.shapes = [layer.shape for layer in layers]
         self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
@@ -110,7 +126,9 @@ class _Layers:
         if self.problem._price_of_rank == 0:
             return np.inf
         layers = self.layers(state)
-        return float(np.min(outer_parts(layers, product_factors(layers))))
+        point = product_factors(layers)
+        roots = point.s ** (1 / len(layers))
+        return float(np.min([*outer_parts(layers, point), roots]))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian by central differences of the gradient, and the gradient."""
@@ -144,12 +162,26 @@ class _Layers:
         ]
 
     def loss(self, state: Array) -> float:
-        return float(self.problem.loss(product_factors(self.layers(state))))
+        loss = float(self.problem.loss(product_factors(self.layers(state))))
+        return loss + self.in_loss * float(half_squares(state)) if self.in_loss else loss
 
 
 def half_squares(states: Array) -> Array:
     """Return half the squared length of stacked layers."""
     return np.asarray(np.square(states).sum(-1) / 2)
+
+
+def _split_decay(problem: Loss, layers: Sequence[Array]) -> tuple[Loss, float]:
+    """Return the loss without what is weight decay of so many balanced layers, and that decay."""
+    rest, decay = split_decay(problem, len(layers))
+    imbalance = relative_imbalance(layers) if decay else 0.0
+    if imbalance > BALANCED:
+        raise ValueError(
+            f"a SchattenDecay of depth {len(layers)} is the weight decay of balanced layers, and "
+            f"these are not: their imbalance is {imbalance:.1e} relative to the largest layer; "
+            f"leave it out of the loss and give weight_decay={decay:g}, which needs no balance"
+        )
+    return rest, decay
 
 
 def followed(
@@ -229,9 +261,11 @@ def factored_flow(
     weight_decay = nonnegative_number("weight_decay", weight_decay)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
-    moving, axes = problem._in_principal_axes()
+    rest, in_loss = _split_decay(problem, layers)
+    moving, axes = rest._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    system = _Layers(moving, turned, weight_decay)
+    whole_decay = weight_decay + in_loss
+    system = _Layers(moving, turned, whole_decay, in_loss)
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
@@ -248,12 +282,10 @@ def factored_flow(
         products = StackedProducts(found)
         left, right = products.left, transposed(products.right)
         sides = moving._stacked_products(left, None, right)
-        norms = products.gradient_norms(*sides, weight_decay).tolist()
-        penalties: list[float | None] = [None] * len(states)
-        if weight_decay:
-            penalties = (weight_decay * half_squares(states)).tolist()
+        norms = products.gradient_norms(*sides, whole_decay).tolist()
         points = stacked_points(left, None, right)
-        losses = moving._losses(points).tolist()
+        halves = half_squares(states) if whole_decay else None
+        losses, penalties = with_penalties(moving._losses(points), halves, weight_decay, in_loss)
         if axes is not None:
             found[0] = times_matrix(found[0], axes.T)
         if axes is not None and name == "points":
@@ -297,6 +329,8 @@ def factored_flow(
     found, reached = columns(run.records), run.times(times)
     signs = [one.sign for one in run.records if one.sign is not None]
     ending = fate(reached, found["singular_values"], shape, signs)
+    if ending and not keep_rank(layers):
+        ending = ""
     return FactoredTrajectory(
         t=reached,
         **found,

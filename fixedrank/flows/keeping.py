@@ -60,6 +60,21 @@ def chosen(
     return keep, choices[keep]
 
 
+def with_penalties(
+    losses: Array, half_squares: Array | None, weight_decay: float, in_loss: float
+) -> tuple[list[float], Sequence[float | None]]:
+    """Return losses, with the decay that is a part of them, and what weight decay adds to them.
+
+    Both are so many times half the squared length of the layers, which is None without decay.
+    """
+    penalties: Sequence[float | None] = [None] * len(losses)
+    if half_squares is not None:
+        losses = losses + in_loss * half_squares
+        if weight_decay:
+            penalties = (weight_decay * half_squares).tolist()
+    return losses.tolist(), penalties
+
+
 def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what outcomes hold as arrays over time, and what was kept as a list."""
     losses, norms, values, _, kept, _, penalties = zip(*outcomes, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,29 @@ from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
-from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.keeping import (
+    Keep,
+    Outcome,
+    chosen,
+    columns,
+    itself,
+    nothing,
+    with_penalties,
+)
 from fixedrank.flows.methods import properties_of
+from fixedrank.flows.moving_metric import MovingMetricSystem
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory, dense
 from fixedrank.flows.watching import Callback, watching
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.factored.stacks import times_matrix
-from fixedrank.geometry.metric.depth import EmbeddedMetric, LimitMetric, as_metric
+from fixedrank.geometry.metric.choice import metric_of
+from fixedrank.geometry.metric.depth import EmbeddedMetric, LimitMetric
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.schatten import split_decay
 
 
 def riemannian_flow(
@@ -36,6 +48,7 @@ def riemannian_flow(
     depth: float | SpectralMetric,
     t: ArrayLike,
     *,
+    imbalance: Sequence[float] | None = None,
     weight_decay: float = 0.0,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
@@ -55,6 +68,11 @@ def riemannian_flow(
     depth : float or SpectralMetric
         The depth N of the metric, any real number >= 1; or another metric; or ``math.inf``, the
         limit of deep networks, for which t is N times the time of the layers.
+    imbalance : sequence of float, optional
+        The N - 1 numbers lambda_j of N layers whose hidden widths all are k, with
+        W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I: the flow in the metric of
+        :class:`ImbalancedMetric`. With weight decay they shrink as exp(-2 lambda t), and the
+        metric moves. By default the layers are balanced.
     rtol : float
         The relative tolerance of the local error. Small singular values are kept to it, too, as
         the layers of a network keep them; at N < 2 as far as round-off allows.
@@ -116,7 +134,7 @@ def riemannian_flow(
     start = given
     choices = {"points": itself, "products": dense, "last": nothing}
     name, kept_of = chosen(keep, choices)
-    metric = as_metric(depth)
+    metric = metric_of(depth, imbalance)
     weight_decay = _checked_decay(weight_decay, metric)
     shape = (start.u.shape[0], start.vt.shape[1])
     # At infinite depth U and V stand still, and where there are normal directions it is no metric.
@@ -125,16 +143,20 @@ def riemannian_flow(
     expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
-    moving, axes = problem._in_principal_axes()
+    rest, in_loss = problem, 0.0
+    if metric.depth is not None:
+        rest, in_loss = split_decay(problem, metric.depth)
+    decay = {"weight_decay": weight_decay + in_loss, "in_loss": in_loss}
+    moving, axes = rest._in_principal_axes()
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
-    system: RiemannianSystem | EmbeddedSystem
+    system: RiemannianSystem | EmbeddedSystem | MovingMetricSystem
     # There the flow is that of all matrices, which the other equations leave at lower rank; but
     # where singular values have a price, that is where it has a kink.
-    smooth = problem._price_of_rank == 0
+    smooth = rest._price_of_rank == 0
     if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
-        system = EmbeddedSystem(moving, start, float(times[0]), weight_decay)
+        system = EmbeddedSystem(moving, start, float(times[0]), **decay)
         state = system.start
     else:
         system = RiemannianSystem(
@@ -145,8 +167,10 @@ def riemannian_flow(
             start=float(times[0]),
             end=float(times[-1]),
             guarded=properties_of(chosen_method).tries_again,
-            weight_decay=weight_decay,
+            **decay,
         )
+        if weight_decay and isinstance(metric, ImbalancedMetric):
+            system = MovingMetricSystem(system)
         state = system.state(start.u, np.diag(start.s), start.vt.T)
 
     last = start
@@ -157,21 +181,18 @@ def riemannian_flow(
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        points = system.points(states)
-        losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
-        penalties: list[float | None] = [None] * len(states)
-        if weight_decay:
-            penalties = (weight_decay * system.half_squares(points)).tolist()
+        points, norms, halves = system.measured(states)
+        losses, penalties = with_penalties(moving._losses(points), halves, weight_decay, in_loss)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
+        norms = norms.tolist()
         for loss, norm, penalty, *parts in zip(losses, norms, penalties, *points, strict=True):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
             yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty)
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
-        points = system.points(state[None])
-        loss = float(moving._losses(points)[0])
+        points, loss = system.points(state[None]), system.loss(state)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         return FixedRankPoint(*(part[0].copy() for part in points)), loss

@@ -147,11 +147,12 @@ class RestTest:
             return None
         slow = max(0.1 / left, _NOISE * noise)
         dense = max(_DENSE, min(affordable, _LARGE))
-        lowest, count = _lowest(rates, gradient, slow, dense)
+        noise *= _NOISE
+        lowest, count = _lowest(rates, gradient, slow, dense, noise)
         if lowest < -slow:
             return None
         reason = f"the limit is within {remaining:.1e} (tolerance {tolerance:.1e})"
-        if lowest < -_NOISE * noise:
+        if lowest < -noise:
             reason += _saddle(count) + ", too slowly for the time that is left"
         return reason, state
 
@@ -187,7 +188,7 @@ def leaving(system: Linearised, state: Array) -> str:
             rates, gradient, _ = system.linearisation(state)
             rates = _checked(rates)
             noise = _NOISE * _noise(rates)
-            lowest, count = _lowest(rates, gradient, noise, affordable=_AFFORDABLE)
+            lowest, count = _lowest(rates, gradient, noise, _AFFORDABLE, noise)
     except (ArpackError, np.linalg.LinAlgError, FloatingPointError):
         return ""
     return _saddle(count) if lowest < -noise else ""
@@ -210,14 +211,17 @@ def _noise(rates: LinearOperator) -> float:
 
 
 def _lowest(
-    rates: LinearOperator, start: Array, slow: float, affordable: int
+    rates: LinearOperator, start: Array, slow: float, affordable: int, noise: float
 ) -> tuple[float, int | None]:
-    """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known."""
+    """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known.
+
+    That is how many are below the noise, which may be less than what is slow.
+    """
     size = start.size
     if size <= affordable:
         matrix = rates @ np.eye(size)
         values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-        return float(values[0]), int((values < -slow).sum())
+        return float(values[0]), int((values < -noise).sum())
     # A constant vector has a part in directions that the gradient misses by symmetry.
     start = start + (1e-3 * float(np.linalg.norm(start)) or 1.0)
     options = {"k": 1, "v0": start, "ncv": min(40, size), "return_eigenvectors": False}

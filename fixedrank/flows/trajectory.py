@@ -21,6 +21,7 @@ from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metr
 from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown, over_time
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
@@ -175,6 +176,8 @@ class RiemannianTrajectory(Trajectory):
         The metric.
     depth : float or None
         The depth N, or None where the metric has none.
+    last_metric : SpectralMetric
+        The metric at the last time; another one only where weight decay moves it.
     rank_changes : tuple of RankChange
         Where a singular value reached zero or round-off and the flow went on at a lower rank, and
         why.
@@ -264,9 +267,27 @@ class RiemannianTrajectory(Trajectory):
         return cls(**{**content, "metric": known})
 
     @property
+    def last_metric(self) -> SpectralMetric:
+        """The metric at the last time, with which the flow can go on.
+
+        It is another one only where weight decay has moved the metric of imbalanced layers.
+        """
+        if not isinstance(self.metric, ImbalancedMetric):
+            return self.metric
+        return self.metric.decayed(float(self._shares[-1]))
+
+    @property
+    def _shares(self) -> Array:
+        """What is left of an imbalance at each time."""
+        return np.asarray(np.exp(-2 * self.weight_decay * (self.t - self.t[0])))
+
+    @property
     def balancedness(self) -> Array:
-        """Zero at all times: (9) is the flow of balanced layers."""
-        return np.zeros(len(self))
+        """How far layers of this flow are from balanced at each time: zero without imbalance."""
+        largest = 0.0
+        if isinstance(self.metric, ImbalancedMetric):
+            largest = max(map(abs, self.metric.imbalance)) * self.singular_values.shape[1] ** 0.5
+        return largest * self._shares
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -14,6 +14,8 @@ _OPTIONAL = (
     "line_minimum",
     "network_loss",
     "network_gradient",
+    "riemannian_gradient",
+    "riemannian_hessian",
 )
 
 

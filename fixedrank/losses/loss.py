@@ -54,7 +54,18 @@ right : ndarray, shape (n, k)
     The factor on the right.
 """
 
-_LAYERS = """
+IN_METRIC = """
+Parameters
+----------
+point : FixedRankPoint
+    The matrix of rank k.
+metric : SpectralMetric
+    The metric.
+Z : FixedRankTangentVector
+    The direction.
+"""
+
+LAYERS = """
 Parameters
 ----------
 factors : sequence of array_like
@@ -231,13 +242,6 @@ class Loss(Displayed, ABC):
         By default None: whoever asks forms :math:`\mathcal{A}_W(\nabla f(W))` of the Euclidean
         gradient. Override it where that one is large or inexact and this one is not.
 
-        Parameters
-        ----------
-        point : FixedRankPoint
-            The matrix of rank k.
-        metric : SpectralMetric
-            The metric.
-
         Returns
         -------
         FixedRankTangentVector or None
@@ -262,10 +266,6 @@ class Loss(Displayed, ABC):
 
         Parameters
         ----------
-        point : FixedRankPoint
-            The matrix of rank k.
-        metric : SpectralMetric
-            The metric.
         Z : FixedRankTangentVector
             The direction.
 
@@ -473,7 +473,7 @@ class Loss(Displayed, ABC):
         return self, None
 
 
-describe(Loss, MATRICES, THIN, _LAYERS)
+describe(Loss, MATRICES, THIN, LAYERS, IN_METRIC)
 
 
 class LossSum(Loss):

@@ -11,14 +11,15 @@ import numpy as np
 
 from fixedrank._aliases import LayersLike
 from fixedrank._checks import Array, nonnegative_number
+from fixedrank._shared_docs import describe
 from fixedrank._shown import number
 from fixedrank.geometry.factored.ambient import LowRankPair
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.metric.powers import first_differences
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.losses.loss import Loss, LossSum
+from fixedrank.losses.loss import IN_METRIC, LAYERS, Loss, LossSum
 from fixedrank.losses.schatten_roots import finite_depth, maxwell, spinodal
-from fixedrank.losses.spectral_penalty import SpectralPenalty
+from fixedrank.losses.spectral_penalty import SPECTRA, SpectralPenalty
 from fixedrank.networks.layers import BALANCED, relative_imbalance
 
 
@@ -33,7 +34,8 @@ class SchattenDecay(SpectralPenalty):
     On a :class:`FixedRank` of its own depth the gradient :math:`N \lambda W` and the Hessian,
     lambda times the identity, are closed forms without a negative power of a singular value. At
     another depth the Euclidean gradient :math:`\lambda U \operatorname{diag}(s^{2/N-1}) V^T` is
-    formed, which for N > 2 is unbounded as a singular value goes to zero.
+    formed, which for N > 2 is unbounded as a singular value goes to zero. A flow of a smaller depth
+    comes to zero in finite time there.
 
     Parameters
     ----------
@@ -164,6 +166,9 @@ class SchattenDecay(SpectralPenalty):
                 "of a loss"
             )
         return [self.weight_decay * layer for layer in layers]
+
+
+describe(SchattenDecay, SPECTRA, IN_METRIC, LAYERS)
 
 
 class _Zero(Loss):

@@ -198,7 +198,7 @@ def test_on_layers_that_are_not_balanced():
 def test_steps_of_descent_unbalance_layers():
     manifold = FixedRank(4, 5, 2, depth=2)
     layers = balanced_factors(manifold.random_point(rng=0), [5, 2, 4], rng=0)
-    with pytest.raises(ValueError, match=r"steps of descent.*weight_decay"):
+    with pytest.raises(ValueError, match="weight_decay"):
         gradient_descent(regression() + SchattenDecay(0.5, 2), layers, range(10), step_size=1e-3)
 
 

@@ -17,6 +17,8 @@ import numpy as np
 
 from fixedrank._checks import Array, finite_array
 from fixedrank._shared_docs import describe
+from fixedrank._shown import some
+from fixedrank.geometry.factored.units import power
 from fixedrank.geometry.metric.chains import Chain, ThirdForm
 from fixedrank.geometry.metric.depth import DepthMetric
 from fixedrank.geometry.metric.linear_factors import LinearFactors
@@ -30,6 +32,16 @@ _LAST_STEP = 1e-8
 _STEPS = 60
 # As in the metric of depth N, up to this rank a table of second differences is the cheaper way.
 _TABLE_RANK = 100
+
+
+def layer_offsets(imbalance: Sequence[float]) -> tuple[float, ...]:
+    """Return mu_j - min mu of all layers, exact until the last rounding.
+
+    They may be close to each other beside the lambdas.
+    """
+    mu = list(accumulate(map(Fraction, imbalance), initial=Fraction(0)))
+    least = min(mu)
+    return tuple(float(value - least) for value in mu)
 
 
 class ImbalancedMetric(SpectralMetric):
@@ -66,8 +78,8 @@ class ImbalancedMetric(SpectralMetric):
     -----
     All tables are sums of positive terms of x + mu_j, where x, the largest root of P(x) = s^2, is
     found by Newton's method from above. Where exactly m of the mu_j are the least of them, c_jj is
-    like s^(2-2/m) near zero: unless m >= 2 a singular value may reach zero in finite time. Layers
-    then go on through zero, to a product of the same rank; a flow on M_k goes on at lower rank.
+    like s^(2-2/m) near zero: unless m >= 2 a singular value may reach zero in finite time, where
+    layers go on through zero. :func:`riemannian_flow` does so too if the least layer is square.
 
     References
     ----------
@@ -95,12 +107,10 @@ class ImbalancedMetric(SpectralMetric):
                 f"{_MOST_LAYERS} layers, got {values.size}"
             )
         self.imbalance: tuple[float, ...] = tuple(values.tolist())
-        # Exact until the last: mu_j may be close to each other beside the lambdas.
-        mu = list(accumulate(map(Fraction, self.imbalance), initial=Fraction(0)))
-        self._offsets = tuple(float(value - min(mu)) for value in mu)
+        self._offsets = layer_offsets(self.imbalance)
 
     def __repr__(self) -> str:
-        return f"ImbalancedMetric({list(self.imbalance)})"
+        return f"ImbalancedMetric([{some([repr(value) for value in self.imbalance], most=8)}])"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImbalancedMetric) and self.imbalance == other.imbalance
@@ -149,7 +159,31 @@ class ImbalancedMetric(SpectralMetric):
         ndarray, shape (N, ..., k)
             The squares, with the axis of layers first.
         """
+        s = np.asarray(s, dtype=np.float64)
         return _kept_squares(s.tobytes(), s.shape, self._offsets)
+
+    @property
+    def degree(self) -> float:
+        """The number N of layers."""
+        return float(self.layers)
+
+    def in_unit(self, exponent: int) -> SpectralMetric | None:
+        """Return the metric with all lambda_j over 2^(2 exponent / N), None where they overflow.
+
+        Parameters
+        ----------
+        exponent : int
+            The unit as a power of two.
+
+        Returns
+        -------
+        ImbalancedMetric or None
+            The metric.
+        """
+        factor, shift = power(exponent, 0, -2, self.degree)
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(np.multiply(self.imbalance, factor), shift)
+        return ImbalancedMetric(scaled.tolist()) if np.isfinite(scaled).all() else None
 
     # The tables
 
