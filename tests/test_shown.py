@@ -117,6 +117,19 @@ def made():
             status="took steps",
             complete=True,
         ),
+        "GreedyStage": lambda: fixedrank.GreedyStage(
+            point=point,
+            loss=1.0,
+            rank=K,
+            depth=3.0,
+            escape_rates=np.ones(D),
+            direction=(np.ones(D), np.ones(D)),
+            orbit=get("RiemannianTrajectory"),
+            theta=0.1,
+        ),
+        "GreedyPath": lambda: fixedrank.GreedyPath(
+            stages=(get("GreedyStage"),) * TIMES, depth=3.0, status="ended at rank 40 " * K
+        ),
         "FlowComparison": lambda: FlowComparison(
             factored=get("FactoredTrajectory"),
             riemannian=get("RiemannianTrajectory"),
@@ -188,6 +201,8 @@ SIZES = {
     "RiemannianTrajectory": "2000",
     "FactoredTrajectory": "N = 102",
     "DescentTrajectory": "2000",
+    "GreedyStage": "300x300",
+    "GreedyPath": "2000 stages, 300x300",
     "FlowComparison": "2000",
     "RK4": "90000",
     "Experiment": "300",
@@ -253,6 +268,7 @@ def parsed(thing):
 
 
 IN_NOTEBOOKS = [
+    "GreedyPath",
     "RiemannianTrajectory",
     "FactoredTrajectory",
     "DescentTrajectory",

@@ -272,6 +272,11 @@ def results() -> None:
         again: fixedrank.FactoredTrajectory = fixedrank.FactoredTrajectory.load(path)
     completion = fixedrank.MatrixCompletion([0], [1], [2.0], (2, 2), weights=[1.0], ridge=0.1)
     found: NDArray[np.float64] = completion.predict(np.eye(2), [0], [0])
+    path = fixedrank.greedy_path(LogCosh(), 2, 1)
+    assert_type(path.stages[0], fixedrank.GreedyStage)
+    assert_type(path.stages[0].plateau(1e-3), float)
+    arrivals: NDArray[np.float64] = path.arrival_times(1e-3)
+    assert arrivals.shape == (1,)
     assert effective.shape == again.t.shape == (2,)  # the start, and where it was stopped
     assert found.shape == (1,)
 
