@@ -138,6 +138,19 @@ def made():
             status="took steps",
             complete=True,
         ),
+        "GreedyStage": lambda: fixedrank.GreedyStage(
+            point=point,
+            loss=1.0,
+            rank=K,
+            depth=3.0,
+            escape_rates=np.ones(D),
+            direction=(np.ones(D), np.ones(D)),
+            orbit=get("RiemannianTrajectory"),
+            theta=0.1,
+        ),
+        "GreedyPath": lambda: fixedrank.GreedyPath(
+            stages=(get("GreedyStage"),) * TIMES, depth=3.0, status="ended at rank 40 " * K
+        ),
         "FlowComparison": lambda: FlowComparison(
             factored=get("FactoredTrajectory"),
             riemannian=get("RiemannianTrajectory"),
@@ -212,6 +225,8 @@ SIZES = {
     "FactoredTrajectories": "3 starts, N = 102",
     "DescentTrajectory": "2000",
     "AlignedDescent": "300x300 matrices of rank 40",
+    "GreedyStage": "300x300",
+    "GreedyPath": "2000 stages, 300x300",
     "FlowComparison": "2000",
     "RK4": "90000",
     "Experiment": "300",
@@ -277,6 +292,7 @@ def parsed(thing):
 
 
 IN_NOTEBOOKS = [
+    "GreedyPath",
     "RiemannianTrajectory",
     "FactoredTrajectory",
     "RiemannianTrajectories",

@@ -7,6 +7,7 @@ from fixedrank.flows.descent import gradient_descent
 from fixedrank.flows.descent_trajectory import DescentTrajectory
 from fixedrank.flows.exact import aligned_singular_value, aligned_solution, two_layer_solution
 from fixedrank.flows.factored import factored_flow
+from fixedrank.flows.greedy import greedy_path
 from fixedrank.flows.many.results import FactoredTrajectories, RiemannianTrajectories
 from fixedrank.flows.methods import MethodProperties
 from fixedrank.flows.rank_change import RankChange
@@ -14,6 +15,7 @@ from fixedrank.flows.riemannian import riemannian_flow
 from fixedrank.flows.rock import ROCK4
 from fixedrank.flows.safe_steps import hessian_bound, safe_step_size
 from fixedrank.flows.solvers import RK4
+from fixedrank.flows.stages import GreedyPath, GreedyStage
 from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 
@@ -27,6 +29,8 @@ __all__ = [
     "FactoredTrajectories",
     "FactoredTrajectory",
     "FlowComparison",
+    "GreedyPath",
+    "GreedyStage",
     "MethodProperties",
     "RankChange",
     "RiemannianTrajectories",
@@ -37,6 +41,7 @@ __all__ = [
     "compare_flows",
     "factored_flow",
     "gradient_descent",
+    "greedy_path",
     "hessian_bound",
     "riemannian_flow",
     "safe_step_size",

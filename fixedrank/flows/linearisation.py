@@ -14,8 +14,8 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import stacked_weights
 from fixedrank.networks.gradients import ThinGradient
 
-# Squares of smaller numbers lose accuracy.
-_LEAST = 1e-140
+# Squares of smaller numbers, times rates, leave floating point.
+_LEAST = 1e-60
 
 
 def linearise(
@@ -64,6 +64,9 @@ def linearise(
         left, r_left = tall_qr(np.hstack((u, up)))
         right, r_right = tall_qr(np.hstack((v, vp)))
         size = length(joined((up, core, vp)))
+        # Of a vector that is normal nothing is left: its step would be infinite in large units.
+        if size == 0:
+            return np.zeros_like(weights)
         step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
 
         def moved_by(h: float) -> tuple[Array, Array]:

@@ -53,7 +53,7 @@ from fixedrank.flows.watching import Callback, watching
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.geometry.metric.choice import metric_of
-from fixedrank.geometry.metric.depth import EmbeddedMetric
+from fixedrank.geometry.metric.depth import EmbeddedMetric, LimitMetric
 from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
@@ -87,7 +87,8 @@ def riemannian_flow(
     point : FixedRankPoint or tuple (u, s, vt)
         The initial W, with arrays of shapes (m, k), (k,), (k, n).
     depth : float or SpectralMetric
-        The depth N of the metric, any real number >= 1; or another metric.
+        The depth N of the metric, any real number >= 1; or another metric; or ``math.inf``, the
+        limit of deep networks, for which t is N times the time of the layers.
     imbalance : sequence of float, optional
         The N - 1 numbers lambda_j of N layers whose hidden widths all are k, with
         W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I: the flow in the metric of
@@ -137,6 +138,12 @@ def riemannian_flow(
     k = min(m, n) the flow is that of all matrices, W' = -grad L^1(W), through singular ones too:
     the rank is as given, and singular values may pass zero.
 
+    At infinite depth, and in the time N t, U and V stand still up to O(1/N): the flow moves the
+    core S of W = U S V^T among the invertible k x k matrices, S' = -A(U^T G V) with the limit A of
+    the operator over N. It comes to rest at the least squares of S, or where det S has the other
+    sign tends to lower rank, as 1/t. For k < min(m, n) it is the gradient flow of no metric on M_k:
+    ``gradient_norm`` is the length of what moves S.
+
     References
     ----------
     Equation (9), Theorems 4 and 6 of the paper.
@@ -169,7 +176,9 @@ def riemannian_flow(
     given = checked_point(point)
     start = given
     shape = (start.u.shape[0], start.vt.shape[1])
-    metric.check_sizes(*shape, start.s.size)
+    # At infinite depth U and V stand still, and where there are normal directions it is no metric.
+    if not isinstance(metric, LimitMetric):
+        metric.check_sizes(*shape, start.s.size)
     expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
 
 from fixedrank._checks import Array
+from fixedrank.flows.scales import binary_scale
 
 # A step that moves less than this many tolerances is worth a look.
 _SLOW = 100.0
@@ -34,6 +35,8 @@ _DENSE, _AFFORDABLE, _LARGE = 60, 400, 4000
 _PATIENCE = 500
 # The evaluations for which a look at a large state is a bargain.
 _BARGAIN = 400
+# Beyond so long a time, or its inverse, squares of rates may leave floating point.
+_LONG = 1e60
 # The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
 _ABSOLUTE = 0.01
 # The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
@@ -118,10 +121,15 @@ class RestTest:
         too. Each gradient is a new one: of a single one, what a few digits of L leave is not known.
         """
         remaining, noise, before, search = 0.0, 0.0, math.inf, max(_SEARCH, affordable)
+        unit = 1.0
+        if not 1 / _LONG < left < _LONG:
+            unit = _pace(system.linearisation(state)[0])
+            left /= unit
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
-            noise = noise or getattr(rates, "noise", 0.0)
-            rates, longest = self._counted(rates), float(np.abs(lengths).max())
+            noise = noise or unit * getattr(rates, "noise", 0.0)
+            rates, lengths = self._counted(rates, unit), unit * lengths
+            longest = float(np.abs(lengths).max())
             noise = noise or _noise(rates)
             # A gradient r moves nothing further than r * left; below its noise it is nothing.
             slowest = 0.1 * self.close * tolerance / left
@@ -149,17 +157,24 @@ class RestTest:
             reason += _saddle(count) + ", too slowly for the time that is left"
         return reason, state
 
-    def _counted(self, rates: LinearOperator) -> LinearOperator:
-        if hasattr(rates, "matrix"):
+    def _counted(self, rates: LinearOperator, unit: float) -> LinearOperator:
+        if hasattr(rates, "matrix") and unit == 1:
             return rates
 
         def product(vector: Array) -> Array:
             # Two evaluations of a gradient with blocks twice as wide; and the Lanczos method
             # orthogonalises, which takes 20 evaluations' time for 300,000 numbers in layers.
             self.spent += 4 + vector.size // 15_000
-            return _finite(rates, vector)
+            return unit * _finite(rates, vector)
 
         return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
+
+
+def _pace(rates: LinearOperator) -> float:
+    """Return a unit of time in which rates that are large or small are of the order of one."""
+    vector = np.random.default_rng(0).standard_normal(rates.shape[0])
+    size = float(np.abs(_finite(rates, vector)).max())
+    return 1.0 if 1 / _LONG < size < _LONG or size == 0 else 1 / binary_scale(size)
 
 
 def worth_asking(size: int, ahead: float) -> bool:
