@@ -32,9 +32,9 @@ from fixedrank.flows.keeping import (
     with_penalties,
 )
 from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.log_excess import LogExcess
 from fixedrank.flows.loss_clock import (
     ClockName,
-    LogExcess,
     LossClock,
     checked_clock,
     over_times,

@@ -22,14 +22,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fixedrank._aliases import AmbientLike, PointLike
 from fixedrank._checks import Array
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.integration import Run
 from fixedrank.flows.scales import length
 from fixedrank.flows.system import Restart, Stop
-from fixedrank.geometry.factored.points import FixedRankPoint
-from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.loss import Loss
 
 ClockName = Literal["time", "loss"]
@@ -78,65 +75,6 @@ def checked_clock(clock: Any, infimum: Any, weight_decay: float, problem: Loss) 
     if not math.isfinite(infimum):
         raise ValueError(f"infimum must be finite, got {infimum!r}")
     return float(infimum)
-
-
-class LogExcess(Loss):
-    """The logarithm ln(L - L_inf) of a loss L, as the flow in its clock asks for it.
-
-    Parameters
-    ----------
-    problem : Loss
-        The loss L.
-    infimum : float
-        The number L_inf.
-
-    Attributes
-    ----------
-    value : float
-        The logarithm where products of its gradient were asked for last.
-    products : tuple of ndarray
-        These products.
-    pace : float
-        The number that products of the gradient are multiplied by.
-    """
-
-    def __init__(self, problem: Loss, infimum: float) -> None:
-        self.problem, self.lowest, self.shape = problem, infimum, problem.shape
-        self.value, self.products, self.pace = 0.0, (np.zeros(0), np.zeros(0)), 1.0
-
-    def loss(self, W: PointLike) -> float:
-        """Return the loss L itself, as it is shown."""
-        return float(self.problem.loss(W))
-
-    def gradient(self, W: PointLike) -> AmbientLike:
-        """Return the gradient of the logarithm."""
-        u, s, vt = (np.asarray(part, dtype=np.float64) for part in W)
-        value, _, _ = self.problem._logarithmic(u * s, None, vt.T, self.lowest)
-        return combined_matrix([(math.exp(-value), self.problem.gradient(W))])
-
-    def gradient_products(
-        self, left: Array, core: Array | None, right: Array
-    ) -> tuple[Array, Array]:
-        """Return thin products of the gradient of the logarithm, and keep them."""
-        self.value, *products = self.problem._logarithmic(left, core, right, self.lowest)
-        self.products = products[0], products[1]
-        if self.pace == 1:
-            return self.products
-        return self.pace * self.products[0], self.pace * self.products[1]
-
-    @property
-    def _price_of_rank(self) -> float:  # type: ignore[override]
-        return self.problem._price_of_rank
-
-    # Of what is recorded, the gradient is that of the loss.
-
-    def _losses(self, points: FixedRankPoint) -> Array:
-        return self.problem._losses(points)
-
-    def _stacked_products(
-        self, left: Array, core: Array | None, right: Array
-    ) -> tuple[Array, Array]:
-        return self.problem._stacked_products(left, core, right)
 
 
 class LossClock:

@@ -28,9 +28,9 @@ from fixedrank.flows.keeping import (
     nothing,
     with_penalties,
 )
+from fixedrank.flows.log_excess import LogExcess
 from fixedrank.flows.loss_clock import (
     ClockName,
-    LogExcess,
     LossClock,
     checked_clock,
     over_times,

@@ -16,7 +16,6 @@ from fixedrank._aliases import AmbientLike, DataLike, LayersLike, PointLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
-    BlockOperator,
     LowRank,
     as_direction,
     dense_matrix,
@@ -28,6 +27,7 @@ from fixedrank.geometry.factored.stacks import matrix_times, transposed
 from fixedrank.losses.alignment import alignment_of_layers, alignment_of_point
 from fixedrank.losses.classification_labels import Labelled, labelled
 from fixedrank.losses.classification_scores import Entropy
+from fixedrank.losses.classification_slopes import Slopes, spectral_norm
 from fixedrank.losses.data import checked_indices
 from fixedrank.losses.loss import MATRICES, THIN, Loss
 from fixedrank.losses.separation import are_separable
@@ -305,7 +305,7 @@ class Classification(Loss):
         entropy = self._entropy(W)
         unit = _unit(entropy)
         wrong = entropy.wrong(unit)
-        norm = _spectral_norm(self._targets.slopes(wrong), self.X)
+        norm = spectral_norm(self._targets.slopes(wrong), self.X)
         return float(wrong.sum()) / norm if norm > 0 else math.inf
 
     # Samples
@@ -369,7 +369,7 @@ class Classification(Loss):
 
     def _matrix(self, slopes: Array, thin: bool) -> Any:
         if thin:
-            return _Slopes(slopes, self.X)
+            return Slopes(slopes, self.X)
         return np.asarray((self.X @ slopes.T).T)
 
     def _products(
@@ -426,27 +426,6 @@ class Classification(Loss):
 describe(Classification, MATRICES, THIN)
 
 
-class _Slopes(BlockOperator):
-    """The matrix E X^T, of which thin products are formed."""
-
-    def __init__(self, slopes: Array, X: Any) -> None:
-        super().__init__((slopes.shape[0], X.shape[0]))
-        self.slopes, self.X = slopes, X
-
-    def _matmat(self, block: Array) -> Array:
-        return np.asarray(self.slopes @ (self.X.T @ block))
-
-    def _rmatmat(self, block: Array) -> Array:
-        return np.asarray(self.X @ (self.slopes.T @ block))
-
-    def toarray(self) -> Array:
-        """Return the dense K x d_x array."""
-        return np.asarray((self.X @ self.slopes.T).T)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self.toarray(), dtype=dtype)
-
-
 def _outer(left: Array, core: Array | None, images: Array) -> Array:
     """Return left @ core @ images."""
     return np.asarray((left if core is None else left @ core) @ images)
@@ -455,13 +434,3 @@ def _outer(left: Array, core: Array | None, images: Array) -> Array:
 def _unit(entropy: Entropy) -> float:
     """Return the logarithm of the largest probability of a wrong class."""
     return float((entropy.exponents - entropy.losses).max())
-
-
-def _spectral_norm(slopes: Array, X: Any) -> float:
-    """Return the spectral norm of E X^T by the smaller of its Gram matrices, in blocks."""
-    near, far = (slopes, X) if slopes.shape[0] <= X.shape[0] else (X, slopes)
-    gram, size = np.zeros((near.shape[0],) * 2), max(1, near.shape[0])
-    for start in range(0, far.shape[0], size):
-        part = np.asarray(near @ far[start : start + size].T)
-        gram += part @ part.T
-    return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))

@@ -141,7 +141,7 @@ def test_sparse_data_are_dense_data(operator):
 
 
 def test_no_array_of_the_size_of_W():
-    features, classes, samples = 50_000, 200, 400
+    features, classes, samples = 50_000, 200, 240
     rng = np.random.default_rng(0)
     X = scipy.sparse.random_array((features, samples), density=1e-4, rng=rng)
     problem = Classification(X, np.arange(samples) % classes)
