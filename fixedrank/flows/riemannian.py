@@ -116,6 +116,11 @@ def riemannian_flow(
     sign tends to lower rank, as 1/t. For k < min(m, n) it is the gradient flow of no metric on M_k:
     ``gradient_norm`` is the length of what moves S.
 
+    With an imbalance singular values pass zero, and the rank is as given, where one layer alone has
+    the smallest ones and is square, k x k, as layers then pass through singular matrices. Where
+    that layer is not square a singular value meets zero only if nothing turns its vectors; there
+    layers go on at the same rank, and this flow at a lower one.
+
     References
     ----------
     Equation (9), Theorems 4 and 6 of the paper.

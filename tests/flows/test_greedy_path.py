@@ -476,6 +476,7 @@ def test_tables_and_pictures():
     halves = (path.loss[1:] + path.loss[:-1]) / 2
     arrivals = path.arrival_times(1e-3)
     np.testing.assert_allclose(np.interp(-halves, -loss, t), arrivals, rtol=1e-2)
+    assert t[-1] < 2 * arrivals[-1]
     levels = [line.get_ydata()[0] for line in axes.lines[1:4]]
     assert levels == pytest.approx(path.loss)
     assert {text.get_text().strip() for text in axes.texts} == {"rank 0", "rank 1", "rank 2"}
