@@ -306,10 +306,10 @@ def results() -> None:
     part: fixedrank.Loss = classes.batch([0])
     assert down.clock is not None
     assert part.loss(down.points[-1]) + cosine + bound > 0
-    path = fixedrank.greedy_path(LogCosh(), 2, 1)
-    assert_type(path.stages[0], fixedrank.GreedyStage)
-    assert_type(path.stages[0].plateau(1e-3), float)
-    arrivals: NDArray[np.float64] = path.arrival_times(1e-3)
+    saddles = fixedrank.greedy_path(LogCosh(), 2, 1)
+    assert_type(saddles.stages[0], fixedrank.GreedyStage)
+    assert_type(saddles.stages[0].plateau(1e-3), float)
+    arrivals: NDArray[np.float64] = saddles.arrival_times(1e-3)
     assert arrivals.shape == (1,)
     assert effective.shape == again.t.shape == (2,)  # the start, and where it was stopped
     assert found.shape == (1,)

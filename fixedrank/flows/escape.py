@@ -52,7 +52,7 @@ def escape(loss: Loss, point: FixedRankPoint, count: int, largest: float) -> Esc
     count : int
         How many rates, at most as many as there are: none at full rank.
     largest : float
-        The largest singular value of the gradient at W = 0, or zero if this is it.
+        The largest singular value of the gradient at W = 0, or NaN if this is it.
     """
     shape = (point.u.shape[0], point.vt.shape[1])
     if count == 0:
@@ -63,7 +63,7 @@ def escape(loss: Loss, point: FixedRankPoint, count: int, largest: float) -> Esc
     # At a critical point of its rank both products vanish: what they are is the noise of all.
     off = (times(gradient, taken.vt.T), transposed_times(gradient, taken.u))
     noise = _NOISE * max(length(part) for part in off)
-    noise = max(noise, round_off(max(shape), max(largest, float(gains[0]))))
+    noise = max(noise, round_off(max(shape), float(np.fmax(largest, gains[0]))))
     rates = np.where(gains > noise, gains, 0.0) - loss._price_of_rank
     return Escape(rates, _unit(left[:, 0], taken.u), _unit(right[0], taken.vt.T))
 

@@ -9,8 +9,8 @@ which the flow comes together again. So delta is chosen by that change.
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,10 +21,10 @@ from fixedrank._checks import Array, numerical_rank, positive_integer
 from fixedrank._progress import Progress, Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
-from fixedrank.flows.escape import Escape, escape, raised, reach, zero_point
+from fixedrank.flows.escape import escape, raised, reach, zero_point
 from fixedrank.flows.keeping import Keep
 from fixedrank.flows.riemannian import riemannian_flow
-from fixedrank.flows.stages import GreedyPath, GreedyStage, growth, positive_scale
+from fixedrank.flows.stages import GreedyPath, GreedyStage, growth, half_time, positive_scale
 from fixedrank.flows.trajectory import RiemannianTrajectory
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -123,58 +123,38 @@ def greedy_path(
     shape, most = _checked_sizes(loss, max_rank)
     size = None if scale is None else positive_scale(scale)
     follow = {"method": method, "rtol": rtol, "keep": keep, **options}
-    point, rank = zero_point(*shape), 0
-    value = float(loss.loss(point))
+    zero = zero_point(*shape)
+    here = GreedyStage(point=zero, loss=float(loss.loss(zero)), rank=0, depth=number)
     stages: list[GreedyStage] = []
     status = ""
     try:
         with Progress(most, progress, unit="rank") as bar:
             while not status:
-                count = min(max(most - rank, 1) + 1, min(shape) - rank)
-                largest = float(stages[0].escape_rates[0]) + loss._price_of_rank if stages else 0.0
-                way = escape(loss, point, count, largest)
-                status, theta, orbit = _end(loss, way, rank, most, value), None, None
-                if not status:
-                    far = reach(loss, point, way)
-                    status = _endless(far, rank)
-                if not status:
-                    theta = _theta(far, number, size)
-                    asked = _outputs(float(way.rates[0]), theta, far ** (1 / number), number)
-                    begin = raised(point, way, theta**number)
-                    orbit = riemannian_flow(loss, begin, number, asked, **follow)
-                    status = _unfinished(orbit, rank, value)
-                    orbit = _up_to_rest(orbit)
-                stages.append(
-                    GreedyStage(
-                        point=point,
-                        loss=value,
-                        rank=rank,
-                        depth=number,
-                        escape_rates=way.rates,
-                        direction=(way.left, way.right) if (way.rates[:1] > 0).any() else None,
-                        orbit=orbit,
-                        theta=theta,
-                    )
-                )
-                if orbit is not None:
-                    point, value = orbit.last, float(orbit.loss[-1])
-                    rank, _ = numerical_rank(point.s, max(shape))
-                bar.reach(rank, partial(str, f"loss {value:.4e}"))
+                stages.append(here)
+                bar.reach(here.rank, partial(str, f"loss {here.loss:.4e}"))
+                count = min(max(most - here.rank, 1) + 1, min(shape) - here.rank)
+                way = escape(loss, here.point, count, stages[0].escape_rate + loss._price_of_rank)
+                direction = (way.left, way.right) if (way.rates[:1] > 0).any() else None
+                stages[-1] = here = replace(here, escape_rates=way.rates, direction=direction)
+                status = _end(loss, here, most)
+                if status:
+                    break
+                far = reach(loss, here.point, way)
+                status = _endless(far, here.rank)
+                if status:
+                    break
+                theta = _theta(far, number, size)
+                begin = raised(here.point, way, theta**number)
+                asked = _outputs(here.escape_rate, theta, far ** (1 / number), number)
+                orbit = riemannian_flow(loss, begin, number, asked, **follow)
+                status = _unfinished(orbit, here)
+                half = None if status else half_time(orbit, here.loss)
+                stages[-1] = replace(here, orbit=_up_to_rest(orbit), theta=theta, half_time=half)
+                rank, _ = numerical_rank(orbit.last.s, max(shape))
+                value = float(orbit.loss[-1])
+                here = GreedyStage(point=orbit.last, loss=value, rank=rank, depth=number)
     except KeyboardInterrupt:
-        status = f"interrupted at rank {rank}"
-        if not stages or stages[-1].point is not point:
-            unknown = {"escape_rates": np.array([math.nan]), "direction": None}
-            stages.append(
-                GreedyStage(
-                    point=point,
-                    loss=value,
-                    rank=rank,
-                    depth=number,
-                    orbit=None,
-                    theta=None,
-                    **unknown,
-                )
-            )
+        status = f"interrupted at rank {stages[-1].rank}"
     return GreedyPath(stages=tuple(stages), depth=number, status=status + _ties(stages))
 
 
@@ -207,7 +187,7 @@ def _up_to_rest(orbit: RiemannianTrajectory) -> RiemannianTrajectory:
     count = len(orbit) - _repeated(orbit) + 1
     parts = {name: getattr(orbit, name) for name in _OVER_TIME}
     kept = {name: part[:count] for name, part in parts.items() if part is not None}
-    return dataclasses.replace(orbit, **kept)
+    return replace(orbit, **kept)
 
 
 def _theta(far: float, depth: float, size: float | None) -> float:
@@ -229,15 +209,13 @@ def _theta(far: float, depth: float, size: float | None) -> float:
     return size
 
 
-def _end(loss: Loss, way: Escape, rank: int, most: int, value: float) -> str:
+def _end(loss: Loss, here: GreedyStage, most: int) -> str:
     """Return why the path ends at a critical point, or nothing."""
-    there = f"at rank {rank}"
-    infimum = loss.infimum
-    if infimum is not None:
-        there += f", the loss {value:.4g} (its infimum is {infimum:.4g})"
-    if way.rates.size == 0:
+    there, rate = f"at rank {here.rank}", here.escape_rate
+    if loss.infimum is not None:
+        there += f", the loss {here.loss:.4g} (its infimum is {loss.infimum:.4g})"
+    if here.escape_rates.size == 0:
         return f"ended {there}: W has full rank"
-    rate = float(way.rates[0])
     if rate == 0:
         return (
             f"ended {there}: the gradient vanishes, and no direction leaves W, the global minimum "
@@ -248,7 +226,7 @@ def _end(loss: Loss, way: Escape, rank: int, most: int, value: float) -> str:
             f"ended {there}: no direction leaves W, as a singular value costs more than it gains, "
             f"by {-rate:.3g}"
         )
-    if rank >= most:
+    if here.rank >= most:
         return f"reached max_rank = {most} {there}: a larger one goes on, with the rate {rate:.4g}"
     return ""
 
@@ -262,8 +240,9 @@ def _endless(far: float, rank: int) -> str:
     return ""
 
 
-def _unfinished(orbit: RiemannianTrajectory, rank: int, before: float) -> str:
+def _unfinished(orbit: RiemannianTrajectory, here: GreedyStage) -> str:
     """Return why an orbit leads to no critical point, or nothing."""
+    rank = here.rank
     if not orbit.complete:
         return f"interrupted on the way from rank {rank}: {orbit.status}"
     if _repeated(orbit) < 2:
@@ -271,7 +250,7 @@ def _unfinished(orbit: RiemannianTrajectory, rank: int, before: float) -> str:
             f"ended on the way from rank {rank}: until t = {orbit.t[-1]:.4g}, a million times what "
             "it takes to leave, the flow did not come to rest, as where a loss has no minimiser"
         )
-    if orbit.loss[-1] >= before:
+    if orbit.loss[-1] >= here.loss:
         return f"ended at rank {rank}: on the way from there the loss did not fall"
     return ""
 

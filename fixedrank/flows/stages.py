@@ -8,8 +8,7 @@ sigma^(N-1), with the rate gamma of the escape: with phi(sigma) = ln sigma at N 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +61,9 @@ class GreedyStage(Displayed):
         has it at other times.
     theta : float or None
         The singular value of the layers with which the orbit begins.
+    half_time : float or None
+        The time in the orbit at which the loss has fallen by half of what it falls; None where the
+        orbit leads to no next stage.
 
     Examples
     --------
@@ -76,10 +78,11 @@ class GreedyStage(Displayed):
     loss: float
     rank: int
     depth: float
-    escape_rates: Array
-    direction: tuple[Array, Array] | None
-    orbit: RiemannianTrajectory | None
-    theta: float | None
+    escape_rates: Array = field(default_factory=lambda: np.array([math.nan]))
+    direction: tuple[Array, Array] | None = None
+    orbit: RiemannianTrajectory | None = None
+    theta: float | None = None
+    half_time: float | None = None
 
     def _shown_title(self) -> str:
         m, n = self.point.u.shape[0], self.point.vt.shape[1]
@@ -113,11 +116,6 @@ class GreedyStage(Displayed):
             return 1.0
         return float(1 - max(rates[1], 0.0) / rates[0])
 
-    @cached_property
-    def half_time(self) -> float | None:
-        """The time in the orbit at which the loss has fallen by half of what it falls; or None."""
-        return None if self.orbit is None else _half_time(self.orbit, self.loss)
-
     def plateau(self, scale: float) -> float:
         r"""Return how long a start near W stays there.
 
@@ -149,7 +147,7 @@ class GreedyStage(Displayed):
         >>> import numpy as np, fixedrank
         >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
         >>> first = fixedrank.greedy_path(problem, 2, 1).stages[0]
-        >>> round(first.plateau(1e-4) - first.plateau(1e-3), 6), round(np.log(10) / 3, 6)
+        >>> round(first.plateau(1e-4) - first.plateau(1e-3), 6), round(float(np.log(10) / 3), 6)
         (0.767528, 0.767528)
         """
         size = positive_scale(scale)
@@ -360,7 +358,7 @@ def positive_scale(scale: Any) -> float:
     return float(scale)
 
 
-def _half_time(orbit: RiemannianTrajectory, before: float) -> float | None:
+def half_time(orbit: RiemannianTrajectory, before: float) -> float | None:
     """Return when the loss is halfway, by the cubic through two outputs and their slopes."""
     fallen, drop = before - orbit.loss, before - float(orbit.loss[-1])
     if not drop > 0 or fallen[0] >= drop / 2:

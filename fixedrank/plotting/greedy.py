@@ -57,7 +57,7 @@ def curve(path: Any, scale: float) -> tuple[Array, Array]:
     moved = [
         time - stage.half_time + stage.orbit.t for time, stage in zip(known, stages, strict=True)
     ]
-    end = _BEYOND * known.max(initial=1.0)
+    end = _BEYOND * known.max() if known.size else 1.0
     inside = (times[(times > 0) & (times < end)] for times in moved)
     times = np.unique([0.0, end, *np.concatenate([[], *inside])])
     loss = np.full(times.size, path.stages[0].loss)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.sparse.linalg import LinearOperator
 
 import fixedrank
 from fixedrank import (
@@ -46,6 +47,11 @@ def completion(seed=3, share=0.95):
 
 
 @cache
+def path_of_white_data(depth):
+    return greedy_path(white(0.5)[0], depth, 3)
+
+
+@cache
 def path_of_completion(depth):
     return greedy_path(completion(), depth, 4)
 
@@ -65,8 +71,8 @@ def flow_of_size(eps, depth):
 @pytest.mark.parametrize("depth", [2, 2.5, 3, 20])
 def test_white_data_are_learned_one_singular_value_after_the_other(depth):
     c = 0.5
-    problem, u, v = white(c)
-    path = greedy_path(problem, depth, 3)
+    _, u, v = white(c)
+    path = path_of_white_data(depth)
     assert [stage.rank for stage in path.stages] == [0, 1, 2, 3]
     for k, stage in enumerate(path.stages):
         # Independent of the library: the first singular values of B / c.
@@ -96,7 +102,7 @@ def time_between(start, end, b, c, depth):
 @pytest.mark.parametrize(("depth", "scale"), [(2, 1e-5), (2.5, 1e-3), (3, 1e-4), (20, 0.1)])
 def test_plateaus_and_arrivals_of_aligned_starts(depth, scale):
     c = 0.5
-    path = greedy_path(white(c)[0], depth, 3)
+    path = path_of_white_data(depth)
     # Halfway in the loss s is at 1 - 1/sqrt 2 of its limit; all start at once, and none turns.
     times = [
         time_between(scale**depth, (1 - 0.5**0.5) * b / c, b, c, depth) for b in VALUES.tolist()
@@ -238,6 +244,41 @@ def test_a_loss_of_ones_own():
     assert "max_rank = 2" in path.status
 
 
+class ThinGradient(Loss):
+    """Half the squared distance from a matrix of rank 2, with a gradient of thin products only."""
+
+    shape = (60, 50)
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.left, self.right = orthonormal(rng, 60, 2) * [3.0, 1.0], orthonormal(rng, 50, 2)
+
+    def loss(self, W):
+        inner = np.sum((W[0].T @ self.left) * (W[2] @ self.right) * W[1][:, None])
+        return float((W[1] ** 2).sum() / 2 - inner + 5)
+
+    def gradient(self, W):
+        u, s, vt = W
+
+        def product(block):
+            assert block.size <= 60 * 6
+            block = block.reshape(50, -1)
+            return (u * s) @ (vt @ block) - self.left @ (self.right.T @ block)
+
+        def transposed(block):
+            assert block.size <= 60 * 6
+            block = block.reshape(60, -1)
+            return vt.T @ (s[:, None] * (u.T @ block)) - self.right @ (self.left.T @ block)
+
+        return LinearOperator(self.shape, product, transposed, product, np.float64, transposed)
+
+
+def test_of_the_gradient_thin_products_are_formed():
+    path = greedy_path(ThinGradient(), 2, 2)
+    np.testing.assert_allclose(path.loss, [5.0, 0.5, 0.0], atol=1e-9)
+    np.testing.assert_allclose(path.escape_rate, [3.0, 1.0, 0.0], atol=1e-6)
+
+
 def test_a_problem_that_derives_from_nothing():
     problem = DenseProblem(np.eye(3), np.diag([3.0, 1.0, 0.0])[:2])
     problem.shape = (2, 3)
@@ -319,8 +360,8 @@ def test_the_path_does_not_depend_on_the_size_of_its_starts(depth):
 
 def test_ties_are_said():
     for second, near in ((3.0, True), (3.0 - 1e-12, True), (2.99, True), (2.0, False)):
-        path = greedy_path(LinearRegression(np.eye(3), np.diag([3.0, second, 1.0])), 2, 2)
-        assert len(path) == 3
+        path = greedy_path(LinearRegression(np.eye(3), np.diag([3.0, second, 1.0])), 2, 1)
+        assert len(path) == 2
         assert ("near each other" in path.status) == near
         assert path.stages[0].gap == pytest.approx(1 - second / 3, abs=1e-9)
 
@@ -353,6 +394,8 @@ def test_a_loss_without_a_minimiser():
     assert path.stages[0].escape_rate == pytest.approx(1.0)
     assert path.stages[0].orbit.loss[-1] < 1e-3
     assert "did not come to rest" in path.status
+    with pytest.raises(ValueError, match="time from there to the next critical point is not known"):
+        path.stages[0].plateau(1e-3)
 
 
 class Line(Slope):
@@ -394,7 +437,7 @@ def test_an_interrupted_path_keeps_its_stages(rank, size):
     path = greedy_path(Interrupted(), 2, 3)
     assert [stage.rank for stage in path.stages] == list(range(rank))
     assert path.status.startswith("interrupted")
-    np.testing.assert_allclose(path.loss, greedy_path(Cosh(), 2, rank).loss[:rank])
+    np.testing.assert_allclose(path.loss, greedy_path(Cosh(), 2, 1).loss[:rank])
     with pytest.raises(ValueError, match=rf"path ends at rank {rank - 1}.*larger max_rank"):
         path.stages[-1].plateau(1e-3)
     assert path.arrival_times(1e-3).shape == (rank - 1,)
@@ -433,6 +476,7 @@ def test_tables_and_pictures():
     halves = (path.loss[1:] + path.loss[:-1]) / 2
     arrivals = path.arrival_times(1e-3)
     np.testing.assert_allclose(np.interp(-halves, -loss, t), arrivals, rtol=1e-2)
+    assert t[-1] < 2 * arrivals[-1]
     levels = [line.get_ydata()[0] for line in axes.lines[1:4]]
     assert levels == pytest.approx(path.loss)
     assert {text.get_text().strip() for text in axes.texts} == {"rank 0", "rank 1", "rank 2"}
