@@ -32,7 +32,7 @@ from fixedrank.flows.current_metric import CurrentMetric
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.rank_change import RankChange
-from fixedrank.flows.scales import DECAYED, SMALLEST
+from fixedrank.flows.scales import DECAYED, SMALLEST, length
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract
@@ -48,6 +48,8 @@ _APART = 0.5
 # Singular values that may pass zero are kept to a tolerance beside so much of the largest; and an
 # imbalance that decays to so many relative tolerances.
 _ABSOLUTE = 0.01
+# Iterations for the norm of a gradient, to a factor of two at least.
+_POWERS = 20
 # A largest singular value that has grown so far asks for another unit.
 _GROWN = 1e3
 # Ratios of neighbouring singular values at which groups part, and at which they join again.
@@ -80,7 +82,7 @@ class RiemannianSystem:
 
     remembered: tuple[str, ...] = (
         *("t", "k", "unit", "rate", "peak", "zero", "changes", "framed", "bounds", "together"),
-        *("least", "largest", "approach.seen", "approach.expected"),
+        *("least", "largest", "asked", "approach.seen", "approach.expected"),
     )
 
     def __init__(
@@ -115,7 +117,7 @@ class RiemannianSystem:
         self.framed = np.zeros(0)
         self.bounds = [0]
         self.together = np.ones((0, 0), dtype=bool)
-        self.least = 0.0
+        self.least, self.asked = 0.0, math.inf
 
     # Between points and vectors
 
@@ -265,6 +267,12 @@ class RiemannianSystem:
         self.peak = max(self.peak, size)
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
+        if falling and self.decay and size < min(_ABSOLUTE * self.rtol * self.peak, self.asked):
+            self.asked = 0.1 * size
+            if self._only_decays(u, v, size):
+                self.zero = True
+                reason = f"weight decay takes W to zero, of which {size:.1e} is left"
+                return Stop(f"stationary from t = {t:.6g} on: {reason}", rest=True)
         agreement, meeting = float(np.linalg.slogdet(core)[0]), None
         floor = round_off(max(self.shape), 1.0)
         if self.reaches:
@@ -309,6 +317,25 @@ class RiemannianSystem:
         if s[0] > _GROWN * self.framed[0] or max(_drift(u), _drift(v)) > 10 * self.rtol:
             return self._reframe(state, self.k)
         return None
+
+    def _only_decays(self, u: Array, v: Array, size: float) -> bool:
+        """Say whether no layer can grow from here on: the gradient is weaker than the decay.
+
+        With layers of squares q at most each gradient is at most q^((N-1)/2) |G|, and |G|, near
+        W = 0, is found by iterations of G and its transpose, to a factor that is allowed for.
+        """
+        pull = self.current.pull(size)
+        if pull is None:
+            return False
+        rng, core = np.random.default_rng(0), np.zeros((self.k + 1, self.k + 1))
+        left, right = rng.standard_normal(len(u)), rng.standard_normal(len(v))
+        norm = 0.0
+        for _ in range(_POWERS):
+            left, right = left / (length(left) or 1.0), right / (length(right) or 1.0)
+            gv, gtu = self.products(np.column_stack((u, left)), core, np.column_stack((v, right)))
+            left, right = gv[:, -1], gtu[:, -1]
+            norm = max(norm, length(left), length(right))
+        return 2 * pull * norm < self.weight_decay
 
     def _felt(self, s: Array) -> Array:
         """Return the sizes to which singular values are kept: those that pass zero have none."""

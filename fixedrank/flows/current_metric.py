@@ -95,6 +95,20 @@ class CurrentMetric:
         allowed = squares.min(axis=0) * (_EPS, tolerance)
         return bool(np.ptp(squares[:, 0]) <= allowed.max())
 
+    def pull(self, size: float) -> float | None:
+        """Return how many times the gradient at W the gradient of a layer is at most, beside it.
+
+        It is q^(N/2-1) with the largest square q of a layer with the singular value `size`, and
+        None where it grows towards zero.
+        """
+        metric = self.within(1.0)
+        layers = metric.layers or 0.0
+        if layers < 2:
+            return None
+        if isinstance(metric, ImbalancedMetric):
+            return float(metric.layer_squares(np.array([size])).max() ** (layers / 2 - 1))
+        return float(size ** (1 - 2 / layers))
+
     def squared_norms(self, s: Array, width: int) -> Array:
         """Return the squared length of layers of this width with singular values s."""
         metric, missing = self.within(1.0), width - s.shape[-1]

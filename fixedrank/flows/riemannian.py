@@ -137,6 +137,11 @@ def riemannian_flow(
     k = min(m, n) the flow is that of all matrices, W' = -grad L^1(W), through singular ones too:
     the rank is as given, and singular values may pass zero.
 
+    With an imbalance singular values pass zero, and the rank is as given, where one layer alone has
+    the smallest ones and is square, k x k, as layers then pass through singular matrices. Where
+    that layer is not square a singular value meets zero only if nothing turns its vectors; there
+    layers go on at the same rank, and this flow at a lower one.
+
     References
     ----------
     Equation (9), Theorems 4 and 6 of the paper.

@@ -352,7 +352,8 @@ def test_without_a_target_all_decays():
     problem = whitened([0.1])
     start, t = (np.eye(4)[:, :1], np.array([0.01]), np.eye(3)[:1]), [0, 0.5, 1e4]
     flow = riemannian_flow(problem, start, 3, t, weight_decay=1.0, rtol=1e-11)
-    assert "W has decayed to zero" in flow.status
+    assert "weight decay takes W to zero" in flow.status
+    assert flow.evaluations < 1500
     factors = balanced_factors(start, [3, 1, 1, 4], rng=0)
     layers = factored_flow(problem, factors, t, weight_decay=1.0, rtol=1e-11)
     assert layers.status.startswith("stationary")
@@ -429,3 +430,27 @@ def test_exponential_decay_is_not_taken_for_the_boundary(depth):
     np.testing.assert_allclose(flow.singular_values[:3, 1], np.exp(solution.y[0]), rtol=1e-6)
     assert all("round-off" in change.reason for change in flow.rank_changes)
     assert flow.evaluations < 2000
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_what_decays_for_long_may_grow_again(depth):
+    """Beside the direction of the target, at N = 2 W turns round however small it is by then."""
+    problem, tilt = whitened([2.0]), 1e-9
+    start = (np.eye(4)[:, 1:2] + tilt * np.eye(4)[:, :1], [0.5], np.eye(3)[1:2])
+    start = (start[0] / np.linalg.norm(start[0]), np.array([0.5]), start[2])
+    flow = riemannian_flow(problem, start, depth, [0, 20, 200], weight_decay=1.0)
+    layers = balanced_factors(start, [3, *[1] * (depth - 1), 4], rng=0)
+    other = factored_flow(problem, layers, [0, 20, 200], weight_decay=1.0)
+    # At N = 3 zero is a minimum, at N = 2 a saddle.
+    expected = 1.0 if depth == 2 else 0.0
+    assert flow.singular_values[-1, 0] == pytest.approx(expected, abs=1e-6)
+    assert other.singular_values[-1, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_rest_at_zero_at_depth_two():
+    """It is where the largest singular value of the gradient is below the decay."""
+    start = (np.eye(4)[:, 1:2], np.array([0.5]), np.eye(3)[1:2])
+    for target, told in ((0.4, True), (0.9, False), (3.0, False)):
+        flow = riemannian_flow(whitened([target]), start, 2, [0, 12], weight_decay=1.0)
+        assert ("weight decay takes W to zero" in flow.status) == told
+        assert (flow.singular_values[-1, 0] == 0) == told
