@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 import fixedrank
@@ -115,6 +117,27 @@ def test_points_are_those_of_single_flows(sizes, depth, decay):
         assert gap(runs[copy].product, one.product) < 1e-6
         np.testing.assert_allclose(runs.gradient_norm[:, copy], one.gradient_norm, atol=1e-5)
         assert [c.rank for c in runs[copy].rank_changes] == [c.rank for c in one.rank_changes]
+
+
+@settings(max_examples=12)
+@given(
+    st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6)),
+    st.sampled_from([2, 2.5, 3, 20]),
+    st.floats(-6, 6),
+    st.floats(-8, 0),
+)
+def test_points_of_any_sizes_and_scales(sizes, depth, power, spread):
+    # The unit of Y, and how far apart singular values are.
+    m, n, k = *sizes[:2], min(sizes)
+    problem, scale = regression(m, n, scale=10.0**power), 10.0**power
+    t = np.linspace(0, 2, 3) * scale ** (2 / depth - 2)
+    s = scale * np.geomspace(1, 10.0**spread, k)
+    starts = [point._replace(s=s) for point in points(m, n, k, depth, 3)]
+    runs = fixedrank.riemannian_flow(problem, stacked(starts), depth, t)
+    for run, point in zip(runs, starts, strict=True):
+        one = fixedrank.riemannian_flow(problem, point, depth, t, method="DOP853", rtol=1e-11)
+        assert gap(run.product, one.product) < 1e-6
+        assert run.last.s.size == one.last.s.size
 
 
 @pytest.mark.parametrize("depth", [2, 3])

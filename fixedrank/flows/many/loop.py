@@ -239,10 +239,11 @@ class _Pool:
             self._flush()
 
     def _flush(self) -> None:
-        if self.kept:
-            courses = [course for several, _ in self.kept for course in several]
-            self.plan.keep(courses, np.concatenate([states for _, states in self.kept]))
-        self.kept, self.kept_size = [], 0
+        # Not twice, if Ctrl-C comes in between.
+        kept, self.kept, self.kept_size = self.kept, [], 0
+        if kept:
+            courses = [course for several, _ in kept for course in several]
+            self.plan.keep(courses, np.concatenate([states for _, states in kept]))
 
     # What is due after a step
 

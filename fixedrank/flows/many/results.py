@@ -232,8 +232,8 @@ class Trajectories(Displayed, Saved, Generic[One]):
             One for each quantity, so that stacks of starts overlay: give the next one
             ``figure.axes`` of the first. A new figure is made if they are left out.
         quantities : sequence of str, optional
-            Some of "loss", "singular_values", "effective_rank", "balancedness" and "gradient_norm";
-            by default as those of a single trajectory.
+            Some of "loss", "singular_values", "effective_rank", "balancedness", "gradient_norm" and
+            "objective"; by default as those of a single trajectory.
         label : str, optional
             What a legend says of the starts.
         band : float or None
