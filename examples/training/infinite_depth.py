@@ -65,7 +65,7 @@ for depth in deep:
         look = {"markevery": 20, "label": f"$N = {depth}$", **depth_style(depth)}
         losses.plot(tau, flow.loss, **look)
         angles.plot(tau, [turned(point) for point in flow.points], **look)
-look = {"markevery": 20, "label": r"$N = \infty$", **depth_style(math.inf)}
+look = {"markevery": 20, "label": r"$N = \infty$", **depth_style(math.inf), "lw": 3}
 losses.plot(tau, limit.loss, **look)
 angles.plot(tau, [turned(point) for point in limit.points], **look)
 gaps.loglog(deep, largest, "o-", color="#2336ab", label="largest distance")
