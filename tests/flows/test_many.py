@@ -177,6 +177,18 @@ def test_ranks_that_fall(depth):
     np.testing.assert_array_equal(runs.singular_values[-1, :, 2], 0)
 
 
+def test_decay_takes_some_to_zero():
+    problem, t = fixedrank.LinearRegression(np.eye(3), 0.1 * np.eye(3)), np.array([0, 1.0, 200.0])
+    starts = points(3, 3, 2, 3, 3)
+    runs = fixedrank.riemannian_flow(problem, stacked(starts), 3, t, weight_decay=0.5)
+    for copy, point in enumerate(starts):
+        one = fixedrank.riemannian_flow(problem, point, 3, t, weight_decay=0.5)
+        assert "zero" in runs[copy].status
+        assert "zero" in one.status
+        np.testing.assert_array_equal(runs.singular_values[-1, copy], 0)
+        np.testing.assert_allclose(runs.loss[:, copy], one.loss, rtol=1e-6)
+
+
 def test_ranks_that_fall_in_finite_time():
     # The third direction of the starts is opposed to that of the best fit.
     problem = fixedrank.LinearRegression(np.eye(4), np.diag([4.0, 3.0, -1.0, 0.0]))
