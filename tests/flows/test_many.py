@@ -103,7 +103,7 @@ def test_layers_are_those_of_the_equation(widths, decay):
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.2])
-@pytest.mark.parametrize("depth", [1, 1.5, 2, 3, 4.5])
+@pytest.mark.parametrize("depth", [1, 1.5, 3.5])
 @pytest.mark.parametrize("sizes", [(5, 3, 1), (3, 5, 2), (4, 4, 2), (4, 4, 4)], ids=str)
 def test_points_are_those_of_single_flows(sizes, depth, decay):
     m, n, k = sizes
