@@ -153,7 +153,9 @@ class ManyPoints:
         falling = largest < self.largest[lanes]
         size = largest * self.unit[lanes]
         peak = np.maximum(self.peak[lanes], size)
-        found = falling & (size < np.maximum(DECAYED * peak, SMALLEST))
+        # With decay W may be on its way to zero long before.
+        part = self.rtol if self.decay else DECAYED
+        found = falling & (size < np.maximum(part * peak, SMALLEST))
         if self.reaches:
             found |= least < self.least[lanes]
             agreement = _agreement(left, right)
