@@ -15,6 +15,9 @@ import scipy.sparse
 
 from fixedrank._version import version
 
+# Metadata of a field that was added later: at its default what it belongs to is what it was before.
+LATER = {"later": True}
+
 
 def fingerprint(*parts: Any, versioned: bool = True) -> str:
     """Return a hash of some values, of objects of all attributes, and of the library's version.
@@ -60,7 +63,12 @@ def _text(value: Any, name: str, versioned: bool) -> str:
     if kind is value:
         return source
     if dataclasses.is_dataclass(value):
-        state = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        state = {
+            field.name: part
+            for field in dataclasses.fields(value)
+            for part in [getattr(value, field.name)]
+            if not (field.metadata.get("later") and part == field.default)
+        }
     elif hasattr(value, "__dict__"):
         # What was computed of the rest tells nothing new: as it was first asked for, or as what
         # does not travel with a pickle.

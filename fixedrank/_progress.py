@@ -59,9 +59,14 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
+    @property
+    def shown(self) -> bool:
+        """Whether anything is shown."""
+        return self.bar is not None or self.lines
+
     def reach(self, done: float, about: Callable[[], str] = str) -> None:
         """Say how much is done; where it is time to show it, with a text beside it."""
-        if self.bar is None and not self.lines:
+        if not self.shown:
             return
         now = time.monotonic()
         if self.bar is not None:

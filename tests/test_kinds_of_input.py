@@ -113,6 +113,7 @@ OF_POINTS = {
     "classify": lambda p: fr.classify(DATA, p).distance,
     "truncate": lambda p: fr.truncate(p, 1),
     "balanced_factors": lambda p: fr.balanced_factors(p, [N, K, M], rng=0),
+    "imbalanced_factors": lambda p: fr.imbalanced_factors(p, [0.5], rng=0),
     "riemannian_flow": lambda p: fr.riemannian_flow(ENTRIES, p, 2, [0, 0.1]).points[-1],
 }
 OF_VECTORS = {
@@ -150,6 +151,9 @@ CALLS = {
     "left of measurements": (W, lambda A: MatrixSensing((A, A), np.ones(M)).loss(np.eye(N))),
     "product": (LAYERS[0], lambda A: fr.product([A, LAYERS[1]])),
     "balancedness": (LAYERS[0], lambda A: fr.balancedness([A, LAYERS[1]])),
+    "imbalance": (LAYERS[0], lambda A: fr.imbalance([A, LAYERS[1]])[0]),
+    "layers of a kernel": (LAYERS[0], lambda A: fr.NetworkOperator([A, *LAYERS[1:]]).apply(W)),
+    "kernel": (W, fr.NetworkOperator(LAYERS).apply),
     "network_loss": (LAYERS[0], lambda A: DATA.network_loss([A, *LAYERS[1:]])),
     "network_gradient": (LAYERS[0], lambda A: ENTRIES.network_gradient([A, *LAYERS[1:]])),
     "NetworkHessian": (

@@ -12,6 +12,7 @@ import scipy.sparse
 
 import fixedrank
 from fixedrank import (
+    Classification,
     CriticalPoint,
     DepthMetric,
     DescentTrajectory,
@@ -81,16 +82,21 @@ def made():
 
     makers = {
         "LinearRegression": lambda: LinearRegression(X, Y),
+        "Classification": lambda: Classification(X, np.arange(2 * D) % K),
         "MomentRegression": lambda: fixedrank.MomentRegression((X, X), (Y, X), np.vdot(Y, Y)),
         "MatrixCompletion": lambda: MatrixCompletion(scipy.sparse.csr_array(X[:, :D])),
         "MatrixSensing": lambda: fixedrank.MatrixSensing((X.T, Y.T), np.ones(2 * D)),
         "Loss": lambda: 2 * get("LinearRegression") + 3 * get("MatrixCompletion"),
+        "SchattenDecay": lambda: fixedrank.SchattenDecay(0.1, 3),
         "OccurringPart": lambda: get("MatrixCompletion").occurring(),
         "FixedRank": lambda: manifold,
         "FixedRankPoint": lambda: point,
         "FixedRankTangentVector": lambda: vector,
         "FactorDirections": lambda: manifold.embedding(point, vector),
         "DepthMetric": lambda: DepthMetric(3),
+        "ImbalancedMetric": lambda: fixedrank.ImbalancedMetric([0.5] * 200),
+        "Imbalance": lambda: fixedrank.imbalance(factors),
+        "NetworkOperator": lambda: fixedrank.NetworkOperator(factors),
         "SpectralMetric": lambda: manifold.metric,
         "DepthOperator": lambda: manifold.operator(point),
         "MatrixSum": lambda: fixedrank.MatrixSum(X[:, :D], point, (X[:, :3], Y[:, :3])),
@@ -104,6 +110,12 @@ def made():
             **of_flow(point, point), metric=DepthMetric(2.5), rank_changes=changes
         ),
         "FactoredTrajectory": lambda: FactoredTrajectory(**of_flow(factors, point)),
+        "RiemannianTrajectories": lambda: fixedrank.RiemannianTrajectories(
+            t=np.arange(TIMES), runs=(get("RiemannianTrajectory"),) * 3
+        ),
+        "FactoredTrajectories": lambda: fixedrank.FactoredTrajectories(
+            t=np.arange(TIMES), runs=(get("FactoredTrajectory"),) * 3
+        ),
         "DescentTrajectory": lambda: DescentTrajectory(
             iterations=np.arange(TIMES),
             step_size=0.1,
@@ -112,6 +124,32 @@ def made():
             factors=[factors] * TIMES,
             status="took steps",
             complete=True,
+        ),
+        "AlignedDescent": lambda: fixedrank.AlignedDescent(
+            iterations=np.arange(TIMES),
+            sigma=np.ones((TIMES, K)),
+            loss=np.ones(TIMES),
+            u=point.u,
+            vt=point.vt,
+            depth=3,
+            step_size=0.1,
+            weight_decay=0.0,
+            momentum=0.0,
+            status="took steps",
+            complete=True,
+        ),
+        "GreedyStage": lambda: fixedrank.GreedyStage(
+            point=point,
+            loss=1.0,
+            rank=K,
+            depth=3.0,
+            escape_rates=np.ones(D),
+            direction=(np.ones(D), np.ones(D)),
+            orbit=get("RiemannianTrajectory"),
+            theta=0.1,
+        ),
+        "GreedyPath": lambda: fixedrank.GreedyPath(
+            stages=(get("GreedyStage"),) * TIMES, depth=3.0, status="ended at rank 40 " * K
         ),
         "FlowComparison": lambda: FlowComparison(
             factored=get("FactoredTrajectory"),
@@ -133,6 +171,9 @@ def made():
         "CriticalPoint": critical,
         "PointClassification": lambda: PointClassification(
             "strict saddle", K, critical(), 1.0, 1.0, 1.0, 1.0, 1.0, "a verdict of words " * 50
+        ),
+        "DualCertificate": lambda: fixedrank.DualCertificate(
+            "strict saddle", K, 1.0, 0.5, 1.0, 1.0, 1.0, (X[0], X[1]), "a verdict of words " * 50
         ),
         "FactorsClassification": lambda: FactorsClassification(
             "strict saddle", K, tuple(range(K)), 1, 1, 1, 1, factors, -1.0, 1, 1, "words " * 99
@@ -174,16 +215,26 @@ SIZES = {
     "MatrixSum": "300x300",
     "Product": "300, 300, 40",
     "NetworkHessian": "184000x184000",
+    "ImbalancedMetric": "200 in all",
+    "Imbalance": "102 layers",
+    "NetworkOperator": "300 x 300",
     "Recovery": "300x300 matrix of rank 40",
     "RiemannianTrajectory": "2000",
     "FactoredTrajectory": "N = 102",
+    "RiemannianTrajectories": "3 starts",
+    "FactoredTrajectories": "3 starts, N = 102",
     "DescentTrajectory": "2000",
+    "AlignedDescent": "300x300 matrices of rank 40",
+    "GreedyStage": "300x300",
+    "GreedyPath": "2000 stages, 300x300",
     "FlowComparison": "2000",
     "RK4": "90000",
     "Experiment": "300",
     "Ensemble": "1000",
     "PointClassification": "300x300",
     "CriticalPoint": "300x300",
+    "DualCertificate": "rank 40",
+    "SchattenDecay": "depth 3",
     "FactorsClassification": "rank 40",
     "Hypotheses": "k = 40",
 }
@@ -241,8 +292,11 @@ def parsed(thing):
 
 
 IN_NOTEBOOKS = [
+    "GreedyPath",
     "RiemannianTrajectory",
     "FactoredTrajectory",
+    "RiemannianTrajectories",
+    "FactoredTrajectories",
     "DescentTrajectory",
     "FlowComparison",
     "Ensemble",

@@ -141,6 +141,13 @@ def losses() -> None:
     start = fixedrank.FixedRank(2, 2, 1, depth=3).point([[1.0, 0.5], [0.0, 1.0]])
     factors = fixedrank.balanced_factors(start, [2, 2, 2, 2], rng=0)
     layers: Sequence[Array] = factors
+    unbalanced = fixedrank.imbalanced_factors(start, [0.5, -1.0], rng=0)
+    assert_type(fixedrank.imbalance(unbalanced)[0], Array)
+    assert_type(fixedrank.imbalance(unbalanced).homogeneous, tuple[float, ...] | None)
+    assert_type(fixedrank.NetworkOperator(unbalanced).eigenvalues(2), Array)
+    assert_type(fixedrank.ImbalancedMetric([0.5, -1.0]).decayed(0.5), fixedrank.SpectralMetric)
+    fixedrank.FixedRank(2, 2, 1, depth=3, imbalance=[0.5, -1.0])
+    fixedrank.DepthOperator(start, 3, imbalance=(0.5, -1.0))
     regression = fixedrank.LinearRegression(np.eye(2), TARGET)
     entries = fixedrank.MatrixCompletion([0, 1], [0, 1], [3.0, 1.0], (2, 2))
     recovery = fixedrank.recover(entries, 1, held_out=entries, rng=0)
@@ -156,8 +163,34 @@ def losses() -> None:
         assert_type(both.verdict, str)
         steps = fixedrank.gradient_descent(problem, layers, [0, 2], step_size=1e-3)
         assert_type(steps.loss, Array)
+        assert_type(fixedrank.sharpness(problem, layers, weight_decay=0.1), float)
         fixedrank.rank_increase(problem, start)
         fixedrank.NetworkHessian(problem, factors)
+    assert_type(regression.batch([0, 1]), fixedrank.LinearRegression)
+    trained = fixedrank.gradient_descent(
+        regression,
+        layers,
+        5,
+        step_size=1e-3,
+        weight_decay=0.1,
+        momentum=0.9,
+        batch_size=1,
+        rng=0,
+        imbalance_law=True,
+    )
+    assert_type(trained.imbalances, list[list[Array]])
+    edge = fixedrank.edge_of_stability(start, 3, c=2.0)
+    white = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
+    aligned = (np.eye(2), np.ones(2), np.eye(2))
+    mapped = fixedrank.aligned_descent(white, aligned, 5, depth=3, step_size=edge)
+    assert_type(mapped, fixedrank.AlignedDescent)
+    assert_type(mapped.singular_values, Array)
+    decayed = fixedrank.riemannian_flow(
+        regression, start, 3, [0, 1], imbalance=[1.0, 0.5], weight_decay=0.1
+    )
+    assert_type(decayed.penalty, Array | None)
+    assert_type(decayed.objective, Array)
+    assert_type(decayed.last_metric, fixedrank.SpectralMetric)
     flow_of_mine = fixedrank.riemannian_flow(LogCosh(), start, Doubled(), [0, 1], method="RK23")
     assert_type(flow_of_mine.points[-1].s, Array)
     assert_type(LogCosh() + 0.1 * regression, fixedrank.Loss)
@@ -186,6 +219,15 @@ def landscape() -> None:
     assert_type([*fixedrank.critical_points(problem, 1)], list[fixedrank.CriticalPoint])
     assert_type(fixedrank.classify(problem, best.point), fixedrank.PointClassification)
     assert_type(fixedrank.classify(problem, TARGET, depth=2), fixedrank.PointClassification)
+    decay = fixedrank.SchattenDecay(0.1, 2)
+    assert_type(decay.maxwell, tuple[float, float])
+    assert_type(problem + decay, fixedrank.Loss)
+    assert_type(fixedrank.schatten_threshold([1.0, 2.0], 0.1, 3, branch="upper"), Array)
+    white = fixedrank.LinearRegression(np.eye(2), TARGET)
+    decayed = fixedrank.global_minimizer(white, 2, weight_decay=0.1, depth=3)
+    assert_type(decayed.objective, float)
+    assert_type(decayed.branches, tuple[str, ...] | None)
+    assert_type(fixedrank.dual_certificate(problem + decay, TARGET), fixedrank.DualCertificate)
     assert_type(best.hessian_spectrum(Doubled()), Array)
     layers = fixedrank.balanced_factors(best.point, [2, 2, 2], rng=0)
     fixedrank.classify_factors(problem, layers)
@@ -243,6 +285,13 @@ def results() -> None:
     flow = fixedrank.factored_flow(LogCosh(), layers, [0.0, 1.0], callback=seen)
     effective: NDArray[np.float64] = flow.effective_rank
     fixedrank.plot_trajectories([flow], labels=["one"])
+    starts = [np.ones((3, *np.shape(layer))) for layer in layers]
+    many = fixedrank.factored_flow(LogCosh(), starts, [0.0, 1.0])
+    assert isinstance(many, fixedrank.FactoredTrajectories)
+    losses: NDArray[np.float64] = many.loss
+    for each in many:
+        assert_type(each, fixedrank.FactoredTrajectory)
+    assert losses.shape == (2, 3)
     fixedrank.plotting.depth_style(2)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "flow.npz"
@@ -250,6 +299,18 @@ def results() -> None:
         again: fixedrank.FactoredTrajectory = fixedrank.FactoredTrajectory.load(path)
     completion = fixedrank.MatrixCompletion([0], [1], [2.0], (2, 2), weights=[1.0], ridge=0.1)
     found: NDArray[np.float64] = completion.predict(np.eye(2), [0], [0])
+    classes = fixedrank.Classification(np.eye(2), [0, 1], classes=2)
+    down = fixedrank.factored_flow(classes, layers, [0.0, 1.0], clock="loss", infimum=0.0)
+    cosine: float = classes.alignment(down.last)
+    bound: float = classes.dual_bound(down.product[-1]) * classes.margin(down.points[-1])
+    part: fixedrank.Loss = classes.batch([0])
+    assert down.clock is not None
+    assert part.loss(down.points[-1]) + cosine + bound > 0
+    saddles = fixedrank.greedy_path(LogCosh(), 2, 1)
+    assert_type(saddles.stages[0], fixedrank.GreedyStage)
+    assert_type(saddles.stages[0].plateau(1e-3), float)
+    arrivals: NDArray[np.float64] = saddles.arrival_times(1e-3)
+    assert arrivals.shape == (1,)
     assert effective.shape == again.t.shape == (2,)  # the start, and where it was stopped
     assert found.shape == (1,)
 

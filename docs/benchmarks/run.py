@@ -121,6 +121,11 @@ BENCHMARKS = (
         "Many networks at once",
         "Runs of `run_ensemble` beside the same by `factored_flow`.",
     ),
+    Benchmark(
+        "many",
+        "Flows from many starts",
+        "One call for all of them beside one call for each.",
+    ),
     Benchmark("imports", "Imports", "What a program pays before its first line."),
     Benchmark(
         "scaling",

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array, RankLostError
+from fixedrank._checks import Array
 from fixedrank._files import replacing
 from fixedrank._optional import import_extra
 from fixedrank.command import data
 from fixedrank.command.folders import add_out, writable
 from fixedrank.command.limits import at_most, check_memory, check_network, check_steps
+from fixedrank.command.losses import Measure, cross_entropy, measure, squared_loss
 from fixedrank.command.output import progress, say
 from fixedrank.flows import FlowComparison, compare_flows
 from fixedrank.flows.solvers import METHODS, solver_class
-from fixedrank.landscape import global_minimizer
-from fixedrank.losses import LinearRegression, require_data
-from fixedrank.networks import layer_widths, random_balanced_factors
+from fixedrank.geometry.factored.orthonormal import orthonormal_columns
+from fixedrank.losses import Loss
+from fixedrank.networks import imbalanced_factors, layer_widths, random_balanced_factors
 
 
 def add_parser(commands: Any) -> None:
@@ -41,7 +42,17 @@ def add_parser(commands: Any) -> None:
         help="digits of scikit-learn, or the Gaussian setting of the paper's appendix A",
     )
     source.add_argument("--x", metavar="FILE", help="own data, .npy or .csv, one sample a column")
-    source.add_argument("--y", metavar="FILE", help="labels for --x; without, an autoencoder")
+    source.add_argument(
+        "--y",
+        metavar="FILE",
+        help="labels for --x; without, an autoencoder; with --loss softmax a class for each sample",
+    )
+    source.add_argument(
+        "--loss",
+        choices=("squared", "softmax"),
+        default="squared",
+        help="squared loss (default), or cross-entropy of classes: 0, 1, ..., or -1 and 1",
+    )
     source.add_argument(
         "--samples-in-rows", action="store_true", help="the files have one sample a row"
     )
@@ -67,6 +78,16 @@ def add_parser(commands: Any) -> None:
         metavar="S",
         help="singular values of the start W(0) (default: 1, as in the paper; digits: 0.01)",
     )
+    network.add_argument(
+        "--imbalance",
+        type=_numbers,
+        metavar="L1,L2,...",
+        help=(
+            "start with W_(j+1)^T W_(j+1) - W_j W_j^T = L_j I, one number for each pair of "
+            "neighbouring layers and all hidden widths the rank; --imbalance=-1,0.2 where the "
+            "first one is negative (default: balanced)"
+        ),
+    )
     network.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     flow = parser.add_argument_group("integration")
     flow.add_argument(
@@ -74,6 +95,13 @@ def add_parser(commands: Any) -> None:
         type=float,
         metavar="T",
         help="final time (default: 100 / largest eigenvalue of X X^T; Gaussian data: 5)",
+    )
+    flow.add_argument(
+        "--weight-decay",
+        type=float,
+        default=0.0,
+        metavar="LAMBDA",
+        help="weight decay, -LAMBDA W_j in the velocity of each layer (default 0)",
     )
     flow.add_argument(
         "--points", type=int, default=101, metavar="P", help="number of output times (default 101)"
@@ -97,27 +125,24 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     folder = writable(options.out)
     chosen, defaults = _data(options)
-    depth = defaults["depth"] if options.depth is None else options.depth
+    depth = _depth(options, defaults["depth"])
     scale = defaults["scale"] if options.scale is None else options.scale
     say(chosen.description)
-    problem = LinearRegression(chosen.X, chosen.Y)
-    try:
-        require_data(problem, "the comparison")
-    except RankLostError:
-        problem = LinearRegression.on_range(chosen.X, chosen.Y)
-        say(
-            f"X X^T is singular: restricted to the range of X, {problem.shape[1]} of "
-            f"{chosen.X.shape[0]} dimensions, without loss"
-        )
-    end = options.time or defaults["time"] or 100 / float(np.linalg.norm(problem.C, 2))
-    rank = min(defaults["rank"], *problem.shape) if options.rank is None else options.rank
-    widths = layer_widths((problem.shape[1], problem.shape[0]), rank, depth)
+    classes = options.loss == "softmax"
+    problem: Loss = cross_entropy(chosen) if classes else squared_loss(chosen)
+    d_y, d_x = problem.shape or (0, 0)
+    end = options.time or defaults["time"] or 100 / float(np.linalg.norm(chosen.X, 2)) ** 2
+    rank = min(defaults["rank"], d_y, d_x) if options.rank is None else options.rank
+    widths = layer_widths((d_x, d_y), rank, depth)
+    if options.imbalance is not None:
+        widths[1:-1] = [rank] * (depth - 1)
     check_memory(widths, options.points, f"{options.points} output times")
     check_steps(end, options.step)
-    factors = random_balanced_factors(widths, rng=options.seed)
-    factors = [scale ** (1 / depth) * factor for factor in factors]
+    factors = _start(options, widths, scale)
+    balanced = "balanced start" if options.imbalance is None else "start of this imbalance"
+    decay = f", weight decay {options.weight_decay:g}" if options.weight_decay else ""
     say(
-        f"{depth} layers of widths {widths}, balanced start with singular values {scale:g}, "
+        f"{depth} layers of widths {widths}, {balanced} with singular values {scale:g}{decay}, "
         f"seed {options.seed}; {options.method}, rtol {options.rtol:g}\n"
     )
     extra = {} if options.step is None else {"step": options.step}
@@ -129,16 +154,14 @@ def run(options: argparse.Namespace) -> int:
         method=options.method,
         rtol=options.rtol,
         progress=progress(),
+        weight_decay=options.weight_decay,
         **extra,
     )
     integrated = time.perf_counter() - integration
-    best = global_minimizer(problem, min(rank, problem.rank)).point
-    limit = np.asarray((best.u * best.s) @ best.vt)
-    away = np.array(
-        [np.linalg.norm((p.u * p.s) @ p.vt - limit) for p in comparison.riemannian.points]
-    )
-    _write(folder, comparison, away, limit)
-    _table(comparison, away)
+    measured = measure(problem, rank, options.weight_decay)
+    told = np.array([measured.of(point) for point in comparison.riemannian.points])
+    _write(folder, comparison, measured, told)
+    _table(comparison, measured, told)
     say(f"\n{comparison.verdict}")
     for name, flow in (("layers", comparison.factored), ("Riemannian", comparison.riemannian)):
         say(f"{name:>10}: {flow.evaluations} evaluations in {flow.steps} steps; {flow.status}")
@@ -165,6 +188,12 @@ def _check(options: argparse.Namespace) -> None:
     solver_class(options.method)
     if options.dim is not None and options.data != "gaussian":
         raise ValueError("--dim needs --data gaussian")
+    if not 0 <= options.weight_decay < math.inf:
+        raise ValueError(
+            f"--weight-decay must be finite and at least 0, got {options.weight_decay}"
+        )
+    if options.loss == "softmax" and options.data == "gaussian":
+        raise ValueError("--loss softmax needs classes: --data digits, or --x and --y")
     if (options.method == "RK4") != (options.step is not None):
         raise ValueError("--step H and --method RK4 go together: only RK4 has a fixed step")
 
@@ -173,7 +202,12 @@ def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:
     if options.x is not None:
         if options.data is not None:
             raise ValueError(f"--x and --data {options.data} exclude each other")
-        own = data.from_files(options.x, options.y, samples_in_rows=options.samples_in_rows)
+        own = data.from_files(
+            options.x,
+            options.y,
+            samples_in_rows=options.samples_in_rows,
+            classes=options.loss == "softmax",
+        )
         return own, {"depth": 3, "rank": 10, "scale": 1.0, "time": None}
     if options.y is not None:
         raise ValueError("--y needs --x")
@@ -183,25 +217,64 @@ def _data(options: argparse.Namespace) -> tuple[data.Data, dict[str, Any]]:
         rng = np.random.default_rng(options.seed)
         made = data.gaussian(options.dim or 20, rank, depth, rng)
         return made, {"depth": 5, "rank": 2, "scale": 1.0, "time": 5.0}
-    return data.digits(), {"depth": 3, "rank": 10, "scale": 0.01, "time": None}
+    digits = data.digits(classes=options.loss == "softmax")
+    return digits, {"depth": 3, "rank": 10, "scale": 0.01, "time": None}
 
 
-def _table(comparison: FlowComparison, away: Array) -> None:
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers separated by commas, such as 0.5,-0.2, got {text!r}"
+        ) from None
+
+
+def _depth(options: argparse.Namespace, default: int) -> int:
+    """Return the number of layers, which an imbalance tells, too."""
+    if options.imbalance is None:
+        return int(default if options.depth is None else options.depth)
+    depth = len(options.imbalance) + 1
+    if options.depth not in (None, depth):
+        raise ValueError(
+            f"--imbalance has {depth - 1} numbers, for {depth} layers, but --depth is "
+            f"{options.depth}: give one number for each pair of neighbouring layers"
+        )
+    return depth
+
+
+def _start(options: argparse.Namespace, widths: list[int], scale: float) -> list[Array]:
+    """Return layers over W(0) = scale times a random matrix with singular values of one."""
+    depth, rank = len(widths) - 1, min(widths)
+    if options.imbalance is None:
+        factors = random_balanced_factors(widths, rng=options.seed)
+        return [scale ** (1 / depth) * factor for factor in factors]
+    rng = np.random.default_rng(options.seed)
+    shapes = ((widths[-1], rank), (widths[0], rank))
+    left, right = (orthonormal_columns(rng.standard_normal(shape)) for shape in shapes)
+    point = (left, np.full(rank, scale), right.T)
+    return list(imbalanced_factors(point, options.imbalance, rng=rng))
+
+
+def _table(comparison: FlowComparison, measured: Measure, told: Array) -> None:
     say(
         f"{'t':>9} {'loss, layers':>15} {'loss, Riemannian':>17} {'gap/|W|':>9} "
-        f"{'imbalance':>10} {'|W - limit|':>12}"
+        f"{'imbalance':>10} {measured.heading:>12}"
     )
     count = comparison.t.size
     for i in sorted({round(j) for j in np.linspace(0, count - 1, min(count, 9))}):
         say(
             f"{comparison.t[i]:9.4g} {comparison.factored.loss[i]:15.8e} "
             f"{comparison.riemannian.loss[i]:17.8e} {comparison.relative_gap[i]:9.1e} "
-            f"{comparison.balancedness[i]:10.1e} {away[i]:12.4e}"
+            f"{comparison.balancedness[i]:10.1e} {told[i]:12.4e}"
         )
 
 
-def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) -> None:
+def _write(folder: Path, comparison: FlowComparison, measured: Measure, told: Array) -> None:
     count = comparison.t.size
+    arrays: dict[str, Any] = {measured.name: told[:count]}
+    if measured.limit is not None:
+        arrays["limit"] = measured.limit
     with replacing(folder / "compare.npz") as file:
         np.savez(
             file,
@@ -212,8 +285,7 @@ def _write(folder: Path, comparison: FlowComparison, away: Array, limit: Array) 
             balancedness=comparison.balancedness,
             singular_values_layers=comparison.factored.singular_values[:count],
             singular_values_riemannian=comparison.riemannian.singular_values[:count],
-            distance_to_limit=away[:count],
-            limit=limit,
+            **arrays,
         )
     with replacing(folder / "compare.png") as file:
         comparison.plot().savefig(file, format="png", dpi=200)

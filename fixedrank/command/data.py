@@ -17,24 +17,32 @@ _SMALLEST = 1e-70
 
 
 class Data(NamedTuple):
-    """Data X, labels Y, one sample a column, and a line that says what they are."""
+    """Data X, labels Y, one sample a column, and a line that says what they are.
+
+    With classes, Y is one row of labels.
+    """
 
     X: Array
     Y: Array
     description: str
 
 
-def digits() -> Data:
-    """Return 1797 images of digits, centred and scaled to spectral norm 1, as an autoencoder."""
+def digits(*, classes: bool = False) -> Data:
+    """Return 1797 images of digits, centred and scaled to spectral norm 1, and their labels.
+
+    These are the images themselves, or the digits.
+    """
     datasets = import_extra("sklearn.datasets", "data", "the digits data set")
-    images = np.asarray(datasets.load_digits().data, dtype=float).T
+    found = datasets.load_digits()
+    images = np.asarray(found.data, dtype=float).T
     X = images - images.mean(axis=1, keepdims=True)
     X /= np.linalg.norm(X, 2)
     constant = int((X == 0).all(axis=1).sum())
+    what = "ten classes of digits" if classes else "digits as a linear autoencoder"
     return Data(
         X,
-        X,
-        f"digits as a linear autoencoder: {X.shape[1]} images of {X.shape[0]} pixels, centred, "
+        np.asarray(found.target, dtype=float)[None] if classes else X,
+        f"{what}: {X.shape[1]} images of {X.shape[0]} pixels, centred, "
         f"scaled to spectral norm 1; {constant} pixels are always zero",
     )
 
@@ -52,9 +60,13 @@ def gaussian(dim: int, rank: int, depth: int, rng: np.random.Generator) -> Data:
     )
 
 
-def from_files(x: str, y: str | None, *, samples_in_rows: bool) -> Data:
+def from_files(x: str, y: str | None, *, samples_in_rows: bool, classes: bool = False) -> Data:
     """Return the user's own data; without labels they are an autoencoder."""
     X = _read(x)
+    if classes:
+        if y is None:
+            raise ValueError("--loss softmax needs --y: a file with the label of each sample")
+        return _with_classes(X.T if samples_in_rows else X, x, y)
     Y = X if y is None else _read(y)
     if samples_in_rows:
         X, Y = X.T, Y.T
@@ -62,7 +74,20 @@ def from_files(x: str, y: str | None, *, samples_in_rows: bool) -> Data:
     return Data(X, Y, f"{x} {kind}: {X.shape[1]} samples, {X.shape[0]} to {Y.shape[0]} dimensions")
 
 
-def _read(name: str) -> Array:
+def _with_classes(X: Array, x: str, y: str) -> Data:
+    """Return data with one label a sample, of a file that has them in a row or in a column."""
+    labels = _read(y, sizes=False)
+    if 1 not in labels.shape:
+        raise ValueError(
+            f"{y}: with --loss softmax it must hold one label a sample, in a row or a column, got "
+            f"a matrix {labels.shape}"
+        )
+    many = np.unique(labels).size
+    description = f"{x} with labels {y}: {X.shape[1]} samples of {many} classes in dimension "
+    return Data(X, labels.reshape(1, -1), f"{description}{X.shape[0]}")
+
+
+def _read(name: str, *, sizes: bool = True) -> Array:
     path = Path(name)
     if not path.is_file():
         raise OSError(f"{name}: {'is a directory' if path.is_dir() else 'no such file'}")
@@ -82,7 +107,7 @@ def _read(name: str) -> Array:
             f"row {row + 1}, column {column + 1}"
         )
     largest = float(np.abs(array).max())
-    if largest and not _SMALLEST < largest < 1 / _SMALLEST:
+    if sizes and largest and not _SMALLEST < largest < 1 / _SMALLEST:
         raise ValueError(
             f"{name}: the largest entry is {largest:.3g} in size, and the loss, made of squares, "
             "would leave floating point; choose other units"

@@ -108,7 +108,8 @@ def finish_alone(networks: StackedNetworks, ends: Ends, column: int, task: Task)
 
     def jacobian(_: float, state: Array) -> Array:
         layers = split(state, networks.shapes, networks.bounds)
-        return np.asarray(-NetworkHessian(networks.problem, layers) @ np.eye(state.size))
+        hessian = NetworkHessian(networks.problem, layers) @ np.eye(state.size)
+        return np.asarray(-hessian - networks.weight_decay * np.eye(state.size))
 
     with np.errstate(all="ignore"):
         start, end = ends.state[:, column], task.end

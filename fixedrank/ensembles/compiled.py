@@ -53,7 +53,8 @@ class CompiledStepper(Stepper):
         self._operations = np.array([self._row(*each) for part in parts for each in part], np.int64)
         self._starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
         task, atol = self.task, -1.0 if self.task.atol is None else self.task.atol
-        self._rules = np.array([task.end, task.rtol, atol, task.unreached, task.close, *_RULES])
+        rules = (task.end, task.rtol, atol, task.unreached, task.close, *_RULES)
+        self._rules = np.array([*rules, networks.weight_decay])
         return stages
 
     def of_lanes(self, lanes: NDArray[np.int64]) -> CompiledStepper:
@@ -72,7 +73,8 @@ class CompiledStepper(Stepper):
     def _row(self, function: Callable[..., Any], a: Array, b: Array, out: Array) -> list[int]:
         """Return an operation as the kernel takes it."""
         places = [place for array in (a, b, out) for place in self._place(array)]
-        return [function is np.subtract, len(out), a.shape[1], out.shape[1], *places]
+        kind = 1 if function is np.subtract else 2 if function is self.networks.decayed else 0
+        return [kind, len(out), a.shape[1], out.shape[1], *places]
 
     def _place(self, array: Array) -> tuple[int, int, int]:
         """Return the row of the first entry, and how far apart rows and columns lie."""

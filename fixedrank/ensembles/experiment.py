@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fixedrank._aliases import LayersLike, LossLike
-from fixedrank._checks import Array, integer_sequence, positive_integer
-from fixedrank._fingerprint import fingerprint
+from fixedrank._checks import Array, integer_sequence, nonnegative_number, positive_integer
+from fixedrank._fingerprint import LATER, fingerprint
 from fixedrank._shown import Displayed, name_of, number, some
-from fixedrank.ensembles.certificate import Certificate
+from fixedrank.ensembles.certificate import Certificate, DecayCertificate
 from fixedrank.ensembles.flow import LayerFlow
 from fixedrank.ensembles.outcomes import CriticalValues, Outcome, RestAndRank
 from fixedrank.ensembles.starts import BalancedStart, GaussianStart
@@ -58,6 +58,12 @@ class Experiment(Displayed):
     atol : float, optional
         Absolute tolerance; if left out, a thousandth of `rtol`, of the size of each network, and
         for other losses than regressions as in :func:`factored_flow`.
+    weight_decay : float
+        The rate lambda >= 0 of weight decay, -lambda W_j in the velocity of each layer. Minimum,
+        tolerance and all recorded losses are then those of the objective, with lambda / 2 times the
+        sum of all ``|W_j|^2``. Critical values are known if X X^T is a multiple of the identity;
+        other runs go one by one to where they rest, and of two layers a dual certificate tells
+        whether that is the minimum.
 
     Raises
     ------
@@ -82,6 +88,7 @@ class Experiment(Displayed):
     tolerance: float = 1e-6
     rtol: float = 1e-6
     atol: float | None = None
+    weight_decay: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         if isinstance(self.problem, type):
@@ -105,6 +112,7 @@ class Experiment(Displayed):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {value!r}")
+        nonnegative_number("weight_decay", self.weight_decay)
         if self.tolerance >= 1:
             raise ValueError(
                 f"tolerance must be below 1, got {self.tolerance}: up to the next critical value "
@@ -131,6 +139,7 @@ class Experiment(Displayed):
         return {
             "problem": name_of(self.problem).partition("\n")[0].strip("<>"),
             "start": ", ".join([start, *details]),
+            "weight decay": number(self.weight_decay) if self.weight_decay else "",
             "end": f"t = {number(self.end)}",
             "tolerances": ", ".join(
                 f"{name} {number(value)}" for name, value in tolerances if value is not None
@@ -143,14 +152,34 @@ class Experiment(Displayed):
         return len(self.widths) - 1
 
     @cached_property
-    def certificate(self) -> Certificate | None:
-        """What makes a limit certain: the critical values of a regression, None of other losses."""
-        # A class of its own may have another loss.
-        if type(self.problem) is not LinearRegression:
-            return None
-        return Certificate(self.problem, min(self.run_widths))
+    def certificate(self) -> Certificate | DecayCertificate | None:
+        """What makes a limit certain: the critical values of a regression.
 
-    def _certain(self) -> Certificate:
+        None of other losses, and with weight decay of data that are not white.
+        """
+        if not isinstance(self.problem, LinearRegression) or not self._of_data:
+            return None
+        most = min(self.run_widths)
+        if not self.weight_decay:
+            return Certificate(self.problem, most)
+        found = DecayCertificate(self.problem, most, self.weight_decay, self.depth)
+        try:
+            _ = found.values
+        except ValueError:
+            return None
+        return found
+
+    @property
+    def _of_data(self) -> bool:
+        """Whether the loss is a regression by its data; a class of its own may have another."""
+        return type(self.problem) is LinearRegression
+
+    def _certain(self) -> Certificate | DecayCertificate:
+        if self.certificate is None and self.weight_decay and self._of_data:
+            raise TypeError(
+                "with weight decay critical values are known of white data only, X X^T = c I: "
+                "limits of this experiment are told from rest and rank"
+            )
         if self.certificate is None:
             raise TypeError(
                 f"no critical values of a {type(self.problem).__name__} are known, as they are of "
@@ -191,7 +220,7 @@ class Experiment(Displayed):
     @property
     def flow(self) -> LayerFlow:
         """The flow that its runs follow."""
-        return LayerFlow(self.end, self.rtol, self.atol)
+        return LayerFlow(self.end, self.rtol, self.atol, float(self.weight_decay))
 
     @property
     def beginning(self) -> Initialisation:

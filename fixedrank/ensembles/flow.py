@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._fingerprint import LATER
 from fixedrank._packing import joined
 from fixedrank.ensembles.batched import Ends, finish_alone, integrate_stack
 from fixedrank.ensembles.stacked import StackedNetworks
@@ -20,11 +21,12 @@ from fixedrank.losses.loss import Loss
 
 @dataclass(frozen=True)
 class LayerFlow:
-    """Flow (5) up to a last time, with the tolerances of the integration."""
+    """Flow (5) up to a last time, with the tolerances of the integration and weight decay."""
 
     end: float
     rtol: float
     atol: float | None
+    weight_decay: float = field(default=0.0, metadata=LATER)
 
     def together(
         self, networks: StackedNetworks, state: Array, unreached: float, close: float
@@ -51,6 +53,7 @@ class LayerFlow:
             atol=self.atol,
             progress=False,
             options={},
+            weight_decay=self.weight_decay,
         )
         if "interrupted" in run.status:
             raise KeyboardInterrupt

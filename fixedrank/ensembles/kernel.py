@@ -15,17 +15,22 @@ from fixedrank._compiled import compiled
 Integers = NDArray[np.int64]
 
 
-@compiled("(f8[:, ::1], i8[:, ::1])")
-def operate(work: Array, operations: Integers) -> None:
-    """Multiply matrices A and B, or subtract B from A.
+@compiled("(f8[:, ::1], i8[:, ::1], f8)")
+def operate(work: Array, operations: Integers, rate: float) -> None:
+    """Multiply matrices A and B, or subtract B from A, or B times a rate.
 
-    An operation says whether it is a difference, the three sizes of a product, and for A, B and
-    the result the row of the first entry and how far apart rows and columns lie.
+    An operation says whether it is a difference, 1 or with a rate 2, the three sizes of a product,
+    and for A, B and the result the row of the first entry and how far apart rows and columns lie.
     """
     for p in operations:
         for i in range(p[1]):
             for k in range(p[3]):
                 out = work[p[10] + i * p[11] + k * p[12]]
+                if p[0] == 2:
+                    left, right = work[p[4] + i * p[5] + k * p[6]], work[p[7] + i * p[8] + k * p[9]]
+                    for n in range(out.size):
+                        out[n] = left[n] - rate * right[n]
+                    continue
                 if p[0]:
                     left, right = work[p[4] + i * p[5] + k * p[6]], work[p[7] + i * p[8] + k * p[9]]
                     for n in range(out.size):
@@ -88,7 +93,7 @@ def advance(
     """
     end, rtol, atol, unreached, close = rules[0], rules[1], rules[2], rules[3], rules[4]
     safety, shrink, grow, part_of_size = rules[5], rules[6], rules[7], rules[8]
-    smallest, tiniest, most = rules[9], rules[10], rules[11]
+    smallest, tiniest, most, rate = rules[9], rules[10], rules[11], rules[12]
     lanes, last = h.size, operations[-1]
     absolute, errors, gaps = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     accepted, ended = np.empty(lanes, np.bool_), False
@@ -109,7 +114,7 @@ def advance(
                 combine(new, tableau[stage], stage + 1, work, entries + e, entries)
                 for n in range(lanes):
                     new[n] = new[n] * h[n] + y[n]
-            operate(work, operations[starts[stage] : starts[stage + 1]])
+            operate(work, operations[starts[stage] : starts[stage + 1]], rate)
         errors[:] = 0
         for e in range(entries):
             y, new, error = work[e], work[8 * entries + e], work[9 * entries + e]
@@ -118,13 +123,21 @@ def advance(
                 scale = max(abs(y[n]), abs(new[n])) * rtol + absolute[n]
                 part = error[n] * h[n] / scale
                 errors[n] += part * part
-        operate(work, operations[starts[6] :])
+        operate(work, operations[starts[6] :], rate)
         gaps[:] = 0
         for i in range(last[1]):
             for k in range(last[3]):
                 y = work[last[10] + i * last[11] + k * last[12]]
                 for n in range(lanes):
                     gaps[n] += y[n] * y[n]
+        if rate > 0:
+            absolute[:] = 0
+            for e in range(entries):
+                new = work[8 * entries + e]
+                for n in range(lanes):
+                    absolute[n] += new[n] * new[n]
+            for n in range(lanes):
+                gaps[n] += rate * absolute[n]
         for n in range(lanes):
             size = np.sqrt(errors[n] / entries)
             good, near = size < 1, h[n] >= end - t[n]

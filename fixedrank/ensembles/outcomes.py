@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fixedrank._checks import Array
-from fixedrank.ensembles.certificate import Certificate
+from fixedrank.ensembles.certificate import Certificate, DecayCertificate
 from fixedrank.ensembles.flow import LayerFlow
 from fixedrank.ensembles.records import (
     CERTIFIED,
+    DUAL,
     MINIMUM,
     OBSERVED,
     OPEN,
@@ -26,8 +27,10 @@ from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.flows.trajectory import product_factors
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
-from fixedrank.landscape.classification import classify, nearest_minimum
+from fixedrank.landscape.critical_points import GLOBAL_MINIMUM
+from fixedrank.landscape.dual import dual_certificate
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.moment_loss import MomentLoss
 from fixedrank.networks.gradients import widths_of
 
 # How close a singular value is to zero, and W to a critical point, for the record.
@@ -65,13 +68,13 @@ class CriticalValues(Outcome):
 
     Parameters
     ----------
-    certificate : Certificate
+    certificate : Certificate or DecayCertificate
         The critical values.
     tolerance : float
         A run ends this close to the minimum, in parts of the gap to the next value.
     """
 
-    certificate: Certificate
+    certificate: Certificate | DecayCertificate
     tolerance: float
     at_once = True
 
@@ -80,7 +83,7 @@ class CriticalValues(Outcome):
     ) -> dict[int, RunRecord]:
         """Return the records of runs, integrated at once."""
         certificate, layers = self.certificate, list(starts.values())
-        networks = StackedNetworks(problem, widths_of(layers[0]))
+        networks = StackedNetworks(problem, widths_of(layers[0]), flow.weight_decay)
         minimum, unreached = certificate.minimum, certificate.unreached
         close = self.tolerance * certificate.scale
         state = networks.state(layers)
@@ -107,9 +110,10 @@ class CriticalValues(Outcome):
                 limit, away = least, float(np.linalg.norm(products[i] - matrix))
             else:
                 if decided[i]:
-                    limit = nearest_minimum(problem, products[i], rank)
+                    limit = certificate.minimum_near(products[i])
+                    rank = len(limit.indices)
                 else:
-                    found = classify(problem, products[i], rtol=_NEAR)
+                    found = certificate.classify(products[i], _NEAR)
                     limit, rank, status = found.nearest, found.rank, f"{status}: {found.verdict}"
                 away = distance(svd_point(products[i]), limit.point)
             records[seed] = RunRecord(
@@ -132,18 +136,23 @@ class CriticalValues(Outcome):
 
 @dataclass(frozen=True)
 class RestAndRank(Outcome):
-    """Of any loss: whether the run has come to rest, and the rank there. Nothing is certain."""
+    """Of any loss: whether the run has come to rest, and the rank there. Nothing is certain.
+
+    But where two layers decay in a regression, a dual certificate may tell that it is the minimum.
+    """
 
     def records(
         self, problem: Any, flow: LayerFlow, starts: Mapping[int, list[Array]]
     ) -> dict[int, RunRecord]:
         """Return the records of runs."""
-        loss, records = as_loss(problem), {}
+        loss, records, decay = as_loss(problem), {}, flow.weight_decay
         for seed, layers in starts.items():
             run = flow.alone(loss, layers)
             # Of what it does not say nothing is known.
             record = failed_run(seed, run.status)._replace(
-                t=run.reached, steps=run.steps, initial_loss=loss.network_loss(layers)
+                t=run.reached,
+                steps=run.steps,
+                initial_loss=loss.network_loss(layers) + _penalty(decay, layers),
             )
             if run.complete:
                 end = product_factors(run.records[-1])
@@ -151,8 +160,18 @@ class RestAndRank(Outcome):
                 record = record._replace(
                     limit=REST if run.at_rest else OPEN,
                     rank=int((end.s > small * end.s[0]).sum()),
-                    loss=float(loss.loss(end)),
+                    loss=float(loss.loss(end)) + _penalty(decay, run.records[-1]),
                     told_by=OBSERVED,
                 )
+                if decay and len(layers) == 2 and isinstance(loss, MomentLoss):
+                    # Convex, so that a bound of the dual norm tells the minimum of all matrices.
+                    found = dual_certificate(loss, end, decay, rtol=_KNOWN * flow.rtol)
+                    if found.kind == GLOBAL_MINIMUM:
+                        record = record._replace(limit=MINIMUM, told_by=DUAL)
             records[seed] = record
         return records
+
+
+def _penalty(decay: float, layers: Sequence[Array]) -> float:
+    """Return what weight decay adds to the loss."""
+    return decay / 2 * sum(float(np.vdot(layer, layer)) for layer in layers) if decay else 0.0

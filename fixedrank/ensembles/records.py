@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 MINIMUM, REST, OPEN, FAILED = "global minimum", "at rest", "not decided", "failed"
 CERTIFIED, OBSERVED, NOTHING = "critical values", "rest and rank", "nothing"
+DUAL = "dual certificate"
 
 
 class RunRecord(NamedTuple):
     """What is known of a run at its end.
+
+    With weight decay all losses are those of the objective, with lambda / 2 times the sum of all
+    ``|W_j|^2``.
 
     Parameters
     ----------
@@ -41,7 +45,9 @@ class RunRecord(NamedTuple):
     loss : float
         The loss at the end.
     told_by : str
-        What the limit is told by: "critical values", which make it certain; "rest and rank", which
+        What the limit is told by: "critical values", which make it certain; "dual certificate", of
+        two layers that decay in a regression, that it is the minimum of all matrices up to the
+        tolerance; "rest and rank", which
         make nothing certain, as a saddle may hold a run for longer than it went on; "nothing" of
         what failed.
     """

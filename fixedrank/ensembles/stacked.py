@@ -38,10 +38,15 @@ class StackedNetworks:
         The problem.
     widths : sequence of int
         The widths [d_0, ..., d_N].
+    weight_decay : float
+        The rate at which layers decay.
     """
 
-    def __init__(self, problem: LinearRegression, widths: Sequence[int]) -> None:
-        self.problem = problem
+    def __init__(
+        self, problem: LinearRegression, widths: Sequence[int], weight_decay: float = 0.0
+    ) -> None:
+        self.problem, self.weight_decay = problem, weight_decay
+        self.decayed = partial(_decayed, weight_decay)
         self.shapes = [(a, b) for b, a in pairwise(widths)]
         self.bounds = bounds_of(self.shapes)
         self.cut = int(np.argmin(widths))
@@ -57,7 +62,7 @@ class StackedNetworks:
         return np.array([joined(layers) for layers in networks]).T.copy()
 
     def velocity(self, state: Array) -> Array:
-        """Return minus the gradients of L^N."""
+        """Return minus the gradients of L^N, and of weight decay."""
         result = np.empty_like(state)
         for call in self.calls(state, [result])[0]:
             call()
@@ -132,6 +137,10 @@ class StackedNetworks:
                 inner = product(
                     inner, turned(layers[j]), targets[cut - 1] if j == cut - 2 else None
                 )
+            if self.weight_decay:
+                done += [
+                    (self.decayed, *pair, pair[0]) for pair in zip(targets, layers, strict=True)
+                ]
             found.append(done[:])
         done.clear()
         kept.clear()
@@ -147,12 +156,19 @@ class StackedNetworks:
         return first[: state.shape[1]]
 
     def gaps(self, state: Array, unreached: float) -> Array:
-        """Return the losses above a given one, both without the part that no matrix can fit."""
+        """Return the losses above a given one, both without the part that no matrix can fit.
+
+        With weight decay, the losses with half of it times the squares of all entries.
+        """
         left, right = self._from_the_narrowest(self._layers(two_or_more(state)), self._product)
         misfit = self._between(left, self.problem.root, right, self._product)
         misfit -= self._constant(self.problem.Q)
         squares = "ijn,ijn->n" if self.narrow else "nij,nij->n"
-        return np.einsum(squares, misfit, misfit)[: state.shape[1]] / 2 - unreached
+        sums = np.einsum(squares, misfit, misfit)[: state.shape[1]]
+        if self.weight_decay:
+            both = two_or_more(state)
+            sums = sums + self.weight_decay * np.einsum("en,en->n", both, both)[: state.shape[1]]
+        return sums / 2 - unreached
 
     def _from_the_narrowest(
         self, layers: list[Array], product: Callable[..., Array]
@@ -198,6 +214,11 @@ class StackedNetworks:
 
     def _constant(self, matrix: Array) -> Array:
         return np.expand_dims(matrix, self._networks)
+
+
+def _decayed(rate: float, velocity: Array, layer: Array, out: Array) -> Array:
+    """Return a velocity less so many times the layer."""
+    return np.subtract(velocity, rate * layer, out=out)
 
 
 def two_or_more(state: Array) -> Array:

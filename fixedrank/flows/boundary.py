@@ -4,7 +4,8 @@ The smallest singular value follows s' = -c(s) a, a = u^T G v, up to what is sma
 weight c = c_jj like s^(1-p) for small s; at depth N, c = N s^(2-2/N). So x = s^p falls at the rate
 p s^(p-1) c a, at depth N (2 - N) a: where a is positive in the limit, x comes to zero as a
 smooth curve does. Where s decays, as at a limit of lower rank, a tends to zero with s, and the
-time at which x would be zero recedes.
+time at which x would be zero recedes. Weight decay, of s' = -c(s) a - N lambda s, adds
+p N lambda x to the rate.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Meeting:
 class Approach:
     """Predicts when the smallest singular value will be zero, from where it was and its rates."""
 
-    def __init__(self, metric: SpectralMetric) -> None:
-        self._metric, self.power = metric, metric.boundary_power
+    def __init__(self, metric: SpectralMetric, decay: float = 0.0, smooth: bool = True) -> None:
+        self.metric, self.power, self._decay = metric, metric.boundary_power, decay
+        self._smooth = smooth
         # Whether zero may be reached in finite time.
         self.possible = self.power > 0
         # The part of the time that is left, after which s is reduced so far.
@@ -48,8 +50,9 @@ class Approach:
 
     def meeting(self, t: float, s: float, a: float) -> Meeting | None:
         """Return when s will be zero, if two predictions in a row agree about it."""
-        weight = float(self._metric.tangential(np.array([s]))[0, 0])
-        x, rate = s**self.power, self.power * weight * s ** (self.power - 1) * a
+        weight = float(self.metric.tangential(np.array([s]))[0, 0])
+        x = s**self.power
+        rate = self.power * (weight * s ** (self.power - 1) * a + self._decay * x)
         before, self.seen = self.seen, (t, x, rate)
         last, self.expected = self.expected, math.inf
         if not rate > 0:
@@ -68,11 +71,13 @@ class Approach:
                 f"errors would carry the flow across the boundary of M_{k}, which it never "
                 f"crosses, so it goes on in M_{kept}"
             )
-        where = "in this metric" if self._metric.depth is None else "at depth N < 2"
+        where = "in this metric" if self.metric.depth is None else "at depth N < 2"
         reaches = f"{where} the flow reaches the boundary of M_{k}; it goes on in M_{kept}"
+        if self.metric.depth is None and self.metric.layers is not None and self._smooth:
+            return reaches + ", while layers would pass it: factored_flow follows them"
         # s = 0 solves s' = -c a, and so does what leaves it later: s^p ~ |a| t.
         several = ", one of several ways to go on, as s' = s^(2-2/N) has at s = 0"
-        if self._metric.depth is None:
+        if self.metric.depth is None:
             several = several.replace("2-2/N", f"{1 - self.power:g}")
         return reaches + (several if self.power < 1 else "")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -15,7 +15,7 @@ from fixedrank._aliases import LayersLike, LossLike
 from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
-from fixedrank._shown import Displayed, Table, from_to, number
+from fixedrank._shown import Displayed, Table, from_to, number, some
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
@@ -24,10 +24,13 @@ from fixedrank.flows.saving import Saved
 from fixedrank.flows.tables import data_frame, layers_shown
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory
 from fixedrank.flows.watching import Callback
-from fixedrank.geometry.factored.points import distance
+from fixedrank.geometry.factored.points import FixedRankPoint, distance
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
-from fixedrank.networks.initial import product_point
-from fixedrank.networks.layers import BALANCED, balancedness, relative_imbalance
+from fixedrank.networks.initial import imbalanced_product_point, product_point
+from fixedrank.networks.layers import BALANCED, balancedness, largest_norm, relative_imbalance
+from fixedrank.networks.unbalanced import imbalance
 from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
@@ -45,12 +48,14 @@ class FlowComparison(Displayed, Saved):
     factored : FactoredTrajectory
         The flow (5) of the layers.
     riemannian : RiemannianTrajectory
-        The flow (9) of their product.
+        The flow (9) of their product, in the metric of balanced layers or that of their imbalance.
     depth : int
         The number N of layers.
     imbalance : float
         How far the initial layers are from balanced, as :func:`balancedness` measures it, relative
         to the square of the largest spectral norm among them.
+    metric : SpectralMetric
+        The metric of (9) at the start: of depth N, or an :class:`ImbalancedMetric`.
     tolerance : float
         The relative gap up to which the flows count as one: 100 rtol.
     absolute_tolerance : float, optional
@@ -79,18 +84,31 @@ class FlowComparison(Displayed, Saved):
 
     def _shown_facts(self) -> dict[str, str]:
         (m, n), k = self.factored.shape, self.riemannian.singular_values.shape[1]
+        decay = {}
+        if self.factored.weight_decay:
+            decay = {"weight decay": number(self.factored.weight_decay)}
+        multiples = ""
+        if isinstance(self.metric, ImbalancedMetric):
+            values = some([number(value) for value in self.metric.imbalance])
+            multiples = f", D_j = lambda_j I with lambda_j = {values}"
         at_hand = "gap" in vars(self) or self.t.size * (m + n) * k <= _SMALL
         return {
             "verdict": self.verdict if at_hand else "ask .verdict: the gap was not computed yet",
             "times": f"{self.t.size}, t = {from_to(self.t)}",
             "loss": from_to(self.factored.loss[: self.t.size]),
+            **decay,
             "factored": self.factored.status,
             "riemannian": self.riemannian.status,
-            "imbalance": f"{number(self.imbalance)} at the start",
+            "imbalance": f"{number(self.imbalance)} at the start{multiples}",
         }
 
     def _shown_table(self) -> Table:
         return self.factored._shown_table()
+
+    @property
+    def metric(self) -> SpectralMetric:
+        """The metric of (9) at the start."""
+        return self.riemannian.metric
 
     @property
     def t(self) -> Array:
@@ -178,19 +196,24 @@ class FlowComparison(Displayed, Saved):
         largest = float(self.relative_gap.max())
         when = self.t[self.relative_gap.argmax()]
         where = f"largest gap {largest:.1e} relative, at t = {when:.6g}"
-        if self.imbalance > BALANCED:
+        imbalanced = isinstance(self.metric, ImbalancedMetric)
+        if self.imbalance > BALANCED and not imbalanced:
             start = f"The layers start unbalanced by {self.imbalance:.1e}"
             return f"{start}, so the flows differ: {where}."
         cut = "" if self.factored.complete and self.riemannian.complete else " as far as they went"
         if self.agree:
-            return f"The two flows are one{cut}: {where}, asked for {self.tolerance:.0e}."
+            metric = " in the metric of their imbalance" if imbalanced else ""
+            return f"The two flows are one{metric}{cut}: {where}, asked for {self.tolerance:.0e}."
         changes = [c for c in self.riemannian.rank_changes if c.t <= self.t[-1]]
         if changes:
             before = self.relative_gap[self.t <= changes[0].t].max()
+            what, then = "round-off", "errors decide where the layers go"
+            if imbalanced and changes[0].reason.startswith("a singular value reached zero"):
+                what, then = "zero", "the layers went on through it"
             return (
                 f"The two flows are one up to t = {changes[0].t:.6g} (gap {before:.1e}), where a "
-                f"singular value reached round-off and the Riemannian flow went on at rank "
-                f"{changes[0].rank}; from there on errors decide where the layers go: {where}."
+                f"singular value reached {what} and the Riemannian flow went on at rank "
+                f"{changes[0].rank}; from there on {then}: {where}."
             )
         return (
             f"The two flows differ by more than {self.tolerance:.0e}: {where}; "
@@ -224,6 +247,7 @@ def compare_flows(
     factors: LayersLike,
     t: ArrayLike,
     *,
+    weight_decay: float = 0.0,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -236,12 +260,15 @@ def compare_flows(
     """Integrate both flows from the same layers, by the same method, and compare them.
 
     By Theorem 4 the product of balanced layers that follow (5) solves (9), on the manifold M_k of
-    its rank k with the metric of depth N, the number of layers.
+    its rank k with the metric of depth N, the number of layers. That of layers whose hidden widths
+    all are k, with D_j = W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I, does so in the metric of this
+    imbalance, :class:`ImbalancedMetric`, which with weight decay moves.
 
     Parameters
     ----------
     factors : sequence of array_like
-        The initial layers [W_1, ..., W_N], balanced; W_j has shape (d_j, d_{j-1}).
+        The initial layers [W_1, ..., W_N], balanced, or with D_j = lambda_j I and hidden widths k;
+        W_j has shape (d_j, d_{j-1}).
     rtol : float
         Relative tolerance of the local error.
     atol : float, optional
@@ -253,8 +280,8 @@ def compare_flows(
         As for each of the flows, (5) and then (9): it sees the layers of the first, in a list, and
         the points of the second. Where it stops (5), (9) goes no further.
     allow_unbalanced : bool
-        Whether to compare layers that do not start balanced, to see how far the flows drift
-        apart.
+        Whether to compare layers that do not start balanced, whatever their D_j are, with the flow
+        of balanced ones, to see how far the flows drift apart.
 
     Returns
     -------
@@ -264,8 +291,9 @@ def compare_flows(
     Raises
     ------
     TypeError, ValueError
-        If the layers are not balanced (the message says by how much), `keep` is neither
-        "layers" nor "points", or as :func:`factored_flow` does.
+        If some D_j is no multiple of the identity (the message says which and by how much) or
+        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", or as
+        :func:`factored_flow` does.
     RankLostError
         If the product of the layers is zero.
 
@@ -286,33 +314,60 @@ def compare_flows(
     layers = problem.checked_layers(factors)
     if keep not in ("layers", "points"):
         raise ValueError(f"the comparison keeps 'layers' or 'points' of the layers, got {keep!r}")
-    imbalance = relative_imbalance(layers)
-    balanced = imbalance <= BALANCED
+    unbalanced = relative_imbalance(layers)
+    balanced, lambdas = unbalanced <= BALANCED, None
     if not balanced and not allow_unbalanced:
-        raise ValueError(
-            f"the layers are not balanced: max_j |W_(j+1)^T W_(j+1) - W_j W_j^T| = "
-            f"{balancedness(layers):.3e}, "
-            f"{imbalance:.3e} relative to the largest layer (tolerance {BALANCED:.0e}); then the "
-            "product does not follow flow (9). Start from balanced_factors or "
-            "random_balanced_factors, or pass allow_unbalanced=True to see how far the two drift"
-        )
-    start = product_point(layers, balanced=balanced)
+        start, lambdas = _start_of_imbalance(layers)
+    else:
+        start = product_point(layers, balanced=balanced)
     chosen: dict[str, Any] = {"method": method, "rtol": rtol, "atol": atol, **options}
-    chosen |= {"progress": progress, "callback": callback}
+    chosen |= {"progress": progress, "callback": callback, "weight_decay": weight_decay}
     factored = factored_flow(problem, layers, times, keep=keep, **chosen)
     reached = factored.t
     if reached.size < 2:
         # Cut short before the first output: nothing but the start is left to compare.
         reached = times[0] + np.array([0.0, 1e-9]) * (times[1] - times[0])
-    riemannian = riemannian_flow(problem, start, len(layers), reached, **chosen)
+    riemannian = riemannian_flow(problem, start, len(layers), reached, imbalance=lambdas, **chosen)
     return FlowComparison(
         factored=factored,
         riemannian=riemannian,
         depth=len(layers),
-        imbalance=imbalance,
+        imbalance=unbalanced,
         tolerance=100 * rtol,
         absolute_tolerance=None if atol is None else 100 * atol,
     )
+
+
+def _start_of_imbalance(layers: Sequence[Array]) -> tuple[FixedRankPoint, tuple[float, ...]]:
+    """Return the product of layers with D_j = lambda_j I and widths k, and the lambda_j.
+
+    Raises
+    ------
+    ValueError
+        If they are no such layers.
+    """
+    found, drift = imbalance(layers), "or pass allow_unbalanced=True to see how far the two drift"
+    if found.homogeneous is None:
+        defects = np.array(found.defects)
+        j = int(defects.argmax())
+        relative = defects[j] / largest_norm(layers) ** 2
+        raise ValueError(
+            "the layers are not balanced: of D_j = W_(j+1)^T W_(j+1) - W_j W_j^T the largest has "
+            f"the norm {balancedness(layers):.3e}, and D_{j + 1} is off a multiple of the identity "
+            f"by {defects[j]:.3e}, {relative:.3e} relative to the largest layer (tolerance "
+            f"{BALANCED:.0e}); then the product does not follow a flow (9). Start from "
+            "balanced_factors, random_balanced_factors or imbalanced_factors, " + drift
+        )
+    start, hidden = imbalanced_product_point(layers, found.homogeneous), [*map(len, layers[:-1])]
+    if any(width != start.s.size for width in hidden):
+        values = ", ".join(f"{value:.3g}" for value in found.homogeneous)
+        raise ValueError(
+            f"the layers are not balanced: D_j = lambda_j I with lambda_j = {values}, and hidden "
+            f"widths {hidden} above the rank {start.s.size} of their product: such layers raise "
+            "the rank at once, so that no flow (9) is theirs. Start from imbalanced_factors, whose "
+            "hidden widths are the rank, " + drift
+        )
+    return start, found.homogeneous
 
 
 describe(compare_flows, FLOWS)

@@ -7,7 +7,8 @@ With F = -A_{W,N}(G), G the Euclidean gradient,
 
 With the SVD S = P diag(s) R^T and M = U^T G V this is U' = -(G V - U M) T and
 V' = -(G^T U - V M^T) T^T, T = R diag(s^(1-2/N)) P^T, and S' = -P (c o P^T M R) R^T with the weights
-c of the metric: no inverse of a small singular value for N >= 2, no difference of two.
+c of the metric: no inverse of a small singular value for N >= 2, no difference of two. Weight decay
+of the layers, -lambda W_j, adds -N lambda S to S', and nothing else.
 
 Where singular values are spread widely, S is kept block diagonal, a block for each group of
 comparable ones: entries of S that are large beside a small singular value would drown it in
@@ -27,10 +28,11 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._checks import Array, round_off
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.boundary import Approach, Meeting
+from fixedrank.flows.current_metric import CurrentMetric
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
 from fixedrank.flows.rank_change import RankChange
-from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale
+from fixedrank.flows.scales import DECAYED, SMALLEST, length
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.retraction import retract
@@ -43,6 +45,11 @@ from fixedrank.losses.adapted import as_loss
 _NOISE = 1e3 * float(np.finfo(float).eps)
 # A cosine of left and right singular vectors of a core at which another frame is due.
 _APART = 0.5
+# Singular values that may pass zero are kept to a tolerance beside so much of the largest; and an
+# imbalance that decays to so many relative tolerances.
+_ABSOLUTE = 0.01
+# Iterations for the norm of a gradient, to a factor of two at least.
+_POWERS = 20
 # A largest singular value that has grown so far asks for another unit.
 _GROWN = 1e3
 # Ratios of neighbouring singular values at which groups part, and at which they join again.
@@ -67,11 +74,15 @@ class RiemannianSystem:
     guarded : bool
         Whether the method takes shorter steps where the velocity is NaN, which keeps it from
         stepping across a boundary that the flow may reach.
+    weight_decay : float
+        The rate at which the layers decay.
+    in_loss : float
+        What of it is a part of the loss.
     """
 
     remembered: tuple[str, ...] = (
         *("t", "k", "unit", "rate", "peak", "zero", "changes", "framed", "bounds", "together"),
-        *("least", "largest", "approach.seen", "approach.expected"),
+        *("least", "largest", "asked", "approach.seen", "approach.expected"),
     )
 
     def __init__(
@@ -84,42 +95,69 @@ class RiemannianSystem:
         start: float = 0.0,
         end: float = math.inf,
         guarded: bool = True,
+        weight_decay: float = 0.0,
+        in_loss: float = 0.0,
     ) -> None:
         self.problem = as_loss(problem)
         self.products = self.problem.gradient_products
         self.shape, self.metric, self.rtol = shape, metric, rtol
         self.start, self.end, self.t = start, end, start
-        self.approach = Approach(metric)
-        self.guarded = guarded and self.approach.possible
+        self.weight_decay, self.in_loss = weight_decay, in_loss
+        # The rate at which the product decays, by that of each of its layers.
+        self.decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
+        # Where singular values have a price the flow has a kink at zero.
+        self.smooth = self.problem._price_of_rank == 0
+        self.current = CurrentMetric(metric)
+        self.approach = Approach(metric, self.decay, self.smooth)
+        # Whether singular values pass zero, or may reach it and stay; and the width of the layers.
+        self.passes, self.reaches, self.width, self._may_guard = False, False, 0, guarded
+        self.guarded = False
         self.k, self.unit, self.rate, self.peak, self.zero = 0, 1.0, 1.0, 0.0, False
         self.changes: list[RankChange] = []
         self.framed = np.zeros(0)
         self.bounds = [0]
         self.together = np.ones((0, 0), dtype=bool)
-        self.least = 0.0
+        self.least, self.asked = 0.0, math.inf
 
     # Between points and vectors
 
     def state(self, u: Array, core: Array, v: Array) -> Array:
         """Return U, V and a diagonal core, in units of its size: the frame for what follows."""
         self.k = core.shape[0]
-        # Without homogeneity nothing is known of the metric in another unit.
-        homogeneity = self.metric.homogeneity
-        self.unit = 1.0 if homogeneity is None else binary_scale(float(core[0, 0]))
-        with np.errstate(over="ignore"):
-            self.rate = (
-                1.0
-                if homogeneity is None
-                else float(np.float64(self.unit) ** (1 - 2 / homogeneity))
-            )
+        self.width = max(self.width, self.k)
+        self.unit, self.rate = self.current.unit(float(core[0, 0]))
+        self.see_boundary()
         core = core / self.unit
-        self.framed = s = np.diagonal(core)
-        self.least, self.largest = float(s[-1]), float(s[0])
+        self.least, self.largest = float(core[-1, -1]), float(core[0, 0])
+        self.framed = s = self._felt(np.diagonal(core))
         parts = (s[1:] < _SPLIT * s[:-1]) & (s[-1] < GRADED * s[0])
         self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         group = np.concatenate(([0], np.cumsum(parts)))
         self.together = np.equal.outer(group, group)
         return joined((u, v, core))
+
+    def hold(self, share: float) -> None:
+        """Let so much be left of the imbalance of layers."""
+        ends = share == 0 and self.current.share != 0
+        self.current.share = share
+        if ends:
+            self.approach = Approach(self.current.within(1.0), self.decay, self.smooth)
+            self.see_boundary()
+
+    def balanced(self, state: Array) -> Array:
+        """Return a frame of the same matrix for the flow without imbalance."""
+        self.hold(0.0)
+        return self._reframe(state, self.k).state
+
+    def without_imbalance(self) -> bool:
+        """Say whether an imbalance has decayed so far that it can be left out."""
+        return self.current.negligible(self.framed * self.unit, _ABSOLUTE * self.rtol)
+
+    def see_boundary(self) -> None:
+        """Find out what singular values do at zero."""
+        self.passes = self.smooth and self.current.passes_zero(*self.shape, self.k)
+        self.reaches = self.approach.possible and not self.passes
+        self.guarded = self._may_guard and self.reaches
 
     def split(self, state: Array) -> tuple[Array, Array, Array]:
         """Return views U, S / unit, V of a state."""
@@ -154,7 +192,8 @@ class RiemannianSystem:
         gv, gtu = self.products(u, core if self.unit == 1 else core * self.unit, v)
         # Of such small matrices numpy.dot makes products faster than the operator does.
         middle = np.dot(u.T, gv)
-        on_left, on_right = self.metric.factor_weights(s)
+        metric = self.current.within(self.unit) if self.current.varies else self.metric
+        on_left, on_right = metric.factor_weights(s)
         turn = np.dot(right.T if on_left is None else right.T * on_left, left.T)
         turn_v = turn
         if on_right is not on_left:
@@ -164,7 +203,12 @@ class RiemannianSystem:
         descent_v -= gtu
         np.dot(descent_u, turn, out=du)
         np.dot(descent_v, turn_v.T, out=dv)
-        weighted = self.metric.tangential(s) * np.dot(np.dot(left.T, middle), right.T)
+        if self.passes:
+            # What a square frame has outside of its span is round-off, which is divided by s.
+            for turning in (du, dv):
+                if len(turning) == self.k:
+                    turning.fill(0)
+        weighted = metric.tangential(s) * np.dot(np.dot(left.T, middle), right.T)
         if len(self.bounds) > 2:
             # Between groups the frames turn, so that the core stays block diagonal.
             squares = s**2
@@ -178,6 +222,8 @@ class RiemannianSystem:
         # Both weights, the one of the core by the unit, are homogeneous of degree 1 - 2/N in s.
         if self.rate != 1:
             velocity *= self.rate
+        if self.decay:
+            dcore -= self.decay * core
         return velocity
 
     def core_svd(self, core: Array) -> tuple[Array, Array, Array]:
@@ -194,12 +240,12 @@ class RiemannianSystem:
 
         A change of entry (i, j) of a diagonal core by rtol sqrt(s_i s_j) changes every singular
         value by rtol relative, which is how layers keep them, with their s^(1/N). Columns of
-        frames are of length one. Where the boundary may be
-        reached, there is round-off below which nothing can be kept.
+        frames are of length one. Where the boundary may be reached, there is round-off below which
+        nothing can be kept; where it may be passed, a small part of the largest.
         """
         s = self.framed
         noise = np.zeros_like(s)
-        if self.approach.possible:
+        if self.reaches:
             noise = _NOISE * (s[0] / s) ** self.approach.power
         bounds = np.empty(state.size)
         u, core, v = self.split(bounds)
@@ -221,9 +267,17 @@ class RiemannianSystem:
         self.peak = max(self.peak, size)
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
+        if falling and self.decay and size < min(_ABSOLUTE * self.rtol * self.peak, self.asked):
+            self.asked = 0.1 * size
+            if self._only_decays(u, v, size):
+                self.zero = True
+                reason = f"weight decay takes W to zero, of which {size:.1e} is left"
+                return Stop(f"stationary from t = {t:.6g} on: {reason}", rest=True)
         agreement, meeting = float(np.linalg.slogdet(core)[0]), None
         floor = round_off(max(self.shape), 1.0)
-        if self.approach.possible:
+        if self.reaches:
+            if self.current.varies:
+                self.approach.metric = self.current.within(1.0)
             agreement = _agreement(left, right)
             floor = max(floor, _NOISE ** (1 / self.approach.power))
             if not shrinking or agreement < 0:
@@ -234,7 +288,7 @@ class RiemannianSystem:
                 meeting = self.approach.meeting(t, self.least * self.unit, slope)
         if meeting is not None and self._met(meeting, s, floor):
             return self._cut_at_zero(meeting, state)
-        kept = int((s > floor * s[0]).sum())
+        kept = self.k if self.passes else int((s > floor * s[0]).sum())
         if kept < self.k and shrinking and meeting is None:
             lost = float(s[kept]) * self.unit
             reason = (
@@ -243,8 +297,8 @@ class RiemannianSystem:
             )
             self.changes = [*self.changes, RankChange(t, kept, lost, reason)]
             return self._reframe(state, kept)
-        if agreement < 0:
-            does = "may end at" if self.approach.possible else "never reaches; take smaller steps"
+        if agreement < 0 and not self.passes:
+            does = "may end at" if self.reaches else "never reaches; take smaller steps"
             return Stop(
                 f"stopped at t = {t:.6g}: a step crossed the boundary of M_{self.k}, which the "
                 f"flow {does} (singular values {self.least * self.unit:.2e} to {size:.2e})",
@@ -252,6 +306,7 @@ class RiemannianSystem:
             )
         if meeting is not None and meeting.t - t < 10 * span:
             return self._reframe(state, self.k, step=self.approach.part * (meeting.t - t))
+        s = self._felt(s)
         ratios = s[1:] / s[:-1]
         within = self.together.diagonal(1)
         part = s[-1] < GRADED * s[0] and (ratios[within] < _SPLIT / 3).any()
@@ -262,6 +317,29 @@ class RiemannianSystem:
         if s[0] > _GROWN * self.framed[0] or max(_drift(u), _drift(v)) > 10 * self.rtol:
             return self._reframe(state, self.k)
         return None
+
+    def _only_decays(self, u: Array, v: Array, size: float) -> bool:
+        """Say whether no layer can grow from here on: the gradient is weaker than the decay.
+
+        With layers of squares q at most each gradient is at most q^((N-1)/2) |G|, and |G|, near
+        W = 0, is found by iterations of G and its transpose, to a factor that is allowed for.
+        """
+        pull = self.current.pull(size)
+        if pull is None:
+            return False
+        rng, core = np.random.default_rng(0), np.zeros((self.k + 1, self.k + 1))
+        left, right = rng.standard_normal(len(u)), rng.standard_normal(len(v))
+        norm = 0.0
+        for _ in range(_POWERS):
+            left, right = left / (length(left) or 1.0), right / (length(right) or 1.0)
+            gv, gtu = self.products(np.column_stack((u, left)), core, np.column_stack((v, right)))
+            left, right = gv[:, -1], gtu[:, -1]
+            norm = max(norm, length(left), length(right))
+        return 2 * pull * norm < self.weight_decay
+
+    def _felt(self, s: Array) -> Array:
+        """Return the sizes to which singular values are kept: those that pass zero have none."""
+        return np.maximum(s, _ABSOLUTE * s[0]) if self.passes else s
 
     def _met(self, meeting: Meeting, s: Array, floor: float) -> bool:
         """Say whether the time is right to the tolerance, and what is left within it too."""
@@ -301,12 +379,15 @@ class RiemannianSystem:
         return self.unit * distance, self.unit * float(np.linalg.norm(core))
 
     def smallest(self, state: Array) -> float:
-        """Return the smallest singular value."""
+        """Return the smallest singular value, if it never passes zero."""
+        if self.passes:
+            return math.inf
         return self.unit * float(self.core_svd(self.split(state)[1])[1].min())
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""
-        return linearise(self.products, self.point(state), self.metric)
+        metric = self.current.within(1.0)
+        return linearise(self.products, self.point(state), metric, self.weight_decay)
 
     def corrected(self, state: Array, displacement: Array) -> Array:
         """Return the state less a small tangent vector, (Up, M, Vp) one after another."""
@@ -332,15 +413,38 @@ class RiemannianSystem:
 
     def loss(self, state: Array) -> float:
         """Return the loss at a matrix."""
-        return float(self.problem.loss(self.point(state)))
+        point = self.point(state)
+        loss = float(self.problem.loss(point))
+        return loss + self.in_loss * float(self.half_squares(point)) if self.in_loss else loss
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
-        """Return the lengths of the Riemannian gradient at stacked points."""
+        """Return the lengths of the Riemannian gradient, with weight decay, at stacked points."""
         if not points.s.any():
             return np.zeros(len(points.s))
         cores = points.s[:, :, None] * np.eye(self.k)
-        products = self.problem._stacked_products(points.u, cores, transposed(points.vt))
-        return gradient_norms(points, *products, self.metric)
+        gv, gtu = self.problem._stacked_products(points.u, cores, transposed(points.vt))
+        metric = self.current.within(1.0)
+        if not self.decay:
+            return gradient_norms(points, gv, gtu, metric)
+        s = points.s / self.unit
+        slopes = self.decay * self.current.within(self.unit).radial_weights(s) / s / self.rate
+        gv = gv + points.u * slopes[:, None]
+        gtu = gtu + transposed(points.vt) * slopes[:, None]
+        lengths = gradient_norms(points, gv, gtu, metric)
+        if self.current.imbalanced:
+            beside = self.current.beside_the_product(points.s, self.width)
+            lengths = np.hypot(lengths, self.weight_decay * np.sqrt(beside))
+        return lengths
+
+    def half_squares(self, points: FixedRankPoint) -> Array:
+        """Return half the squared length of the layers at stacked points."""
+        return self.current.squared_norms(points.s, self.width) / 2
+
+    def measured(self, states: Array) -> tuple[FixedRankPoint, Array, Array | None]:
+        """Return points, lengths of gradients and, with decay, half the squared layers."""
+        points = self.points(states)
+        halves = self.half_squares(points) if self.weight_decay else None
+        return points, self.gradient_norms(points), halves
 
 
 def _agreement(left: Array, right: Array) -> float:

@@ -1,258 +1,29 @@
-r"""Gradient descent on the layers, beside the flow that it follows, and a step size that is safe.
-
-The bound on the Hessian of L^N: in directions D_j of total length 1, with all |W_j|_2^2 <= K, the
-product moves by W' = sum_j A_j D_j E_j, |W' X|_F^2 <= N K^{N-1} |X|^2, and
-|<G, W''>| <= (N-1) K^{N/2-1} |G|_2 with G = W C - B, |G|_2 <= K^{N/2} |X|^2 + |Y X^T|. The page on
-step sizes in the documentation proves this, and that K holds along the iteration.
-"""
+"""Gradient descent on the layers, beside the flow that it follows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from fixedrank._aliases import FileLike, LayersLike, LossLike
-from fixedrank._checks import Array, positive_integer
+from fixedrank._checks import Array, Seed, nonnegative_number, positive_integer
 from fixedrank._shared_docs import describe
-from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.arguments import FLOWS
-from fixedrank.flows.drawn import Drawn
+from fixedrank.flows.batches import Batches
+from fixedrank.flows.descent_trajectory import DescentTrajectory
+from fixedrank.flows.imbalance_law import ImbalanceLaw
 from fixedrank.flows.iterating import Iteration
-from fixedrank.flows.saving import Saved
+from fixedrank.flows.safe_steps import safe_step_size
 from fixedrank.flows.store import RunStore
-from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
-from fixedrank.flows.trajectory import product_factors
 from fixedrank.flows.watching import Callback, checked_callback
 from fixedrank.losses.adapted import as_loss
-from fixedrank.losses.moments import spectral_norm
-from fixedrank.losses.regression import LinearRegression, require_data, require_regression
-from fixedrank.networks.layers import balancedness, product
-
-
-def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
-    r"""Return a bound on the norm of the Hessian of L^N where all layers are bounded.
-
-    :math:`(2N-1) K^{N-1} \|X\|^2 + (N-1) K^{N/2-1} \|Y X^T\|`, in spectral norms.
-
-    Parameters
-    ----------
-    problem : LinearRegression
-        The problem.
-    square : float
-        K, a bound on the squared spectral norms of all layers.
-    depth : int
-        The number of layers N.
-
-    Returns
-    -------
-    float
-        The bound.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If K is negative or not finite, or N not a positive integer.
-
-    Examples
-    --------
-    >>> import numpy as np, fixedrank
-    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
-    >>> fixedrank.hessian_bound(problem, 1.0, 2)
-    6.0
-    """
-    n = positive_integer("depth", depth)
-    if not 0 <= square < math.inf:
-        raise ValueError(f"K must be finite and >= 0, got {square!r}")
-    require_regression(problem, "hessian_bound")
-    largest = spectral_norm(problem.C)
-    bound = (2 * n - 1) * square ** (n - 1) * largest
-    if n > 1:
-        bound += (n - 1) * square ** (n / 2 - 1) * spectral_norm(problem.B)
-    return float(bound)
-
-
-def safe_step_size(problem: LinearRegression, factors: LayersLike) -> float:
-    r"""Return a step size with which gradient descent from here never raises the loss.
-
-    Layers of a loss up to that of the start have a product with :math:`\|W\|_2 \le w`, and with
-    Delta the sum of the spectral norms of :math:`W_{j+1}^T W_{j+1} - W_j W_j^T` all of them obey
-    :math:`\|W_j\|_2^2 \le K = w^{2/N} + 2 \Delta`. A step eta changes Delta by at most
-    :math:`2 \eta^2 \|\nabla L^N\|^2`, in all steps together by 4 eta times the loss above its
-    minimum, if eta is at most 1 / L with L the bound on the Hessian for this K. The step returned
-    is the largest one that satisfies all this.
-
-    Parameters
-    ----------
-    problem : LinearRegression
-        The problem.
-    factors : sequence of array_like
-        The start [W_1, ..., W_N].
-
-    Returns
-    -------
-    float
-        The step size.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit together or with the data, or entries are not finite.
-
-    Examples
-    --------
-    >>> import numpy as np, fixedrank
-    >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([3.0, 1.0]))
-    >>> 0 < fixedrank.safe_step_size(problem, [np.eye(2), np.eye(2)]) < 1 / 6
-    True
-    """
-    require_data(problem, "safe_step_size")
-    layers = problem.checked_layers(factors)
-    depth = len(layers)
-    defect = sum(
-        float(np.linalg.norm(after.T @ after - before @ before.T, 2))
-        for before, after in pairwise(layers)
-    )
-    # The loss above the residual, without the cancellation of a difference of losses.
-    gap = float(np.linalg.norm(product(layers) @ problem.root - problem.Q)) ** 2 / 2
-    width = math.sqrt(2 * gap) + float(np.linalg.norm(problem.Q, 2))
-    width /= float(np.linalg.norm(problem.root, -2))
-    square = width ** (2 / depth) + 2 * defect
-    if depth == 1 or square == 0:
-        # The same everywhere; or zero layers that stay where they are.
-        return 1 / hessian_bound(problem, 1.0, depth)
-    upper = 1 / hessian_bound(problem, square, depth)
-
-    def excess(part: float) -> float:
-        drifted = square + 8 * part * upper * gap
-        return part * upper * hessian_bound(problem, drifted, depth) - 1
-
-    if excess(1.0) <= 0:
-        return upper
-    return upper * float(brentq(excess, 0.0, 1.0, xtol=1e-300, rtol=1e-13)) * (1 - 1e-12)
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class DescentTrajectory(Displayed, Drawn, Saved):
-    """Iterates of gradient descent.
-
-    Attributes
-    ----------
-    iterations : ndarray of int, shape (kept,)
-        The numbers of the iterates that are kept, 0 for the start; the last one is that at which a
-        callback stopped the iteration, if it did.
-    step_size : float
-        The step size eta; iterate i stands beside the flow (5) at time eta i.
-    loss, gradient_norm : ndarray, shape (kept,)
-        The loss L^N and the length of its gradient.
-    factors : list of list of ndarray
-        The layers [W_1, ..., W_N].
-    status : str
-        Why the iteration ended, in words.
-    complete : bool
-        Whether all iterates that were asked for are there.
-
-    Examples
-    --------
-    >>> import numpy as np, fixedrank
-    >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
-    >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
-    >>> descent.t, descent.loss
-    (array([0. , 0.1, 0.2]), array([2.       , 1.2168   , 0.5785396]))
-    """
-
-    iterations: NDArray[np.intp]
-    step_size: float
-    loss: Array
-    gradient_norm: Array
-    factors: list[list[Array]]
-    status: str
-    complete: bool
-
-    def _shown_title(self) -> str:
-        return f"{type(self).__name__}: {layers_shown(self.factors[0] if self.factors else [])}"
-
-    def _shown_facts(self) -> dict[str, str]:
-        return {
-            "status": self.status,
-            "iterates": f"{len(self)}, i = {from_to(self.iterations)}",
-            "step size": number(self.step_size),
-            "loss": from_to(self.loss),
-            "gradient norm": from_to(self.gradient_norm),
-        }
-
-    @property
-    def last(self) -> list[Array]:
-        """The layers of the last iterate, from which the iteration can go on."""
-        return self.factors[-1]
-
-    @property
-    def t(self) -> Array:
-        """The times of the flow beside which the iterates stand."""
-        return np.asarray(self.step_size * self.iterations)
-
-    def __len__(self) -> int:
-        return len(self.iterations)
-
-    @cached_property
-    def product(self) -> list[Array]:
-        """The products W_N ... W_1."""
-        return [product(factors) for factors in self.factors]
-
-    @cached_property
-    def singular_values(self) -> Array:
-        """The singular values of the products, as many as the narrowest layer is wide."""
-        values = [product_factors(factors).s for factors in self.factors]
-        return np.array(values) if values else np.zeros((0, 0))
-
-    @property
-    def effective_rank(self) -> Array:
-        r"""The effective rank of the products, as :attr:`RiemannianTrajectory.effective_rank`."""
-        return effective_ranks(self.singular_values)
-
-    @cached_property
-    def balancedness(self) -> Array:
-        """Largest norm of W_{j+1}^T W_{j+1} - W_j W_j^T, of each iterate."""
-        return np.array([balancedness(factors) for factors in self.factors])
-
-    def to_dataframe(self) -> Any:
-        """Return a table with a row for each iterate that was kept.
-
-        Returns
-        -------
-        pandas.DataFrame
-            With the columns iteration, t, loss, gradient_norm, sigma_1, ..., sigma_k,
-            effective_rank and balancedness.
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If pandas is not installed; it comes with the extra `data`.
-
-        Examples
-        --------
-        >>> import numpy as np, fixedrank
-        >>> problem = fixedrank.LinearRegression(np.eye(1), 3 * np.eye(1))
-        >>> descent = fixedrank.gradient_descent(problem, [[[1.0]], [[1.0]]], 2, step_size=0.1)
-        >>> descent.to_dataframe()["sigma_1"].round(3).tolist()
-        [1.0, 1.44, 1.924]
-        """
-        return data_frame(
-            iteration=self.iterations,
-            t=self.t,
-            loss=self.loss,
-            gradient_norm=self.gradient_norm,
-            sigma=self.singular_values,
-            effective_rank=self.effective_rank,
-            balancedness=self.balancedness,
-        )
+from fixedrank.losses.loss import Loss
+from fixedrank.losses.regression import LinearRegression, require_data
+from fixedrank.losses.schatten import split_decay
 
 
 def gradient_descent(
@@ -261,10 +32,19 @@ def gradient_descent(
     steps: int | Sequence[int],
     *,
     step_size: float | str = "safe",
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    batch_size: int | None = None,
+    rng: Seed = None,
+    imbalance_law: bool = False,
     callback: Callback | None = None,
     store: FileLike | None = None,
 ) -> DescentTrajectory:
-    """Iterate gradient descent on the layers: the flow (5) by Euler's method.
+    r"""Iterate gradient descent on the layers: the flow (5) by Euler's method.
+
+    With weight decay lambda and momentum mu a step is that of `torch.optim.SGD`,
+    :math:`v_j \leftarrow \mu v_j - \eta (\nabla_{W_j} L^N + \lambda W_j)` and
+    :math:`W_j \leftarrow W_j + v_j`, from :math:`v_j = 0`.
 
     Parameters
     ----------
@@ -273,16 +53,32 @@ def gradient_descent(
     steps : int or sequence of int
         The number of steps, all of which are kept, or the increasing numbers of those to keep.
     step_size : float or "safe"
-        The step size, or :func:`safe_step_size` of the start, which a LinearRegression has.
+        The step size eta, or :func:`safe_step_size` of the start, which a LinearRegression has.
+        It is proved for steps on all samples without momentum.
+    weight_decay : float
+        The rate lambda >= 0 of weight decay, which is added to the gradient: descent of the loss
+        plus lambda / 2 times the sum of all ``|W_j|^2``.
+    momentum : float
+        What a step keeps of the one before, 0 <= mu < 1: Polyak's heavy ball.
+    batch_size : int, optional
+        The number of samples of a step, of a loss that has `samples` and :meth:`Loss.batch`; all
+        if left out. Each epoch takes all samples once in a fresh random order, the last batch of it
+        what is left. The loss of a batch is scaled to that of all, so that eta has one meaning.
+    rng : numpy.random.Generator, int or None
+        What draws these orders: the generator, a seed, or None for fresh entropy. Without batches
+        it has no effect.
+    imbalance_law : bool
+        Whether to add up, step by step, what the law says of the imbalances; see
+        ``DescentTrajectory.imbalance_law``.
     callback : callable, optional
         Called after each step as ``callback(t, layers, loss)``, with copies of the layers and
-        t = eta i. If it returns True the iteration ends there, and that iterate is the last one
-        kept. Its errors are raised as they are. Each call costs an evaluation of the loss.
+        t = eta i / (1 - mu). If it returns True the iteration ends there, and that iterate is the
+        last one kept. Its errors are raised as they are. Each call costs an evaluation of the loss.
     store : path-like, optional
         A file that the run is written to, whole or not at all: now and then, and where it ends,
         also by Ctrl-C, a callback or an error. The same call goes on from there, to the same
         iterates, or returns at once what is finished; with more steps after the last one, it goes
-        on to these.
+        on to these. Without a seed it goes on with the orders that it has begun.
 
     Returns
     -------
@@ -293,8 +89,21 @@ def gradient_descent(
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit together or with the data, entries are not finite, `steps` or
-        `step_size` are out of range, or the store holds another run.
+        If shapes do not fit together or with the data, entries are not finite, an option is out of
+        range, there are no batches of the loss, or the store holds another run.
+
+    Notes
+    -----
+    *Imbalance.* Flows keep :math:`D_j = W_{j+1}^T W_{j+1} - W_j W_j^T`, steps do not. Without
+    momentum, with the gradients :math:`g_j` of the loss that was used,
+    :math:`D_j \leftarrow (1 - \eta\lambda)^2 D_j
+    + \eta^2 (g_{j+1}^T g_{j+1} - g_j g_j^T)` exactly.
+
+    *Momentum.* The product of balanced layers with momentum does not follow the heavy ball of the
+    manifold, :math:`\nabla_{\dot W} \dot W + \gamma \dot W = -\nabla^g L^1`, although without
+    momentum both flows are one: layers with momentum lose balance. The two agree if the start is
+    aligned with the data, and not else: see the
+    :ref:`example <sphx_glr_gallery_training_momentum.py>`.
 
     Examples
     --------
@@ -306,40 +115,102 @@ def gradient_descent(
     array([[3., 0.],
            [0., 1.]])
     """
-    loss, kept = as_loss(problem), _kept(steps)
+    loss, kept = as_loss(problem), kept_steps(steps)
     layers = loss.checked_layers(factors)
-    if isinstance(step_size, str):
-        if step_size != "safe":
-            raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
-        require_data(problem, "step_size='safe', which stands for a number,")
-        step = safe_step_size(cast(LinearRegression, problem), layers)
-    else:
-        step = float(step_size)
-    if not 0 < step < math.inf:
-        raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
+    decay, mu = nonnegative_number("weight_decay", weight_decay), checked_momentum(momentum)
+    inside = split_decay(loss, len(layers))[1]
+    if inside:
+        raise ValueError(
+            f"a SchattenDecay of depth {len(layers)} is weight decay of balanced layers, and "
+            f"steps of descent leave balance: give weight_decay={inside:g} in place of it"
+        )
+    step = _step_size(step_size, problem, layers, decay, mu, batch_size)
     checked_callback(callback)
+    batches = None
+    if batch_size is not None:
+        batches = _batches(loss, batch_size, np.random.default_rng(rng))
+    law = ImbalanceLaw(layers, step, mu, decay) if imbalance_law else None
     stored = None
     if store is not None:
-        parts = ("gradient_descent", loss, layers, step)
-        stored = RunStore(store, parts, np.array(kept, dtype=np.intp))
-    run = Iteration(loss, step, layers, kept)
+        parts = ("gradient_descent", loss, layers, step, decay, mu, batch_size, imbalance_law)
+        drawn = None
+        if batches is not None and rng is not None:
+            drawn = batches.generator.bit_generator.state
+        stored = RunStore(store, (*parts, drawn), np.array(kept, dtype=np.intp))
+    options: dict[str, Any] = {"step": step, "decay": decay, "momentum": mu}
+    run = Iteration(loss, layers, kept, **options, batches=batches, law=law)
     run.run(callback, stored)
-    iterations, losses, norms, factors = zip(*run.records, strict=True) if run.records else [()] * 4
+    records = run.records
     return DescentTrajectory(
-        iterations=np.array(iterations, dtype=np.intp),
+        iterations=np.array([one.iteration for one in records], dtype=np.intp),
         step_size=step,
-        loss=np.array(losses),
-        gradient_norm=np.array(norms),
-        factors=list(factors),
+        loss=np.array([one.loss for one in records]),
+        gradient_norm=np.array([one.gradient_norm for one in records]),
+        factors=[one.layers for one in records],
         status=run.status,
         complete=run.complete,
+        weight_decay=decay,
+        momentum=mu,
+        batch_size=None if batches is None else batches.size,
+        penalty=np.array([one.penalty for one in records]) if decay else None,
+        imbalance_law=[one.law or [] for one in records] if imbalance_law else None,
     )
 
 
 describe(gradient_descent, FLOWS)
 
 
-def _kept(steps: Any) -> list[int]:
+def checked_momentum(momentum: Any) -> float:
+    """Return the momentum, a number from 0 to below 1."""
+    mu = nonnegative_number("momentum", momentum)
+    if mu >= 1:
+        raise ValueError(f"momentum must be below 1, got {momentum!r}: no step would be forgotten")
+    return mu
+
+
+def checked_step(step_size: Any) -> float:
+    """Return the step size, a positive number."""
+    if isinstance(step_size, bool) or not isinstance(step_size, (int, float, np.number)):
+        raise TypeError(f"step_size must be a number, got {step_size!r}")
+    if not 0 < step_size < math.inf:
+        raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
+    return float(step_size)
+
+
+def _step_size(
+    step_size: Any,
+    problem: Any,
+    layers: list[Array],
+    decay: float,
+    momentum: float,
+    batch_size: int | None,
+) -> float:
+    if not isinstance(step_size, str):
+        return checked_step(step_size)
+    if step_size != "safe":
+        raise ValueError(f"step_size must be a number or 'safe', got {step_size!r}")
+    if momentum or batch_size is not None:
+        raise ValueError(
+            "step_size='safe' is proved for steps on all samples without momentum; with momentum "
+            "or batches give a number"
+        )
+    require_data(problem, "step_size='safe', which stands for a number,")
+    return safe_step_size(cast(LinearRegression, problem), layers, weight_decay=decay)
+
+
+def _batches(loss: Loss, batch_size: Any, generator: np.random.Generator) -> Batches:
+    size = positive_integer("batch_size", batch_size)
+    if loss.samples is None:
+        # It says itself why it has none.
+        loss.batch([0])
+        raise TypeError(f"{loss!r} has batches, but does not say how many `samples` it has")
+    if size > loss.samples:
+        raise ValueError(f"batch_size is {size}, but there are {loss.samples} samples")
+    return Batches(loss.samples, size, generator)
+
+
+def kept_steps(steps: Any) -> list[int]:
+    """Return the numbers of the iterates that are asked for."""
     if np.ndim(steps) == 0:
         return list(range(positive_integer("steps", steps) + 1))
     kept = [positive_integer(f"steps[{i}] + 1", step + 1) - 1 for i, step in enumerate(steps)]

@@ -29,9 +29,10 @@ class Drawn:
             One for each quantity, so that runs overlay: give the next run ``figure.axes`` of the
             first. A new figure is made if they are left out; it does not belong to pyplot.
         quantities : sequence of str, optional
-            Some of "loss", "singular_values", "effective_rank", "balancedness" and "gradient_norm".
-            By default as many of the first four as there are axes; on a new figure all four,
-            without a balancedness that is not known or zero by definition.
+            Some of "loss", "singular_values", "effective_rank", "balancedness", "gradient_norm"
+            and, of flows, "objective", the loss with the penalty of weight decay. By default as
+            many of the first four as there are axes; on a new figure all four, without a
+            balancedness that is not known or zero by definition.
         label : str, optional
             What a legend says of the run.
         over : {"time", "steps"}, optional

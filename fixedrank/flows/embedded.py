@@ -19,6 +19,7 @@ from fixedrank.flows.rank_change import RankChange
 from fixedrank.flows.scales import DECAYED, SMALLEST, binary_scale, length
 from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.losses.adapted import as_loss
 
 # A norm that has changed by so much asks for other absolute tolerances.
@@ -36,12 +37,23 @@ class EmbeddedSystem:
         The start, of rank min(m, n).
     t : float
         The time of the start.
+    weight_decay : float
+        The rate at which the one layer decays.
+    in_loss : float
+        What of it is a part of the loss.
     """
 
     remembered: tuple[str, ...] = ("t", "unit", "framed", "norm", "peak")
 
-    def __init__(self, problem: Any, point: FixedRankPoint, t: float) -> None:
-        self.problem = as_loss(problem)
+    def __init__(
+        self,
+        problem: Any,
+        point: FixedRankPoint,
+        t: float,
+        weight_decay: float = 0.0,
+        in_loss: float = 0.0,
+    ) -> None:
+        self.problem, self.weight_decay, self.in_loss = as_loss(problem), weight_decay, in_loss
         self.products = self.problem.gradient_products
         self.shape = (point.u.shape[0], point.vt.shape[1])
         self.identity = np.eye(min(self.shape))
@@ -59,8 +71,10 @@ class EmbeddedSystem:
     def gradient(self, matrix: Array) -> Array:
         """Return the gradient at a dense matrix, from products with the shorter identity."""
         if self.shape[0] <= self.shape[1]:
-            return self.products(self.identity, None, matrix.T)[1].T
-        return self.products(matrix, None, self.identity)[0]
+            gradient = self.products(self.identity, None, matrix.T)[1].T
+        else:
+            gradient = self.products(matrix, None, self.identity)[0]
+        return gradient + self.weight_decay * matrix if self.weight_decay else gradient
 
     def right_hand_side(self, t: float, state: Array) -> Array:
         """Return the velocity of the state; NaN where a trial step has overflowed."""
@@ -126,9 +140,29 @@ class EmbeddedSystem:
 
     def loss(self, state: Array) -> float:
         """Return the loss at a matrix."""
-        return float(self.problem._losses(self.points(state[None]))[0])
+        points = self.points(state[None])
+        loss = float(self.problem._losses(points)[0])
+        return loss + self.in_loss * float(self.half_squares(points)[0]) if self.in_loss else loss
 
     def gradient_norms(self, points: FixedRankPoint) -> Array:
         """Return the lengths of the gradient at stacked points."""
         matrices = (points.u * points.s[:, None]) @ points.vt
-        return np.array([length(self.gradient(matrix)) for matrix in matrices])
+        identities = np.broadcast_to(self.identity, (len(matrices), *self.identity.shape))
+        if self.shape[0] <= self.shape[1]:
+            _, products = self.problem._stacked_products(identities, None, transposed(matrices))
+            gradients = transposed(products)
+        else:
+            gradients, _ = self.problem._stacked_products(matrices, None, identities)
+        if self.weight_decay:
+            gradients = gradients + self.weight_decay * matrices
+        return np.array(list(map(length, gradients)))
+
+    def half_squares(self, points: FixedRankPoint) -> Array:
+        """Return half the squared length of W at stacked points."""
+        return np.asarray((points.s**2).sum(-1) / 2)
+
+    def measured(self, states: Array) -> tuple[FixedRankPoint, Array, Array | None]:
+        """Return points, lengths of gradients and, with decay, half the squared length of W."""
+        points = self.points(states)
+        halves = self.half_squares(points) if self.weight_decay else None
+        return points, self.gradient_norms(points), halves

@@ -1,54 +1,59 @@
 r"""Solutions of the flows in closed form, where the literature has them.
 
 Aligned starts: where W(0) has singular vectors of B that are eigenvectors of C, they never turn,
-and each singular value obeys s' = N s^{2-2/N} (b - c s). Two layers and white data: the product of
-balanced layers solves a matrix Riccati equation.
+and each singular value obeys s' = N s^{2-2/N} (b - c s) - N lambda s. Two layers and white data:
+the product of balanced layers, or of layers whose imbalance is a multiple of the identity, solves a
+matrix Riccati equation.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
-from scipy.integrate import quad
-from scipy.optimize import brentq
-from scipy.special import expit, exprel
+from scipy.special import exprel
 
 from fixedrank._aliases import LayersLike, PointLike
-from fixedrank._checks import Array, finite_array, real_array
+from fixedrank._checks import Array, finite_array, nonnegative_number, real_array
 from fixedrank.flows.integration import output_times
+from fixedrank.flows.scalar_curves import above, below, decaying
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.regression import LinearRegression, require_regression
-from fixedrank.networks.layers import BALANCED, balancedness, relative_imbalance
+from fixedrank.networks.layers import BALANCED, largest_norm
 
 # How far a start may be from aligned, or data from white, relative to their sizes.
 _ALIGNED = 1e-10
 # Exponents of e in one part of a solution.
 _GROWTH = 100.0
-# Exponents of e at which s has come to its limit, and at which it is below floating point.
-_CLOSE, _TINIEST = 50.0, 690.0
 
 
 def aligned_singular_value(
-    start: float, b: float, c: float, depth: float | SpectralMetric, t: ArrayLike
+    start: float,
+    b: float,
+    c: float,
+    depth: float | SpectralMetric,
+    t: ArrayLike,
+    *,
+    weight_decay: float = 0.0,
 ) -> Array:
-    r"""Return the solution of :math:`\dot s = N s^{2-2/N} (b - c s)`.
+    r"""Return the solution of :math:`\dot s = N s^{2-2/N} (b - c s) - N \lambda s`.
 
     Parameters
     ----------
     start : float
         s(0) > 0.
     b, c : float
-        The coefficients, c > 0; s tends to b / c for b > 0 and to 0 otherwise.
+        The coefficients, c > 0; without decay s tends to b / c for b > 0 and to 0 otherwise.
     depth : float
         The depth N >= 1.
     t : array_like, shape (times,)
         Times >= 0.
+    weight_decay : float
+        The rate lambda >= 0 of weight decay of each layer.
 
     Returns
     -------
@@ -65,7 +70,11 @@ def aligned_singular_value(
     -----
     N = 1 is an exponential and N = 2 a logistic curve (Saxe, McClelland and Ganguli, Exact
     solutions to the nonlinear dynamics of learning in deep linear neural networks, 2014). For
-    other N the time is an integral over s, by quadrature, which Brent's method inverts.
+    other N the time is an integral over s, by quadrature, which Brent's method inverts. With weight
+    decay b becomes :math:`b - \lambda` at N = 2 and c becomes :math:`c + \lambda` at N = 1. For
+    N > 2 and :math:`\lambda > 0` a small s always dies out, and a large one only where
+    :math:`c s + \lambda s^{2/N-1} = b` has no root; near a double root digits are lost, as s hangs
+    on b like a square root there.
 
     Examples
     --------
@@ -81,6 +90,10 @@ def aligned_singular_value(
         raise ValueError("the flow has no limit for infinite depth: take a finite one")
     if (times < 0).any():
         raise ValueError(f"times must be >= 0, got {times.min()}")
+    decay = nonnegative_number("weight_decay", weight_decay)
+    if decay and number not in (1, 2):
+        return np.array([decaying(start, b, c, number, decay, time) for time in times.tolist()])
+    b, c = (b - decay, c) if number == 2 else (b, c + decay)
     if start * c == b:
         return np.full(times.shape, float(start))
     if number == 1:
@@ -91,73 +104,17 @@ def aligned_singular_value(
         if b > 0:
             return np.asarray(start / (np.exp(-x) + grown))
         return np.asarray(start * np.exp(x) / (1 + grown))
-    curve = _below if start < b / c else _above
-    return np.array([curve(start, b, c, number, float(time)) for time in times])
-
-
-def _below(start: float, b: float, c: float, depth: float, time: float) -> float:
-    """Return s at a time, from the time as a function of y = ln(s / (b/c - s)).
-
-    There y' = N b s^{1-2/N}: smooth, and linear in the end.
-    """
-    target = b / c
-    initial = math.log(start) - math.log(target - start)
-
-    def slowness(y: float) -> float:
-        return math.exp((2 / depth - 1) * (math.log(target) - float(np.logaddexp(0, -y))))
-
-    y = _reached(slowness, initial, depth * b * time, max(initial + 1, _CLOSE))
-    return target * float(expit(y))
-
-
-def _above(start: float, b: float, c: float, depth: float, time: float) -> float:
-    """Return s at a time, from the time as a function of x = -ln(1 - b / (c s)) / b.
-
-    There x' = N s^{1-2/N} and s = 1 / (c x phi(-b x)) with phi(z) = (e^z - 1) / z, also for b = 0
-    and b < 0.
-    """
-    initial = -math.log1p(-b / (c * start)) / b if b else 1 / (c * start)
-
-    def log_value(x: float) -> float:
-        z = -b * x
-        phi = math.log(exprel(z)) if z < 30 else z - math.log(z)
-        return -math.log(c * x) - phi
-
-    def slowness(x: float) -> float:
-        return math.exp((2 / depth - 1) * log_value(x))
-
-    # As far as s has come to b / c, or is below floating point.
-    last = (
-        _CLOSE / b if b > 0 else min(_TINIEST / -b, math.exp(700) / c) if b else math.exp(700) / c
-    )
-    if depth > 2 and b < 0:
-        last = min(last, 690 / ((1 - 2 / depth) * -b))
-    x = _reached(slowness, initial, depth * time, last)
-    return 0.0 if b < 0 and x == last else math.exp(log_value(x))
-
-
-def _reached(slowness: Any, initial: float, time: float, last: float) -> float:
-    """Return where the integral of the slowness reaches a time, or `last`."""
-    if time == 0 or initial >= last:
-        return initial
-
-    def left(x: float) -> float:
-        options = {"epsabs": 0, "epsrel": 1e-13, "limit": 200}
-        return float(quad(slowness, initial, x, **options)[0]) - time
-
-    step = time / slowness(initial)
-    while initial + step < last:
-        if left(initial + step) >= 0:
-            break
-        step *= 2
-    end = min(initial + step, last)
-    if left(end) < 0:
-        return last
-    return float(brentq(left, initial, end, xtol=1e-300, rtol=1e-14, maxiter=200))
+    curve = below if start < b / c else above
+    return np.array([curve(start, b, c, number, time) for time in times.tolist()])
 
 
 def aligned_solution(
-    problem: LinearRegression, point: PointLike, depth: float, t: ArrayLike
+    problem: LinearRegression,
+    point: PointLike,
+    depth: float,
+    t: ArrayLike,
+    *,
+    weight_decay: float = 0.0,
 ) -> list[FixedRankPoint]:
     r"""Return the flow (9) from an aligned start, in closed form.
 
@@ -174,6 +131,8 @@ def aligned_solution(
         The depth N >= 1.
     t : array_like, shape (times,)
         The times, increasing, the first of them that of the start.
+    weight_decay : float
+        The rate lambda >= 0 of weight decay of each of the N layers.
 
     Returns
     -------
@@ -199,30 +158,14 @@ def aligned_solution(
     >>> np.round(fixedrank.aligned_solution(problem, start, 3, [0, 1])[-1].s, 4)
     array([2.9931, 0.3919])
     """
-    _require_arrays(problem)
+    require_regression(problem, "a closed form")
     u, s, vt = checked_point(point)
     times = output_times(t)
-    if (u.shape[0], vt.shape[1]) != problem.shape:
-        raise ValueError(
-            f"the point is a {(u.shape[0], vt.shape[1])} matrix, the problem has {problem.shape}"
-        )
-    cv, bv, btu = problem.C @ vt.T, problem.B @ vt.T, problem.B.T @ u
-    c, b = np.einsum("ij,ji->j", cv, vt), np.einsum("ij,ij->j", bv, u)
-    misses = (
-        (np.linalg.norm(cv - vt.T * c), np.linalg.norm(problem.C)),
-        (np.linalg.norm(bv - u * b), np.linalg.norm(problem.B)),
-        (np.linalg.norm(btu - vt.T * b), np.linalg.norm(problem.B)),
-    )
-    worst = max(float(miss / size) if size else float(miss) for miss, size in misses)
-    if worst > _ALIGNED:
-        raise ValueError(
-            "the start is not aligned: its singular vectors are not those of B, or not "
-            f"eigenvectors of C, up to {worst:.1e} (tolerance {_ALIGNED:.0e}); use riemannian_flow"
-        )
+    b, c = aligned_coefficients(problem, u, vt, "riemannian_flow")
     values = np.array(
         [
-            aligned_singular_value(float(x), float(y), float(z), depth, times - times[0])
-            for x, y, z in zip(s, b, c, strict=True)
+            aligned_singular_value(*one, depth, times - times[0], weight_decay=weight_decay)
+            for one in zip(s.tolist(), b.tolist(), c.tolist(), strict=True)
         ]
     ).T
     gone = (values <= 0).any(1)
@@ -240,10 +183,50 @@ def aligned_solution(
     return [FixedRankPoint(u, row, vt) for row in values]
 
 
-def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayLike) -> list[Array]:
-    r"""Return the products W(t) = W_2 W_1 of the flow (5) for two balanced layers and white data.
+def aligned_coefficients(
+    problem: LinearRegression, u: Array, vt: Array, instead: str
+) -> tuple[Array, Array]:
+    """Return all b_i and c_i with B v_i = b_i u_i, B^T u_i = b_i v_i and C v_i = c_i v_i.
 
-    With R = [W_1^T; W_2] and F = [[0, B^T], [B, 0]] the matrix R R^T solves
+    Raises
+    ------
+    TypeError, ValueError
+        If C or B is not an array, shapes do not fit, or there are none; by how much, and what to
+        use `instead`.
+    """
+    _require_arrays(problem)
+    if (u.shape[0], vt.shape[1]) != problem.shape:
+        raise ValueError(
+            f"the point is a {(u.shape[0], vt.shape[1])} matrix, the problem has {problem.shape}"
+        )
+    cv, bv, btu = problem.C @ vt.T, problem.B @ vt.T, problem.B.T @ u
+    c, b = np.einsum("ij,ji->j", cv, vt), np.einsum("ij,ij->j", bv, u)
+    misses = (
+        (np.linalg.norm(cv - vt.T * c), np.linalg.norm(problem.C)),
+        (np.linalg.norm(bv - u * b), np.linalg.norm(problem.B)),
+        (np.linalg.norm(btu - vt.T * b), np.linalg.norm(problem.B)),
+    )
+    worst = max(float(miss / size) if size else float(miss) for miss, size in misses)
+    if worst > _ALIGNED:
+        raise ValueError(
+            "the start is not aligned: its singular vectors are not those of B, or not "
+            f"eigenvectors of C, up to {worst:.1e} (tolerance {_ALIGNED:.0e}); use {instead}"
+        )
+    return b, c
+
+
+def two_layer_solution(
+    problem: LinearRegression,
+    factors: LayersLike,
+    t: ArrayLike,
+    *,
+    weight_decay: float = 0.0,
+) -> list[Array]:
+    r"""Return the products W(t) = W_2 W_1 of the flow (5) for two layers and white data.
+
+    The layers are balanced, or their imbalance is a multiple of the identity,
+    :math:`W_2^T W_2 - W_1 W_1^T = \mu I`, at any hidden width. With R = [W_1^T; W_2] and
+    F = [[-c mu / 2 I, B^T], [B, c mu / 2 I]] the matrix R R^T solves
     :math:`A' = FA + AF - c A^2` where C = c I, and
 
     .. math:: A(t) = e^{Ft} R (I + c\, R^T {\textstyle\int_0^t} e^{2F\tau} d\tau\, R)^{-1}
@@ -254,9 +237,12 @@ def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayL
     problem : LinearRegression
         The problem, with C = X X^T a multiple of the identity.
     factors : sequence of array_like
-        Two balanced layers [W_1, W_2].
+        Two layers [W_1, W_2].
     t : array_like, shape (times,)
         The times, increasing, the first of them that of the start.
+    weight_decay : float
+        The rate lambda >= 0 of weight decay of both layers, for balanced ones: F - lambda I takes
+        the place of F. With an imbalance, which then decays in time, there is no closed form.
 
     Returns
     -------
@@ -266,14 +252,15 @@ def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayL
     Raises
     ------
     TypeError, ValueError
-        If there are not two layers, they are not balanced, the data are not white, or C or B is
-        not an array.
+        If there are not two layers, their imbalance is no multiple of the identity, or one that
+        decays, the data are not white, or C or B is not an array.
 
     References
     ----------
     K. Fukumizu, Effect of batch learning in multilayer neural networks, ICONIP 1998; L. Braun,
     C. Domine, J. Fitzgerald, A. Saxe, Exact learning dynamics of deep linear networks with prior
-    knowledge, NeurIPS 2022.
+    knowledge, NeurIPS 2022; with an imbalance C. Domine et al., From lazy to rich: exact learning
+    dynamics in deep linear networks, arXiv:2409.14623.
 
     Examples
     --------
@@ -287,18 +274,22 @@ def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayL
     times = output_times(t)
     if len(layers) != 2:
         raise ValueError(f"the solution is for two layers, got {len(layers)}")
-    if relative_imbalance(layers) > BALANCED:
+    imbalance = _multiple_of_identity(layers)
+    decay = nonnegative_number("weight_decay", weight_decay)
+    if decay and imbalance:
         raise ValueError(
-            f"the layers are not balanced: |W_2^T W_2 - W_1 W_1^T| = {balancedness(layers):.3e}; "
-            "start from balanced_factors or random_balanced_factors"
+            f"the imbalance W_2^T W_2 - W_1 W_1^T = {imbalance:.6g} I decays with weight_decay = "
+            f"{decay:g}, and there is no closed form: use factored_flow, or balanced layers"
         )
     (d_y, d_x), B = problem.shape, problem.B
     c = float(np.trace(problem.C)) / d_x
     spread = float(np.linalg.norm(problem.C - c * np.eye(d_x), 2))
     if spread > _ALIGNED * c:
         raise ValueError(f"the data are not white: X X^T differs from {c:.6g} I by {spread:.3e}")
-    generator = np.block([[np.zeros((d_x, d_x)), B.T], [B, np.zeros((d_y, d_y))]])
+    shift = c * imbalance / 2
+    generator = np.block([[-shift * np.eye(d_x), B.T], [B, shift * np.eye(d_y)]])
     rates, frame = scipy.linalg.eigh(generator)
+    rates -= decay
     stacked = frame.T @ np.vstack((layers[0].T, layers[1]))
     result = [layers[1] @ layers[0]]
     for duration in np.diff(times).tolist():
@@ -309,6 +300,23 @@ def two_layer_solution(problem: LinearRegression, factors: LayersLike, t: ArrayL
         basis = frame @ stacked
         result.append(np.asarray(basis[d_x:] @ basis[:d_x].T))
     return result
+
+
+def _multiple_of_identity(layers: list[Array]) -> float:
+    """Return the imbalance of two layers as a number, zero where they are balanced."""
+    first, second = layers
+    difference = second.T @ second - first @ first.T
+    imbalance = float(np.trace(difference)) / len(difference)
+    # Round-off of the squares of which it is the difference.
+    allowed = BALANCED * largest_norm(layers) ** 2
+    rest = float(np.linalg.norm(difference - imbalance * np.eye(len(difference))))
+    if rest > allowed:
+        raise ValueError(
+            "the layers are not balanced, and their imbalance W_2^T W_2 - W_1 W_1^T is no multiple "
+            f"of the identity: it differs from {imbalance:.3e} I by {rest:.3e}; start from "
+            "balanced_factors or random_balanced_factors, or use factored_flow"
+        )
+    return imbalance if abs(imbalance) > allowed else 0.0
 
 
 def _require_arrays(problem: LinearRegression) -> None:

@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
 from fixedrank._aliases import FileLike, LayersLike, LossLike
-from fixedrank._checks import Array
+from fixedrank._checks import Array, nonnegative_number
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
-from fixedrank.flows.fate import fate, sign_of
+from fixedrank.flows.fate import fate, keep_rank, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
-from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.keeping import (
+    Keep,
+    Outcome,
+    chosen,
+    columns,
+    itself,
+    nothing,
+    with_penalties,
+)
 from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.log_excess import LogExcess
+from fixedrank.flows.loss_clock import (
+    ClockName,
+    LossClock,
+    checked_clock,
+    over_times,
+    told,
+)
+from fixedrank.flows.many.records import Kept
+from fixedrank.flows.many.starts import (
+    are_stacked_layers,
+    flows_of_layers,
+    is_plain,
+    require_many,
+    require_plain,
+)
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.scales import length
 from fixedrank.flows.solvers import solver_class
@@ -32,8 +58,9 @@ from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.stacks import stacked_points, times_matrix, transposed
 from fixedrank.losses.adapted import as_loss
 from fixedrank.losses.loss import Loss
+from fixedrank.losses.schatten import split_decay
 from fixedrank.networks.gradients import StackedProducts, network_gradient
-from fixedrank.networks.layers import imbalances, product
+from fixedrank.networks.layers import BALANCED, imbalances, product, relative_imbalance
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
@@ -47,8 +74,16 @@ class _Layers:
 
     remembered: tuple[str, ...] = ("scale", "rtol", "least", "peak")
 
-    def __init__(self, problem: Loss, layers: Sequence[Array]) -> None:
+    def __init__(
+        self,
+        problem: Loss,
+        layers: Sequence[Array],
+        weight_decay: float = 0.0,
+        in_loss: float = 0.0,
+    ) -> None:
         self.problem, self.products = problem, problem.gradient_products
+        # The whole weight decay, and what of it is a part of the loss.
+        self.weight_decay, self.in_loss = weight_decay, in_loss
         self.shapes = [layer.shape for layer in layers]
         self.bounds = bounds_of(self.shapes)
         self.scale: Array | None = None
@@ -61,7 +96,10 @@ class _Layers:
         if not math.isfinite(state.sum()):
             return np.full_like(state, np.nan)
         velocity = joined(network_gradient(self.products, self.layers(state)))
-        return np.negative(velocity, out=velocity)
+        np.negative(velocity, out=velocity)
+        if self.weight_decay:
+            velocity -= self.weight_decay * state
+        return velocity
 
     def tolerances(self, state: Array, rtol: float, atol: float | None) -> tuple[float, Any]:
         # The product collects the errors of N layers, each enlarged by the norms of the others.
@@ -106,10 +144,12 @@ class _Layers:
         if self.problem._price_of_rank == 0:
             return np.inf
         layers = self.layers(state)
-        return float(np.min(outer_parts(layers, product_factors(layers))))
+        point = product_factors(layers)
+        roots = point.s ** (1 / len(layers))
+        return float(np.min([*outer_parts(layers, point), roots]))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
-        """Return the Hessian of L^N by central differences of the gradient, and the gradient."""
+        """Return the Hessian by central differences of the gradient, and the gradient."""
         # Where all layers are zero what matters is linear: nothing cancels, however small.
         scale = 1e-6 * length(state) or 1e-100
 
@@ -140,14 +180,33 @@ class _Layers:
         ]
 
     def loss(self, state: Array) -> float:
-        return float(self.problem.loss(product_factors(self.layers(state))))
+        loss = float(self.problem.loss(product_factors(self.layers(state))))
+        return loss + self.in_loss * float(half_squares(state)) if self.in_loss else loss
+
+
+def half_squares(states: Array) -> Array:
+    """Return half the squared length of stacked layers."""
+    return np.asarray(np.square(states).sum(-1) / 2)
+
+
+def _split_decay(problem: Loss, layers: Sequence[Array]) -> tuple[Loss, float]:
+    """Return the loss without what is weight decay of so many balanced layers, and that decay."""
+    rest, decay = split_decay(problem, len(layers))
+    imbalance = relative_imbalance(layers) if decay else 0.0
+    if imbalance > BALANCED:
+        raise ValueError(
+            f"a SchattenDecay of depth {len(layers)} is the weight decay of balanced layers, and "
+            f"these are not: their imbalance is {imbalance:.1e} relative to the largest layer; "
+            f"leave it out of the loss and give weight_decay={decay:g}, which needs no balance"
+        )
+    return rest, decay
 
 
 def followed(
-    problem: Loss, layers: Sequence[Array], times: Array, **how: Any
+    problem: Loss, layers: Sequence[Array], times: Array, *, weight_decay: float = 0.0, **how: Any
 ) -> tuple[Run, _Layers]:
     """Return the run of layers, with the layers as its records, and the system that moved."""
-    system = _Layers(problem, layers)
+    system = _Layers(problem, layers, weight_decay)
     run = integrate(system, joined(layers), times, record=system.records, most=1, **how)
     return run, system
 
@@ -157,6 +216,9 @@ def factored_flow(
     factors: LayersLike,
     t: ArrayLike,
     *,
+    weight_decay: float = 0.0,
+    clock: ClockName = "time",
+    infimum: float | None = None,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -164,6 +226,7 @@ def factored_flow(
     progress: Shown = False,
     callback: Callback | None = None,
     store: FileLike | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> FactoredTrajectory:
     r"""Integrate the gradient flow (5) of the layers, :math:`\dot W_j = -\nabla_{W_j} L^N`.
@@ -192,6 +255,12 @@ def factored_flow(
         time that is left), the remaining outputs repeat that point. After Ctrl-C, what was
         computed. To resume, start from its last layers and time, or keep the run in a `store`.
 
+        Of many starts, layers (copies, d_j, d_{j-1}): :class:`FactoredTrajectories`, with a
+        trajectory for each, which is that of its single flow to the tolerance. With the
+        method "auto" all take their steps together; with another method or options of it,
+        where singular values have a price, and where layers are out of balance, each goes
+        on its own. There is no `callback` and no `store` then.
+
     Raises
     ------
     TypeError, ValueError
@@ -215,29 +284,50 @@ def factored_flow(
     array([1.      , 2.985201, 3.      ])
     """
     problem, times = as_loss(problem), output_times(t)
-    layers = problem.checked_layers(factors)
+    weight_decay = nonnegative_number("weight_decay", weight_decay)
     choices = {"layers": itself, "points": product_factors, "products": product, "last": nothing}
     name, kept_of = chosen(keep, choices)
-    moving, axes = problem._in_principal_axes()
+    if are_stacked_layers(factors):
+        require_plain(callback=callback, store=store)
+        how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
+        own: dict[str, Any] = {"method": method, "clock": clock, "infimum": infimum, **options}
+        single = partial(factored_flow, problem, t=times, keep=keep, **own, **how)
+        how |= {"plain": is_plain(own), "kept": Kept(name, kept_of), "progress": progress}
+        how |= {"executor": executor}
+        many = flows_of_layers(problem, factors, times, system=_Layers, single=single, **how)
+        return cast(FactoredTrajectory, many)
+    require_many(executor)
+    layers = problem.checked_layers(factors)
+    rest, in_loss = _split_decay(problem, layers)
+    moving, axes = rest._in_principal_axes()
     turned = layers if axes is None else [layers[0] @ axes, *layers[1:]]
-    system = _Layers(moving, turned)
+    whole_decay = weight_decay + in_loss
+    lowest = checked_clock(clock, infimum, whole_decay, problem)
+    followed = moving if lowest is None else LogExcess(moving, lowest)
+    system = _Layers(followed, turned, whole_decay, in_loss)
+    state = joined(turned)
+    clocked = None if lowest is None else LossClock(system, state, float(times[0]))
     shape = layers[-1].shape[0], layers[0].shape[1]
     last: list[Array] = []
     # Where the product is square and no layer is narrower it has a determinant.
     signed = len(layers) > 1 and min(map(len, layers)) == shape[0] == shape[1]
-    parts = ("factored_flow", problem, layers, solver_class(method), rtol, atol, options, keep)
-    stored = stored_flow(store, parts, times, axes, lambda: last)
+    chosen_method = solver_class(method)
+    parts = ("factored_flow", problem, layers, chosen_method, rtol, atol, options, keep)
+    stored = stored_flow(store, (*parts, weight_decay, lowest), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = [layer.copy() for layer in stored.found["last"]]
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
+        reached = [None] * len(states) if clocked is None else clocked.times(states).tolist()
         found = system.stacked(states)
         products = StackedProducts(found)
         left, right = products.left, transposed(products.right)
-        norms = products.gradient_norms(*moving._stacked_products(left, None, right)).tolist()
+        sides = moving._stacked_products(left, None, right)
+        norms = products.gradient_norms(*sides, whole_decay).tolist()
         points = stacked_points(left, None, right)
-        losses = moving._losses(points).tolist()
+        halves = half_squares(states) if whole_decay else None
+        losses, penalties = with_penalties(moving._losses(points), halves, weight_decay, in_loss)
         if axes is not None:
             found[0] = times_matrix(found[0], axes.T)
         if axes is not None and name == "points":
@@ -254,7 +344,8 @@ def factored_flow(
             kept = point if name == "points" else kept_of(last)
             # In axes that are the same for all.
             sign = sign_of(point) if signed else None
-            yield Outcome(losses[index], norms[index], point.s, unbalanced[index], kept, sign)
+            measured = losses[index], norms[index], point.s, unbalanced[index]
+            yield Outcome(*measured, kept, sign, penalties[index], reached[index])
 
     def seen(state: Array) -> tuple[list[Array], float]:
         copies = [layer.copy() for layer in system.layers(state)]
@@ -263,9 +354,10 @@ def factored_flow(
             copies[0] = copies[0] @ axes.T
         return copies, loss
 
+    watch = watching(callback, seen)
     run = integrate(
-        system,
-        joined(turned),
+        clocked or system,
+        state if clocked is None else clocked.state,
         times,
         method=method,
         rtol=rtol,
@@ -274,21 +366,24 @@ def factored_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
-        watch=watching(callback, seen),
+        watch=watch if clocked is None else clocked.seen(watch),
         store=stored,
     )
-    found, reached = columns(run.records), run.times(times)
+    found, over = columns(run.records), over_times(run, times, clock)
     signs = [one.sign for one in run.records if one.sign is not None]
-    ending = fate(reached, found["singular_values"], shape, signs)
+    ending = fate(run.times(times), found["singular_values"], shape, signs)
+    if ending and not keep_rank(layers):
+        ending = ""
     return FactoredTrajectory(
-        t=reached,
+        **over,
         **found,
-        status=run.status + ending,
+        status=told(run.status + ending, clock),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
         keep=name,
         last=last,
+        weight_decay=weight_decay,
         imbalance=None if name == "layers" else np.array([one.imbalance for one in run.records]),
     )
 

@@ -8,6 +8,18 @@ import numpy as np
 
 from fixedrank._checks import Array, round_off
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.metric.imbalanced import layer_offsets
+from fixedrank.networks.unbalanced import imbalance
+
+
+def keep_rank(layers: Sequence[Array]) -> bool:
+    """Say whether the exact flow of layers is known to keep the rank of their product.
+
+    It does where two layers share the smallest singular values, as balanced ones do. Others may
+    pass through matrices of lower rank.
+    """
+    found = imbalance(layers).homogeneous
+    return len(layers) == 1 or (found is not None and layer_offsets(found).count(0) > 1)
 
 
 def fate(times: Array, values: Array, shape: tuple[int, int], signs: Sequence[float]) -> str:

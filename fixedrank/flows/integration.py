@@ -220,3 +220,6 @@ def _finish(run: Run, verdict: Stop, state: Array, count: int) -> None:
     run.status, run.at_rest, run.for_good = verdict.reason, verdict.rest, verdict.for_good
     if verdict.rest:
         run.records.extend([*run.record(state[None])] * (count - len(run.records)))
+    elif verdict.kept:
+        run.keep([state])
+        run.stopped_at.append(run.reached)

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.flows.batches import Batches
+from fixedrank.flows.descent_trajectory import flow_time
+from fixedrank.flows.imbalance_law import ImbalanceLaw
 from fixedrank.flows.store import RunStore
 from fixedrank.flows.watching import Callback
 from fixedrank.losses.loss import Loss
@@ -22,14 +25,46 @@ class Record(NamedTuple):
     loss: float
     gradient_norm: float
     layers: list[Array]
+    penalty: float | None
+    law: list[Array] | None
 
 
 class Iteration:
-    """Gradient descent from some layers, up to the last of the iterates that are kept."""
+    """Gradient descent from some layers, up to the last of the iterates that are kept.
 
-    def __init__(self, loss: Loss, step: float, layers: list[Array], kept: Sequence[int]) -> None:
-        self.loss, self.step, self.layers, self.kept = loss, step, layers, kept
+    Parameters
+    ----------
+    loss : Loss
+        The loss of all samples.
+    layers : list of ndarray
+        The start.
+    kept : sequence of int
+        The numbers of the iterates to keep, increasing.
+    step, decay, momentum : float
+        The step size, the rate of weight decay and what a step keeps of the one before.
+    batches : Batches, optional
+        Where the samples of a step come from, if it does not take all.
+    law : ImbalanceLaw, optional
+        What adds up the law of the imbalances, if it is asked for.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        layers: list[Array],
+        kept: Sequence[int],
+        *,
+        step: float,
+        decay: float = 0.0,
+        momentum: float = 0.0,
+        batches: Batches | None = None,
+        law: ImbalanceLaw | None = None,
+    ) -> None:
+        self.loss, self.layers, self.kept = loss, layers, kept
+        self.step, self.decay, self.momentum = step, decay, momentum
+        self.batches, self.law = batches, law
         self.wanted = set(kept)
+        self.moves = [np.zeros_like(layer) for layer in layers] if momentum else []
         self.iteration, self.status, self.complete = 0, "", False
         self.records: list[Record] = []
 
@@ -49,14 +84,22 @@ class Iteration:
 
     def _note(self, store: RunStore) -> None:
         count, records = len(self.records), self.records
-        place = {"layers": self.layers, "iteration": self.iteration}
+        place = {"layers": self.layers, "iteration": self.iteration, "moves": self.moves}
         state = {"status": self.status, "complete": self.complete}
-        store.note({"records": lambda: packed(records[:count]), "run": place | state})
+        rest = {
+            "batches": self.batches and self.batches.place,
+            "law": self.law and self.law.state,
+        }
+        store.note({"records": lambda: packed(records[:count]), "run": place | state, **rest})
 
     def _resume(self, found: dict[str, Any], extended: bool) -> None:
         records = (found["records"][name] for name in Record._fields)
         self.records = [Record(*parts) for parts in zip(*records, strict=True)]
         vars(self).update(found["run"])
+        if self.batches is not None:
+            self.batches.place = found["batches"]
+        if self.law is not None:
+            self.law.state = found["law"]
         if self.complete and extended:
             # The last iterate is kept already.
             self.status, self.complete = "", False
@@ -77,27 +120,50 @@ class Iteration:
             self._note(store)
         if callback is None or self.status:
             return
-        t, copies = self.step * self.iteration, [layer.copy() for layer in self.layers]
+        t = flow_time(self.step, self.momentum) * self.iteration
+        copies = [layer.copy() for layer in self.layers]
         if callback(t, copies, loss) and self.iteration < self.kept[-1]:
             with np.errstate(over="ignore", invalid="ignore"):
-                self._keep(self.loss.network_gradient(self.layers))
+                self._keep(self._gradient(self.loss))
             self.status = f"stopped by the callback at t = {t:.6g}, after {self.iteration} steps"
 
+    def _gradient(self, loss: Loss) -> list[Array]:
+        """Return the gradient of a loss, and of what decays."""
+        gradient = loss.network_gradient(self.layers)
+        if not self.decay:
+            return gradient
+        return [g + self.decay * w for g, w in zip(gradient, self.layers, strict=True)]
+
     def _go_on(self) -> None:
-        gradient = self.loss.network_gradient(self.layers)
-        if self.iteration in self.wanted:
+        wanted = self.iteration in self.wanted
+        if wanted or self.batches is None:
+            gradient = self._gradient(self.loss)
+        if wanted:
             self._keep(gradient)
         if self.iteration == self.kept[-1]:
             self.status, self.complete = f"took {self.iteration} steps", True
             return
-        step, self.iteration = self.step, self.iteration + 1
-        self.layers = [w - step * part for w, part in zip(self.layers, gradient, strict=True)]
+        if self.batches is not None:
+            gradient = self._gradient(self.loss.batch(self.batches.next()))
+        moves = [-self.step * part for part in gradient]
+        if self.momentum:
+            moves = [new + self.momentum * v for new, v in zip(moves, self.moves, strict=True)]
+            self.moves = moves
+        self.iteration += 1
+        self.layers = [w + v for w, v in zip(self.layers, moves, strict=True)]
+        if self.law is not None:
+            self.law.advance(moves)
         if not all(math.isfinite(layer.sum()) for layer in self.layers):
             self._diverge()
 
     def _keep(self, gradient: list[Array]) -> None:
         loss = self.loss.network_loss(self.layers)
-        self.records.append(Record(self.iteration, loss, norm_of(gradient), self.layers))
+        penalty = None
+        if self.decay:
+            penalty = self.decay / 2 * norm_of(self.layers) ** 2
+        law = None if self.law is None else self.law.state[0]
+        norm = norm_of(gradient)
+        self.records.append(Record(self.iteration, loss, norm, self.layers, penalty, law))
 
     def _diverge(self) -> None:
         where = f"diverged at step {self.iteration}"

@@ -29,6 +29,10 @@ class Outcome(NamedTuple):
         What is kept besides.
     sign : float or None
         The sign of the determinant of W, where one is asked for.
+    penalty : float or None
+        What weight decay adds to the loss, where there is any.
+    time : float or None
+        The time t of a run in the clock of its loss.
     """
 
     loss: float
@@ -37,6 +41,8 @@ class Outcome(NamedTuple):
     imbalance: float | None
     kept: Any
     sign: float | None = None
+    penalty: float | None = None
+    time: float | None = None
 
 
 def chosen(
@@ -57,9 +63,24 @@ def chosen(
     return keep, choices[keep]
 
 
+def with_penalties(
+    losses: Array, half_squares: Array | None, weight_decay: float, in_loss: float
+) -> tuple[list[float], Sequence[float | None]]:
+    """Return losses, with the decay that is a part of them, and what weight decay adds to them.
+
+    Both are so many times half the squared length of the layers, which is None without decay.
+    """
+    penalties: Sequence[float | None] = [None] * len(losses)
+    if half_squares is not None:
+        losses = losses + in_loss * half_squares
+        if weight_decay:
+            penalties = (weight_decay * half_squares).tolist()
+    return losses.tolist(), penalties
+
+
 def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what outcomes hold as arrays over time, and what was kept as a list."""
-    losses, norms, values, _, kept, _ = zip(*outcomes, strict=True)
+    losses, norms, values, _, kept, _, penalties, _ = zip(*outcomes, strict=True)
     singular_values = np.zeros((len(outcomes), max(s.size for s in values)))
     for row, s in zip(singular_values, values, strict=True):
         row[: s.size] = s
@@ -68,6 +89,7 @@ def columns(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "gradient_norm": np.array(norms),
         "singular_values": singular_values,
         "kept": list(kept),
+        "penalty": None if penalties[0] is None else np.array(penalties),
     }
 
 
@@ -76,7 +98,7 @@ def packed(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     several = {name: [getattr(one, name) for one in outcomes] for name in Outcome._fields}
     return {
         name: None if several[name][0] is None else np.array(several[name])
-        for name in ("loss", "gradient_norm", "imbalance", "sign")
+        for name in ("loss", "gradient_norm", "imbalance", "sign", "penalty", "time")
     } | {name: several[name] for name in ("singular_values", "kept")}
 
 

@@ -35,7 +35,9 @@ def kink(layers: Sequence[Array], point: FixedRankPoint, peak: float, rtol: floa
     less, more = np.minimum(outer, inner), np.maximum(outer, inner)
     # What is below the tolerances in both is nothing that anybody follows.
     felt = more > rtol / (10 * len(layers)) * more.max()
-    apart = (more > _APART * less) | (len(layers) == 1)
+    # Between them, too, may be a layer that has less.
+    between = less ** len(layers) > _APART * point.s
+    apart = (more > _APART * less) | between | (len(layers) == 1)
     found = np.flatnonzero((point.s <= rtol * peak) & felt & apart)
     if not found.size:
         return None

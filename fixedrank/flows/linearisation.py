@@ -11,14 +11,18 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.scales import binary_scale, length
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.geometry.metric.tables import stacked_weights
 from fixedrank.networks.gradients import ThinGradient
 
-# Squares of smaller numbers lose accuracy.
-_LEAST = 1e-140
+# Squares of smaller numbers, times rates, leave floating point.
+_LEAST = 1e-60
 
 
 def linearise(
-    products: ThinGradient, point: FixedRankPoint, metric: SpectralMetric
+    products: ThinGradient,
+    point: FixedRankPoint,
+    metric: SpectralMetric,
+    weight_decay: float = 0.0,
 ) -> tuple[LinearOperator, Array, Array]:
     """Return A^(1/2) Hess A^(1/2), A^(1/2) G and the weights A^(1/2), on flattened (Up, M, Vp).
 
@@ -26,6 +30,9 @@ def linearise(
     are the rates of the flow, with zeros for the coordinates that are not tangent. On Z the Hessian
     is the projection of D^2 f [Z], here by central differences of the gradient, and what the
     curvature of M_k adds: G_n Vp S^{-1} and G_n^T Up S^{-1} with the normal part G_n of G.
+    With weight decay the critical points are those of L + R, where the Riemannian gradient of L is
+    -N lambda W: by that the connection bends the Hessian of L, and that of R is lambda times the
+    identity.
     Where squares of the gradient would leave floating point, it is divided by its size, and the
     weights are multiplied by it: what one does with both is the same.
     """
@@ -43,17 +50,23 @@ def linearise(
     )
     root_scale = 1.0 if homogeneity is None else unit ** (1 - 1 / homogeneity)
     weights = joined(roots)
+    decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
+    at = stacked_weights(s / unit, metric) if decay else None
 
     def projected(gv: Array, gtu: Array) -> Array:
         middle = u.T @ gv
         return joined((gv - u @ middle, middle, gtu - v @ middle.T))
 
     def rates(flat: Array) -> Array:
-        up, core, vp = split(weights * np.ravel(flat), shapes, bounds)
-        up, vp = up - u @ (u.T @ up), vp - v @ (vt @ vp)
+        up, core, vp = split(np.ravel(flat), shapes, bounds)
+        tangent = up - u @ (u.T @ up), core, vp - v @ (vt @ vp)
+        up, core, vp = (root * part for root, part in zip(roots, tangent, strict=True))
         left, r_left = tall_qr(np.hstack((u, up)))
         right, r_right = tall_qr(np.hstack((v, vp)))
         size = length(joined((up, core, vp)))
+        # Of a vector that is normal nothing is left: its step would be infinite in large units.
+        if size == 0:
+            return np.zeros_like(weights)
         step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
 
         def moved_by(h: float) -> tuple[Array, Array]:
@@ -68,13 +81,22 @@ def linearise(
         here, here_t = (gv_a + gv_b) / 2, (gtu_a + gtu_b) / 2
         bent, bent_t = here[:, k:] / s, here_t[:, k:] / s
         bent, bent_t = bent - u @ (u.T @ bent), bent_t - v @ (vt @ bent_t)
-        return root_scale * (
+        result = root_scale * (
             root_scale * (weights * projected(gv[:, :k] + bent, gtu[:, :k] + bent_t))
         )
+        if at is not None:
+            still, along = np.zeros((k, k)), np.diag(-decay * s / unit)
+            turned = metric.bend(s / unit, at, along, core, still, still).core
+            result += weight_decay * joined(tangent)
+            result[bounds[1] : bounds[2]] += np.ravel(roots[1] * turned)
+        return result
 
     operator = LinearOperator((weights.size,) * 2, matvec=rates, dtype=np.float64)
     gv, gtu = products(u, np.diag(s), v)
     gradient = weights * projected(gv, gtu)
+    if decay:
+        slopes = decay * s / np.diagonal(roots[1]) / root_scale / root_scale
+        gradient[bounds[1] : bounds[2] : k + 1] += slopes
     largest = float(np.abs(gradient).max())
     size = binary_scale(largest) if largest > 0 else 1.0
     if _LEAST < root_scale * size < 1 / _LEAST:

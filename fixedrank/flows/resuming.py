@@ -64,6 +64,7 @@ class FlowStore(RunStore):
                     "at_rest": run.at_rest,
                     "for_good": run.for_good,
                     "steps": run.steps,
+                    "stopped_at": list(run.stopped_at),
                 },
                 "system": remembered(stepper.system, stepper.system.remembered),
                 "rest": remembered(rest, _REST),

@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fixedrank._aliases import FileLike, LossLike, PointLike
-from fixedrank._checks import Array
+from fixedrank._checks import Array, nonnegative_number
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.embedded import EmbeddedSystem
 from fixedrank.flows.integration import integrate, output_times
-from fixedrank.flows.keeping import Keep, Outcome, chosen, columns, itself, nothing
+from fixedrank.flows.keeping import (
+    Keep,
+    Outcome,
+    chosen,
+    columns,
+    itself,
+    nothing,
+    with_penalties,
+)
+from fixedrank.flows.log_excess import LogExcess
+from fixedrank.flows.loss_clock import (
+    ClockName,
+    LossClock,
+    checked_clock,
+    over_times,
+    told,
+)
+from fixedrank.flows.many.records import Kept
+from fixedrank.flows.many.starts import (
+    flows_of_points,
+    is_plain,
+    is_stacked_point,
+    require_many,
+    require_plain,
+)
 from fixedrank.flows.methods import properties_of
+from fixedrank.flows.moving_metric import MovingMetricSystem
 from fixedrank.flows.resuming import stored_flow
 from fixedrank.flows.solvers import solver_class
 from fixedrank.flows.trajectory import RiemannianTrajectory, dense
 from fixedrank.flows.watching import Callback, watching
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.factored.stacks import times_matrix
-from fixedrank.geometry.metric.depth import EmbeddedMetric, as_metric
+from fixedrank.geometry.metric.choice import metric_of
+from fixedrank.geometry.metric.depth import EmbeddedMetric, LimitMetric
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.schatten import split_decay
 
 
 def riemannian_flow(
@@ -35,6 +66,10 @@ def riemannian_flow(
     depth: float | SpectralMetric,
     t: ArrayLike,
     *,
+    imbalance: Sequence[float] | None = None,
+    weight_decay: float = 0.0,
+    clock: ClockName = "time",
+    infimum: float | None = None,
     method: MethodLike = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
@@ -42,6 +77,7 @@ def riemannian_flow(
     progress: Shown = False,
     callback: Callback | None = None,
     store: FileLike | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> RiemannianTrajectory:
     r"""Integrate the Riemannian gradient flow (9), :math:`\dot W = -\nabla^g L^1(W)` on M_k.
@@ -51,7 +87,13 @@ def riemannian_flow(
     point : FixedRankPoint or tuple (u, s, vt)
         The initial W, with arrays of shapes (m, k), (k,), (k, n).
     depth : float or SpectralMetric
-        The depth N of the metric, any real number >= 1; or another metric.
+        The depth N of the metric, any real number >= 1; or another metric; or ``math.inf``, the
+        limit of deep networks, for which t is N times the time of the layers.
+    imbalance : sequence of float, optional
+        The N - 1 numbers lambda_j of N layers whose hidden widths all are k, with
+        W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I: the flow in the metric of
+        :class:`ImbalancedMetric`. With weight decay they shrink as exp(-2 lambda t), and the
+        metric moves. By default the layers are balanced.
     rtol : float
         The relative tolerance of the local error. Small singular values are kept to it, too, as
         the layers of a network keep them; at N < 2 as far as round-off allows.
@@ -73,6 +115,13 @@ def riemannian_flow(
         that is left), the remaining outputs repeat that point. After Ctrl-C, what was computed. To
         resume, start from its last point and time.
 
+        Of many starts, points (copies, m, k), (copies, k), (copies, k, n) of one rank:
+        :class:`RiemannianTrajectories`, with a trajectory for each, which is that of its
+        single flow to the tolerance. With the method "auto" all take their steps together;
+        with another method or options of it, where singular values have a price, and where
+        layers are out of balance, each goes on its own. There is no `callback` and no
+        `store` then.
+
     Raises
     ------
     TypeError, ValueError
@@ -89,6 +138,17 @@ def riemannian_flow(
     k = min(m, n) the flow is that of all matrices, W' = -grad L^1(W), through singular ones too:
     the rank is as given, and singular values may pass zero.
 
+    At infinite depth, and in the time N t, U and V stand still up to O(1/N): the flow moves the
+    core S of W = U S V^T among the invertible k x k matrices, S' = -A(U^T G V) with the limit A of
+    the operator over N. It comes to rest at the least squares of S, or where det S has the other
+    sign tends to lower rank, as 1/t. For k < min(m, n) it is the gradient flow of no metric on M_k:
+    ``gradient_norm`` is the length of what moves S.
+
+    With an imbalance singular values pass zero, and the rank is as given, where one layer alone has
+    the smallest ones and is square, k x k, as layers then pass through singular matrices. Where
+    that layer is not square a singular value meets zero only if nothing turns its vectors; there
+    layers go on at the same rank, and this flow at a lower one.
+
     References
     ----------
     Equation (9), Theorems 4 and 6 of the paper.
@@ -103,66 +163,94 @@ def riemannian_flow(
     0.5
     """
     problem, times = as_loss(problem), output_times(t)
-    given, chosen_method = checked_point(point), solver_class(method)
-    start = given
+    chosen_method = solver_class(method)
     choices = {"points": itself, "products": dense, "last": nothing}
     name, kept_of = chosen(keep, choices)
-    metric = as_metric(depth)
+    metric = metric_of(depth, imbalance)
+    weight_decay = _checked_decay(weight_decay, metric)
+    if is_stacked_point(point):
+        require_plain(callback=callback, store=store)
+        how: dict[str, Any] = {"rtol": rtol, "atol": atol, "weight_decay": weight_decay}
+        own: dict[str, Any] = {"method": method, "clock": clock, "infimum": infimum, **options}
+        single = partial(riemannian_flow, problem, depth=metric, t=times, keep=keep, **own, **how)
+        how |= {"plain": is_plain(own), "kept": Kept(name, kept_of), "progress": progress}
+        how |= {"executor": executor}
+        many = flows_of_points(problem, point, metric, times, single=single, **how)
+        return cast(RiemannianTrajectory, many)
+    require_many(executor)
+    given = checked_point(point)
+    start = given
     shape = (start.u.shape[0], start.vt.shape[1])
-    metric.check_sizes(*shape, start.s.size)
+    # At infinite depth U and V stand still, and where there are normal directions it is no metric.
+    if not isinstance(metric, LimitMetric):
+        metric.check_sizes(*shape, start.s.size)
     expected = problem.shape
     if expected is not None and tuple(expected) != shape:
         raise ValueError(f"the point is a {shape} matrix, the problem is about {expected} matrices")
-    moving, axes = problem._in_principal_axes()
+    rest, in_loss = problem, 0.0
+    if metric.depth is not None:
+        rest, in_loss = split_decay(problem, metric.depth)
+    decay = {"weight_decay": weight_decay + in_loss, "in_loss": in_loss}
+    moving, axes = rest._in_principal_axes()
+    lowest = checked_clock(clock, infimum, weight_decay + in_loss, problem)
+    followed = moving if lowest is None else LogExcess(moving, lowest)
     order = np.argsort(-start.s, kind="stable")
     right = start.vt[order] if axes is None else start.vt[order] @ axes
     start = FixedRankPoint(start.u[:, order], start.s[order], right)
-    system: RiemannianSystem | EmbeddedSystem
+    system: RiemannianSystem | EmbeddedSystem | MovingMetricSystem
     # There the flow is that of all matrices, which the other equations leave at lower rank; but
     # where singular values have a price, that is where it has a kink.
-    smooth = problem._price_of_rank == 0
+    smooth = rest._price_of_rank == 0
     if isinstance(metric, EmbeddedMetric) and start.s.size == min(shape) and smooth:
-        system = EmbeddedSystem(moving, start, float(times[0]))
+        system = EmbeddedSystem(followed, start, float(times[0]), **decay)
         state = system.start
     else:
         system = RiemannianSystem(
-            moving,
+            followed,
             shape,
             metric,
             rtol,
             start=float(times[0]),
             end=float(times[-1]),
             guarded=properties_of(chosen_method).tries_again,
+            **decay,
         )
+        if weight_decay and isinstance(metric, ImbalancedMetric):
+            system = MovingMetricSystem(system)
         state = system.state(start.u, np.diag(start.s), start.vt.T)
+    clocked = None if lowest is None else LossClock(system, state, float(times[0]))
 
     last = start
     parts = ("riemannian_flow", problem, given, metric, chosen_method, rtol, atol, options, keep)
-    stored = stored_flow(store, parts, times, axes, lambda: last)
+    stored = stored_flow(store, (*parts, weight_decay, lowest), times, axes, lambda: last)
     if stored is not None and stored.found is not None:
         last = FixedRankPoint(*(part.copy() for part in stored.found["last"]))
 
     def outcomes(states: Array) -> Iterator[Outcome]:
         nonlocal last
-        points = system.points(states)
-        losses, norms = moving._losses(points).tolist(), system.gradient_norms(points).tolist()
+        reached = [None] * len(states) if clocked is None else clocked.times(states).tolist()
+        points, norms, halves = system.measured(states if clocked is None else states[:, :-1])
+        losses, penalties = with_penalties(moving._losses(points), halves, weight_decay, in_loss)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
-        for loss, norm, *parts in zip(losses, norms, *points, strict=True):
+        norms = norms.tolist()
+        for loss, norm, penalty, time, *parts in zip(
+            losses, norms, penalties, reached, *points, strict=True
+        ):
             # What a function keeps of one shall not hold the others.
             last = FixedRankPoint(*(map(np.copy, parts) if callable(keep) else parts))
-            yield Outcome(loss, norm, last.s, None, kept_of(last))
+            yield Outcome(loss, norm, last.s, None, kept_of(last), None, penalty, time)
 
     def seen(state: Array) -> tuple[FixedRankPoint, float]:
-        points = system.points(state[None])
-        loss = float(moving._losses(points)[0])
+        points, loss = system.points(state[None]), system.loss(state)
         if axes is not None:
             points = points._replace(vt=times_matrix(points.vt, axes.T))
         return FixedRankPoint(*(part[0].copy() for part in points)), loss
 
+    watch = watching(callback, seen)
     run = integrate(
-        system,
-        state,
+        clocked or system,
+        state if clocked is None else clocked.state,
         times,
         method=method,
         rtol=rtol,
@@ -171,22 +259,35 @@ def riemannian_flow(
         options=options,
         record=outcomes,
         most=moving._at_once,
-        watch=watching(callback, seen),
+        watch=watch if clocked is None else clocked.seen(watch),
         store=stored,
     )
     changes = "".join(f"; at t = {c.t:.6g} {c.reason}" for c in system.changes)
     return RiemannianTrajectory(
-        t=run.times(times),
+        **over_times(run, times, clock),
         **columns(run.records),
-        status=run.status + changes,
+        status=told(run.status + changes, clock),
         complete=run.complete,
         evaluations=run.evaluations,
         steps=run.steps,
         keep=name,
         last=last,
+        weight_decay=weight_decay,
         metric=metric,
         rank_changes=tuple(system.changes),
     )
+
+
+def _checked_decay(weight_decay: Any, metric: SpectralMetric) -> float:
+    """Return the weight decay, which asks the metric for a number of layers."""
+    rate = nonnegative_number("weight_decay", weight_decay)
+    if rate and not math.isfinite(metric.layers or math.inf):
+        raise ValueError(
+            f"weight_decay = {rate:g} acts on each of N layers, and {metric} is the metric of no "
+            "finite number of them: leave it out, or give the depth N; a metric of your own says "
+            "by its attribute `layers` how many there are"
+        )
+    return rate
 
 
 describe(riemannian_flow, FLOWS)

@@ -16,6 +16,7 @@ from fixedrank.geometry.factored.points import (
     FixedRankTangentVector,
 )
 from fixedrank.geometry.metric.depth import DepthMetric
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
 # What a flow keeps beside arrays, numbers and text.
@@ -122,9 +123,11 @@ class Saved:
 
 
 def metric_content(metric: SpectralMetric) -> dict[str, Any]:
-    """Return what a file holds of a metric: of depth N all, of another what tells it again."""
+    """Return what a file holds of a metric: all, or of one of a user what tells it again."""
     if isinstance(metric, DepthMetric) and DepthMetric(metric.depth) is metric:
         return {"depth": metric.depth}
+    if type(metric) is ImbalancedMetric:
+        return {"imbalance": list(metric.imbalance)}
     return {"name": type(metric).__qualname__, "fingerprint": _told(metric)}
 
 
@@ -138,9 +141,13 @@ def restored_metric(
     TypeError, ValueError
         If none is given where one is needed, or another one.
     """
-    if "depth" in content:
-        metric: SpectralMetric = DepthMetric(content["depth"])
-        if given is not None and given is not metric:
+    if "depth" in content or "imbalance" in content:
+        metric: SpectralMetric = (
+            DepthMetric(content["depth"])
+            if "depth" in content
+            else ImbalancedMetric(content["imbalance"])
+        )
+        if given is not None and given != metric:
             raise ValueError(f"{path} holds a flow of {metric!r}, not of the metric {given!r}")
         return metric
     name = content["name"]

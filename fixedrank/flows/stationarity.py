@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
 
 from fixedrank._checks import Array
+from fixedrank.flows.scales import binary_scale
 
 # A step that moves less than this many tolerances is worth a look.
 _SLOW = 100.0
@@ -34,6 +35,8 @@ _DENSE, _AFFORDABLE, _LARGE = 60, 400, 4000
 _PATIENCE = 500
 # The evaluations for which a look at a large state is a bargain.
 _BARGAIN = 400
+# Beyond so long a time, or its inverse, squares of rates may leave floating point.
+_LONG = 1e60
 # The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
 _ABSOLUTE = 0.01
 # The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
@@ -118,9 +121,15 @@ class RestTest:
         too. Each gradient is a new one: of a single one, what a few digits of L leave is not known.
         """
         remaining, noise, before, search = 0.0, 0.0, math.inf, max(_SEARCH, affordable)
+        unit = 1.0
+        if not 1 / _LONG < left < _LONG:
+            unit = _pace(system.linearisation(state)[0])
+            left /= unit
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
-            rates, longest = self._counted(rates), float(np.abs(lengths).max())
+            noise = noise or unit * getattr(rates, "noise", 0.0)
+            rates, lengths = self._counted(rates, unit), unit * lengths
+            longest = float(np.abs(lengths).max())
             noise = noise or _noise(rates)
             # A gradient r moves nothing further than r * left; below its noise it is nothing.
             slowest = 0.1 * self.close * tolerance / left
@@ -139,22 +148,33 @@ class RestTest:
             return None
         slow = max(0.1 / left, _NOISE * noise)
         dense = max(_DENSE, min(affordable, _LARGE))
-        lowest, count = _lowest(rates, gradient, slow, dense)
+        noise *= _NOISE
+        lowest, count = _lowest(rates, gradient, slow, dense, noise)
         if lowest < -slow:
             return None
         reason = f"the limit is within {remaining:.1e} (tolerance {tolerance:.1e})"
-        if lowest < -_NOISE * noise:
+        if lowest < -noise:
             reason += _saddle(count) + ", too slowly for the time that is left"
         return reason, state
 
-    def _counted(self, rates: LinearOperator) -> LinearOperator:
+    def _counted(self, rates: LinearOperator, unit: float) -> LinearOperator:
+        if hasattr(rates, "matrix") and unit == 1:
+            return rates
+
         def product(vector: Array) -> Array:
             # Two evaluations of a gradient with blocks twice as wide; and the Lanczos method
             # orthogonalises, which takes 20 evaluations' time for 300,000 numbers in layers.
             self.spent += 4 + vector.size // 15_000
-            return _finite(rates, vector)
+            return unit * _finite(rates, vector)
 
         return LinearOperator(rates.shape, matvec=product, dtype=np.float64)
+
+
+def _pace(rates: LinearOperator) -> float:
+    """Return a unit of time in which rates that are large or small are of the order of one."""
+    vector = np.random.default_rng(0).standard_normal(rates.shape[0])
+    size = float(np.abs(_finite(rates, vector)).max())
+    return 1.0 if 1 / _LONG < size < _LONG or size == 0 else 1 / binary_scale(size)
 
 
 def worth_asking(size: int, ahead: float) -> bool:
@@ -172,7 +192,7 @@ def leaving(system: Linearised, state: Array) -> str:
             rates, gradient, _ = system.linearisation(state)
             rates = _checked(rates)
             noise = _NOISE * _noise(rates)
-            lowest, count = _lowest(rates, gradient, noise, affordable=_AFFORDABLE)
+            lowest, count = _lowest(rates, gradient, noise, _AFFORDABLE, noise)
     except (ArpackError, np.linalg.LinAlgError, FloatingPointError):
         return ""
     return _saddle(count) if lowest < -noise else ""
@@ -195,14 +215,17 @@ def _noise(rates: LinearOperator) -> float:
 
 
 def _lowest(
-    rates: LinearOperator, start: Array, slow: float, affordable: int
+    rates: LinearOperator, start: Array, slow: float, affordable: int, noise: float
 ) -> tuple[float, int | None]:
-    """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known."""
+    """Return the lowest rate, to a tenth of what is slow, and how many are negative, if known.
+
+    That is how many are below the noise, which may be less than what is slow.
+    """
     size = start.size
     if size <= affordable:
-        matrix = rates @ np.eye(size)
+        matrix = rates.matrix if hasattr(rates, "matrix") else rates @ np.eye(size)
         values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-        return float(values[0]), int((values < -slow).sum())
+        return float(values[0]), int((values < -noise).sum())
     # A constant vector has a part in directions that the gradient misses by symmetry.
     start = start + (1e-3 * float(np.linalg.norm(start)) or 1.0)
     options = {"k": 1, "v0": start, "ncv": min(40, size), "return_eigenvectors": False}

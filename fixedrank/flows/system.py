@@ -27,6 +27,8 @@ class Stop:
     rest: bool
     # Whether it would stop here however long the time was.
     for_good: bool = True
+    # Whether the state is recorded as the last one, between two asked times.
+    kept: bool = False
 
 
 class System(Protocol):

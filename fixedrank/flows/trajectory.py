@@ -21,6 +21,7 @@ from fixedrank.flows.saving import RECORDS, Saved, metric_content, restored_metr
 from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown, over_time
 from fixedrank.geometry.factored.orthonormal import point_of
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import balancedness, product
@@ -40,7 +41,8 @@ class Trajectory(Displayed, Drawn, Saved):
     gradient_norm : ndarray, shape (times,)
         The length of the gradient: of the Riemannian gradient in the metric g, or of the gradient
         of L^N in the space of layers. For balanced layers the two are equal, and
-        d(loss)/dt = -gradient_norm**2.
+        d(loss)/dt = -gradient_norm**2; with weight decay, of the gradient of the objective, and
+        d(objective)/dt.
     status : str
         Why the run ended, in words: reached the last time; stationary; step size collapsed;
         stopped by the callback; interrupted.
@@ -58,6 +60,17 @@ class Trajectory(Displayed, Drawn, Saved):
         What that is: "layers", "points", "products", "last" or "function".
     last : FixedRankPoint or list of ndarray
         W, or the layers, at the last time in `t`, from which the flow can go on.
+    weight_decay : float
+        The rate lambda at which each layer decays.
+    penalty : ndarray, shape (times,), or None
+        What weight decay adds to the loss, lambda / 2 times the sum of all ``|W_j|^2``, which is
+        lambda N / 2 times the sum of ``s^(2/N)`` for balanced layers; None without.
+    objective : ndarray, shape (times,)
+        The sum of loss and penalty, which falls along the flow.
+    clock : ndarray, shape (times,), or None
+        The clock tau of the loss that was asked for and reached; then `t` is the time since the
+        start, infinite where it overflows, and ranks change at times of the clock. None of a run
+        in time.
     """
 
     t: Array
@@ -71,16 +84,27 @@ class Trajectory(Displayed, Drawn, Saved):
     kept: list[Any]
     keep: str
     last: Any
+    weight_decay: float = 0.0
+    penalty: Array | None = None
+    clock: Array | None = None
 
     def __len__(self) -> int:
         return len(self.t)
 
     def _shown_facts(self) -> dict[str, str]:
         values = [number(value) for value in self.singular_values[-1:].ravel()]
+        decay = {}
+        if self.penalty is not None:
+            decay = {
+                "weight decay": number(self.weight_decay),
+                "objective": from_to(self.objective),
+            }
         return {
             "status": self.status,
             "times": f"{len(self)}, t = {from_to(self.t)}",
+            **({} if self.clock is None else {"clock": from_to(self.clock)}),
             "loss": from_to(self.loss),
+            **decay,
             "gradient norm": from_to(self.gradient_norm),
             "singular values": f"{some(values)}, at the end",
             "kept": self.keep,
@@ -88,7 +112,13 @@ class Trajectory(Displayed, Drawn, Saved):
         }
 
     def _shown_table(self) -> Table:
-        return over_time(self.t, self.loss, self.gradient_norm, self.singular_values)
+        times, name = (self.t, "t") if self.clock is None else (self.clock, "clock")
+        return over_time(times, self.loss, self.gradient_norm, self.singular_values, name)
+
+    @property
+    def objective(self) -> Array:
+        """What falls along the flow: the loss, and the penalty if there is weight decay."""
+        return self.loss if self.penalty is None else self.loss + self.penalty
 
     @property
     def effective_rank(self) -> Array:
@@ -111,7 +141,8 @@ class Trajectory(Displayed, Drawn, Saved):
         -------
         pandas.DataFrame
             With the columns t, loss, gradient_norm, sigma_1, ..., sigma_k, effective_rank and
-            balancedness.
+            balancedness; after t the clock, if it is that of the loss, and after the loss penalty
+            and objective, if there is weight decay.
 
         Raises
         ------
@@ -126,9 +157,14 @@ class Trajectory(Displayed, Drawn, Saved):
         >>> list(flow.to_dataframe())
         ['t', 'loss', 'gradient_norm', 'sigma_1', 'effective_rank', 'balancedness']
         """
+        decay = {}
+        if self.penalty is not None:
+            decay = {"penalty": self.penalty, "objective": self.objective}
         return data_frame(
             t=self.t,
+            **({} if self.clock is None else {"clock": self.clock}),
             loss=self.loss,
+            **decay,
             gradient_norm=self.gradient_norm,
             sigma=self.singular_values,
             effective_rank=self.effective_rank,
@@ -149,6 +185,8 @@ class RiemannianTrajectory(Trajectory):
         The metric.
     depth : float or None
         The depth N, or None where the metric has none.
+    last_metric : SpectralMetric
+        The metric at the last time; another one only where weight decay moves it.
     rank_changes : tuple of RankChange
         Where a singular value reached zero or round-off and the flow went on at a lower rank, and
         why.
@@ -238,9 +276,27 @@ class RiemannianTrajectory(Trajectory):
         return cls(**{**content, "metric": known})
 
     @property
+    def last_metric(self) -> SpectralMetric:
+        """The metric at the last time, with which the flow can go on.
+
+        It is another one only where weight decay has moved the metric of imbalanced layers.
+        """
+        if not isinstance(self.metric, ImbalancedMetric):
+            return self.metric
+        return self.metric.decayed(float(self._shares[-1]))
+
+    @property
+    def _shares(self) -> Array:
+        """What is left of an imbalance at each time."""
+        return np.asarray(np.exp(-2 * self.weight_decay * (self.t - self.t[0])))
+
+    @property
     def balancedness(self) -> Array:
-        """Zero at all times: (9) is the flow of balanced layers."""
-        return np.zeros(len(self))
+        """How far layers of this flow are from balanced at each time: zero without imbalance."""
+        largest = 0.0
+        if isinstance(self.metric, ImbalancedMetric):
+            largest = max(map(abs, self.metric.imbalance)) * self.singular_values.shape[1] ** 0.5
+        return largest * self._shares
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -10,6 +10,7 @@ from fixedrank.geometry.factored.sums import MatrixSum
 from fixedrank.geometry.geodesics.logarithm import GeodesicNotFoundError
 from fixedrank.geometry.manifold import FixedRank
 from fixedrank.geometry.metric.depth import DepthMetric
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.integral import integral_inner_product
 from fixedrank.geometry.metric.operator import DepthOperator
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -23,6 +24,7 @@ __all__ = [
     "FixedRankPoint",
     "FixedRankTangentVector",
     "GeodesicNotFoundError",
+    "ImbalancedMetric",
     "MatrixSum",
     "Product",
     "RankLostError",

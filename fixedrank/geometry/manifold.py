@@ -8,6 +8,7 @@ generators in many docstrings comes into them by the last line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -75,6 +76,9 @@ class FixedRank(Manifold):
         k = m = n only.
     metric : SpectralMetric
         In place of the depth, any other metric: one of depth N is ``DepthMetric(N)``.
+    imbalance : sequence of float
+        For N layers out of balance, W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I, the N - 1 numbers
+        lambda_j beside the depth: the metric is :class:`ImbalancedMetric`.
     retraction : {"nearest", "second-order", "bounded"}
         Which one :meth:`retraction` is, and so where optimisers step: to the matrix nearest to
         W + Z; by :meth:`second_order_retraction`; or to the nearest one for a Z that is shortened
@@ -101,9 +105,9 @@ class FixedRank(Manifold):
     ------
     TypeError, ValueError
         If sizes are not positive integers, k > min(m, n), N < 1, N is infinite where the metric
-        does not exist, depth and metric are both given, or the retraction has another name. All
-        methods raise ValueError where parts of a point or vector have wrong shapes, or NaN or
-        infinite values come in.
+        does not exist, depth and metric are both given, the imbalance is not N - 1 finite numbers,
+        or the retraction has another name. All methods raise ValueError where parts of a point or
+        vector have wrong shapes, or NaN or infinite values come in.
 
     References
     ----------
@@ -134,11 +138,12 @@ class FixedRank(Manifold):
         *,
         depth: float | None = None,
         metric: SpectralMetric | None = None,
+        imbalance: Sequence[float] | None = None,
         retraction: RetractionName = "nearest",
         rng: Seed = None,
     ) -> None:
         self.m, self.n, self.k = sizes_and_rank(m, n, k)
-        self.metric = chosen_metric(depth, metric)
+        self.metric = chosen_metric(depth, metric, imbalance)
         self.metric.check_sizes(self.m, self.n, self.k)
         if retraction not in get_args(RetractionName):
             raise ValueError(

@@ -2,11 +2,13 @@
 
 from fixedrank.landscape.classification import PointClassification, classify
 from fixedrank.landscape.critical_points import CriticalPoint, critical_points, global_minimizer
+from fixedrank.landscape.dual import DualCertificate, dual_certificate
 from fixedrank.landscape.factors import FactorsClassification, classify_factors
 from fixedrank.landscape.hypotheses import Hypotheses, Theorem, check_hypotheses
 
 __all__ = [
     "CriticalPoint",
+    "DualCertificate",
     "FactorsClassification",
     "Hypotheses",
     "PointClassification",
@@ -15,5 +17,6 @@ __all__ = [
     "classify",
     "classify_factors",
     "critical_points",
+    "dual_certificate",
     "global_minimizer",
 ]

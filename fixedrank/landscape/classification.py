@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,13 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, di
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.landscape.critical_points import CriticalPoint, critical_point, least_loss
+from fixedrank.landscape.critical_points import (
+    CriticalPoint,
+    critical_point,
+    decayed_point,
+    least_loss,
+)
+from fixedrank.landscape.decay import Choice, WhiteDecay, white_decay
 from fixedrank.losses.regression import LinearRegression, require_data
 
 NOT_CRITICAL = "not a critical point"
@@ -31,7 +38,8 @@ class PointClassification(Displayed):
     Attributes
     ----------
     kind : str
-        "global minimum" (on M_l), "strict saddle", or "not a critical point".
+        "global minimum" (on M_l), "strict saddle", or "not a critical point"; with weight decay
+        also "local minimum" and "degenerate saddle", as of a :class:`CriticalPoint`.
     rank : int
         The rank l of W: the number of singular values above the tolerance.
     nearest : CriticalPoint
@@ -46,9 +54,17 @@ class PointClassification(Displayed):
     loss : float
         L^1(W).
     loss_gap : float
-        The loss above the minimum over all matrices of the rank of W or less.
+        The loss above the minimum over all matrices of the rank of W or less; with weight decay
+        the loss with the penalty above the minimum of both.
     verdict : str
-        All this in words.
+        All this in words; with weight decay also which rank is the best one.
+    weight_decay : float
+        lambda; 0 without decay.
+    penalty : float or None
+        R = (lambda N / 2) sum s^(2/N) of W cut to rank l; None without decay.
+    dual_norm : float or None
+        With weight decay at N = 2 the spectral norm of the gradient of L^1: W is the minimum of
+        all matrices if it is critical and this is at most lambda. None otherwise.
 
     Examples
     --------
@@ -68,6 +84,9 @@ class PointClassification(Displayed):
     loss: float
     loss_gap: float
     verdict: str
+    weight_decay: float = 0.0
+    penalty: float | None = None
+    dual_norm: float | None = None
 
     @property
     def indices(self) -> tuple[int, ...]:
@@ -94,6 +113,8 @@ class PointClassification(Displayed):
             "nearest": f"J = {some([str(index) for index in self.indices], 12)}",
             "distance": f"{number(self.distance)}, critical up to {number(self.tolerance)}",
             "Morse index": str(self.morse_index),
+            "penalty": "" if self.penalty is None else number(self.penalty),
+            "dual norm": "" if self.dual_norm is None else number(self.dual_norm),
         }
 
 
@@ -101,26 +122,32 @@ def classify(
     problem: LinearRegression,
     point: PointLike | ArrayLike,
     *,
-    depth: float | SpectralMetric = 1,
+    depth: float | SpectralMetric | None = None,
     rtol: float = 1e-6,
+    weight_decay: float = 0.0,
 ) -> PointClassification:
     r"""Say which critical point of L^1 a matrix is, if it is one.
 
     Singular values of W up to the tolerance count as zero: then W is looked at as a point of M_l,
     l < k, where a trajectory on M_k may end (Theorem 6).
 
+    With weight decay it is the critical point of L^1 + R, as of :func:`critical_points`, on white
+    data; :func:`dual_certificate` is for other data at N = 2.
+
     Parameters
     ----------
     problem : LinearRegression
-        The problem.
+        The problem; with weight decay of white data.
     point : FixedRankPoint, tuple (u, s, vt) or ndarray of shape (d_y, d_x)
         The matrix W, for example the last point of a trajectory.
-    depth : float
-        The depth N of the metric in which the length of the gradient is given; 1 for the
-        embedded metric.
+    depth : float, optional
+        The depth N of the metric in which the length of the gradient is given, by default 1, the
+        embedded metric; with weight decay that of the network, which is asked for.
     rtol : float
         The tolerance, relative to the largest singular value of W or of the unconstrained
         minimiser B C^{-1}, whichever is larger.
+    weight_decay : float
+        lambda >= 0.
 
     Returns
     -------
@@ -130,7 +157,8 @@ def classify(
     Raises
     ------
     TypeError, ValueError
-        If W has the wrong shape or is not finite, or `depth` or `rtol` are out of range.
+        If W has the wrong shape or is not finite, or `depth`, `rtol` or the decay are out of range;
+        with decay, if there is no depth or the data are not white.
 
     References
     ----------
@@ -144,9 +172,13 @@ def classify(
     >>> flow = fixedrank.riemannian_flow(problem, start, 2, [0, 20])
     >>> print(fixedrank.classify(problem, flow.points[-1]))
     global minimum on the matrices of rank 1: W_J with J = (0,) at distance ... (tolerance 3.0e-06)
+    >>> print(fixedrank.classify(problem, np.diag([2.0, 0.0]), depth=2, weight_decay=1.0))
+    global minimum on the matrices of rank 1: W_J with J = (0,) at distance ...; the minimum of all
+    ranks has rank 2 and an objective lower by 0.5
     """
     require_data(problem, "classify")
-    metric = as_metric(depth)
+    metric = as_metric(1 if depth is None else depth)
+    data = white_decay(problem, weight_decay, depth, "classify")
     if not 0 < rtol < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
     u, s, vt = _factored(problem, point)
@@ -155,6 +187,8 @@ def classify(
     rank = int((s > tolerance).sum())
     metric.check_sizes(*problem.shape, max(rank, 1))
     kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
+    if data is not None:
+        return _with_decay(data, metric, FixedRankPoint(u, s, vt), kept, tolerance)
     products = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
     nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
     away = distance((u, s, vt), nearest.point)
@@ -171,7 +205,52 @@ def classify(
         gradient_norm=gradient_norm(kept, *products, metric),
         loss=loss,
         loss_gap=loss - best,
-        verdict=_verdict(kind, rank, s.size, nearest, away, tolerance),
+        verdict=_verdict(kind, rank, s.size, nearest, problem.rank, away, tolerance),
+    )
+
+
+def _with_decay(
+    data: WhiteDecay,
+    metric: SpectralMetric,
+    point: FixedRankPoint,
+    kept: FixedRankPoint,
+    tolerance: float,
+) -> PointClassification:
+    """Return what W is for the objective L^1 + R; `kept` is W cut to its rank."""
+    problem, penalty, rank = data.problem, data.penalty, kept.s.size
+    nearest = _nearest_with_decay(data, point, min(rank, data.upper.size))
+    away, loss = distance(point, nearest.point), problem.loss(point)
+    critical = rank <= data.upper.size and away <= tolerance
+    kind = nearest.kind if critical else NOT_CRITICAL
+    gv, gtu = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
+    slopes, added = penalty.slopes(kept.s), float(penalty.values(kept.s).sum())
+    least, best = (decayed_point(data, data.least(most)) for most in (rank, min(problem.shape)))
+    verdict = _verdict(kind, rank, point.s.size, nearest, data.upper.size, away, tolerance)
+    if critical:
+        lower = nearest.objective - best.objective
+        verdict += (
+            "; no matrix of any rank has a lower objective"
+            if lower <= data.energy_tolerance
+            else f"; the minimum of all ranks has rank {best.point.s.size} and an objective lower "
+            f"by {lower:.3g}"
+        )
+    dual_norm = None
+    if penalty.depth == 2:
+        gradient = (point.u * point.s) @ point.vt @ problem.C - problem.B
+        dual_norm = float(np.linalg.norm(gradient, 2))
+    return PointClassification(
+        kind=kind,
+        rank=rank,
+        nearest=nearest,
+        distance=away,
+        tolerance=tolerance,
+        gradient_norm=gradient_norm(kept, gv + kept.u * slopes, gtu + kept.vt.T * slopes, metric),
+        loss=loss,
+        loss_gap=loss + added - least.objective,
+        verdict=verdict,
+        weight_decay=penalty.weight_decay,
+        penalty=added,
+        dual_norm=dual_norm,
     )
 
 
@@ -207,13 +286,30 @@ def solution_norm(problem: LinearRegression) -> float:
 
 def _nearest(problem: LinearRegression, left: Array, vt: Array, k: int) -> CriticalPoint:
     """Return the critical point of rank k that is nearest to W = left vt in |(W - W_J) C^{1/2}|."""
-    gains, turn = _turned(problem, left, vt)
-    indices = sorted(np.argsort(-gains, kind="stable")[:k].tolist())
+    parts, turn = _turned(problem, left, vt)
+    s = problem.svd[1][: parts.size]
+    indices = sorted(np.argsort(-s * (2 * parts - s), kind="stable")[:k].tolist())
     return _turned_point(problem, tuple(indices), turn)
 
 
+def _nearest_with_decay(data: WhiteDecay, point: FixedRankPoint, k: int) -> CriticalPoint:
+    """Return the critical point with decay of rank k that is nearest to W."""
+    parts, turn = _turned(data.problem, point.u * point.s, point.vt)
+    parts = parts / math.sqrt(data.c)
+    gains = np.full((2, data.upper.size), -np.inf)
+    for of_root, roots in zip(gains, (data.lower, data.upper), strict=True):
+        of_root[: roots.size] = roots * (2 * parts[: roots.size] - roots)
+    # Roots that have underflowed are not there.
+    gains[np.isnan(gains)] = -np.inf
+    indices = sorted(np.argsort(-gains.max(axis=0), kind="stable")[:k].tolist())
+    choice = Choice(tuple(indices), tuple(bool(gains[1, i] >= gains[0, i]) for i in indices))
+    u, _, rows = data.problem.svd
+    chosen = turn[:, indices]
+    return decayed_point(data, choice, (u[:, : len(turn)] @ chosen, chosen.T @ rows[: len(turn)]))
+
+
 def _turned(problem: LinearRegression, left: Array, vt: Array) -> tuple[Array, Array]:
-    """Return what each singular value of Q gains for W = left vt, and the frame where it does.
+    """Return the part of W = left vt along each singular value of Q, and the frame that has it.
 
     With A = U^T W C^{1/2} V the square of the distance |(W - W_J) C^{1/2}| is, up to a constant,
     the sum over J of s_j^2 - 2 s_j A_jj. Among tied singular values the singular vectors may be
@@ -224,13 +320,13 @@ def _turned(problem: LinearRegression, left: Array, vt: Array) -> tuple[Array, A
     q = problem.rank
     image = (u[:, :q].T @ left) @ (vt @ problem.root @ rows[:q].T)
     bounds = np.flatnonzero(-np.diff(s[:q]) > problem.tolerance) + 1
-    turn, gains = np.eye(q), np.zeros(q)
+    turn, parts = np.eye(q), np.zeros(q)
     for group in np.split(np.arange(q), bounds):
         block = image[np.ix_(group, group)]
         values, frame = np.linalg.eigh((block + block.T) / 2)
         turn[np.ix_(group, group)] = frame[:, ::-1]
-        gains[group] = s[group] * (2 * values[::-1] - s[group])
-    return gains, turn
+        parts[group] = values[::-1]
+    return parts, turn
 
 
 def _turned_point(
@@ -243,18 +339,24 @@ def _turned_point(
 
 
 def _verdict(
-    kind: str, rank: int, k: int, nearest: CriticalPoint, distance: float, tolerance: float
+    kind: str,
+    rank: int,
+    k: int,
+    nearest: CriticalPoint,
+    most: int,
+    distance: float,
+    tolerance: float,
 ) -> str:
-    q = nearest.problem.rank
     where = f"on the matrices of rank {rank}" if rank else "of rank 0: W = 0"
     named = f"W_J with J = {nearest.indices}" if rank else "the zero matrix"
     lost = f"; {k - rank} of {k} singular values have vanished" if rank < k else ""
     near = f"at distance {distance:.1e} (tolerance {tolerance:.1e})"
     if kind == NOT_CRITICAL:
-        if rank > q:
+        if rank > most:
+            highest = f"q = {most}" if nearest.weight_decay == 0 else f"{most}"
             return (
-                f"{NOT_CRITICAL}: W has rank {rank}, and there are none of rank above q = {q}; the "
-                f"nearest one, {named} of rank {q}, is {near}"
+                f"{NOT_CRITICAL}: W has rank {rank}, and there are none of rank above {highest}; "
+                f"the nearest one, {named} of rank {most}, is {near}"
             )
         return f"{NOT_CRITICAL}: {named}, the nearest one of rank {rank}, is {near}{lost}"
     index = f", of index {nearest.morse_index}" if nearest.morse_index else ""

@@ -14,6 +14,9 @@ _OPTIONAL = (
     "line_minimum",
     "network_loss",
     "network_gradient",
+    "batch",
+    "riemannian_gradient",
+    "riemannian_hessian",
 )
 
 
@@ -42,6 +45,7 @@ class _Adapted(Loss):
         self.problem = problem
         self.shape = getattr(problem, "shape", None)
         self.infimum = getattr(problem, "infimum", None)
+        self.samples = getattr(problem, "samples", None)
         for name in _OPTIONAL:
             own = getattr(problem, name, None)
             if callable(own):

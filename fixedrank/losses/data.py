@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from fixedrank._checks import Array, finite_array, require_finite
 from fixedrank.geometry.factored.ambient import float64_matrix
@@ -67,6 +68,26 @@ def roots_of(sample_weight: Any, samples: int) -> Array | None:
             f"{at} it is {weights[at]}"
         )
     return np.sqrt(weights)
+
+
+def checked_indices(indices: Any, samples: int) -> NDArray[np.intp]:
+    """Return the numbers of the samples of a batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not at least one whole number from 0 to `samples` - 1.
+    """
+    chosen = np.asarray(indices)
+    if chosen.ndim != 1 or not chosen.size or chosen.dtype.kind not in "iu":
+        raise TypeError(
+            "indices must be the numbers of at least one sample, whole numbers in a row, got "
+            f"{chosen.dtype} of shape {chosen.shape}; numpy.flatnonzero(mask) makes them of a mask"
+        )
+    if chosen.min() < 0 or chosen.max() >= samples:
+        wrong = chosen[(chosen < 0) | (chosen >= samples)][0]
+        raise ValueError(f"there are samples 0 to {samples - 1}, but indices has {wrong}")
+    return chosen.astype(np.intp, copy=False)
 
 
 def times_roots(matrix: Any, roots: Array | None) -> Any:

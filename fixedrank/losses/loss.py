@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,9 @@ from fixedrank._shared_docs import describe
 from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.ambient import as_ambient, times, transposed_times
 from fixedrank.geometry.factored.orthonormal import point_of
-from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
+from fixedrank.geometry.metric import derivatives
+from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.combinations import combined_matrix
 from fixedrank.losses.differences import hessian_by_differences
 from fixedrank.losses.layer_products import LayerProducts, ProductsOfGradients
@@ -52,7 +54,18 @@ right : ndarray, shape (n, k)
     The factor on the right.
 """
 
-_LAYERS = """
+IN_METRIC = """
+Parameters
+----------
+point : FixedRankPoint
+    The matrix of rank k.
+metric : SpectralMetric
+    The metric.
+Z : FixedRankTangentVector
+    The direction.
+"""
+
+LAYERS = """
 Parameters
 ----------
 factors : sequence of array_like
@@ -83,6 +96,8 @@ class Loss(Displayed, ABC):
         another shape are refused.
     infimum : float, optional
         The infimum of the loss over all m x n matrices, None where it is not known.
+    samples : int, optional
+        The number of samples of which :meth:`batch` takes some, None where there are none.
 
     Examples
     --------
@@ -106,6 +121,7 @@ class Loss(Displayed, ABC):
 
     shape: tuple[int, int] | None = None
     infimum: float | None = None
+    samples: int | None = None
 
     @abstractmethod
     def loss(self, W: PointLike) -> float:
@@ -216,6 +232,90 @@ class Loss(Displayed, ABC):
         >>> problem = fixedrank.LinearRegression(np.diag([1.0, 2.0]), np.diag([3.0, 6.0]))
         >>> problem.line_minimum(np.zeros((2, 2)), np.eye(2))
         3.0
+        """
+        return None
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the loss of some of the samples, an unbiased estimate of the loss of all.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (count,)
+            The numbers of the samples, from 0; some may occur more than once.
+
+        Returns
+        -------
+        Loss
+            The sum over these samples times ``samples / count``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the loss is none of samples, or these are not numbers of some of them.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2, 4), np.ones((1, 4)))
+        >>> round(problem.batch([3]).loss(np.zeros((1, 2))), 12)
+        2.0
+        """
+        raise TypeError(
+            f"a {self._name} has no batches, as it is not known by samples; LinearRegression(X, Y) "
+            "has, and a loss of your own with `samples` and `batch(indices)`"
+        )
+
+    # In a metric of matrices of rank k
+
+    def riemannian_gradient(
+        self, point: FixedRankPoint, metric: SpectralMetric
+    ) -> FixedRankTangentVector | None:
+        r"""Return the Riemannian gradient in a metric where the loss knows it better, or None.
+
+        By default None: whoever asks forms :math:`\mathcal{A}_W(\nabla f(W))` of the Euclidean
+        gradient. Override it where that one is large or inexact and this one is not.
+
+        Returns
+        -------
+        FixedRankTangentVector or None
+            The gradient; of a sum, if one of its terms knows its own.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> point = fixedrank.FixedRank(1, 1, 1, depth=3).point([[4.0]])
+        >>> decay = fixedrank.SchattenDecay(0.5, 3)
+        >>> decay.riemannian_gradient(point, fixedrank.DepthMetric(3)).M  # N lambda W
+        array([[6.]])
+        """
+        return None
+
+    def riemannian_hessian(
+        self, point: FixedRankPoint, metric: SpectralMetric, Z: FixedRankTangentVector
+    ) -> FixedRankTangentVector | None:
+        """Return the Riemannian Hessian along Z where the loss knows it better, or None.
+
+        It goes with :meth:`riemannian_gradient`, and may be None where that one is not.
+
+        Parameters
+        ----------
+        Z : FixedRankTangentVector
+            The direction.
+
+        Returns
+        -------
+        FixedRankTangentVector or None
+            The Hessian applied to Z; of a sum, if one of its terms knows its own.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(1, 1, 1, depth=3)
+        >>> point = manifold.point([[4.0]])
+        >>> Z = manifold.projection(point, [[1.0]])
+        >>> decay = fixedrank.SchattenDecay(0.5, 3)
+        >>> decay.riemannian_hessian(point, manifold.metric, Z).M  # lambda Z
+        array([[0.5]])
         """
         return None
 
@@ -362,6 +462,20 @@ class Loss(Displayed, ABC):
         """Return the loss of W = left @ right.T."""
         return float(self.loss(point_of(left, None, right)))
 
+    def _excess(self, left: Array, right: Array, infimum: float) -> float:
+        """Return the loss of W = left @ right.T less the infimum, or less another number."""
+        return self._thin_loss(left, right) - infimum
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        """Return ln(loss - infimum) and thin products of its gradient, NaN where it is none."""
+        excess = self._excess(left if core is None else left @ core, right, infimum)
+        gv, gtu = self.gradient_products(left, core, right)
+        if not excess > 0:
+            return -math.inf, np.full_like(gv, np.nan), np.full_like(gtu, np.nan)
+        return math.log(excess), gv / excess, gtu / excess
+
     def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
         """Return a step along Z of low rank that is worth trying: to the minimum, if it is known.
 
@@ -372,6 +486,13 @@ class Loss(Displayed, ABC):
     # By how much a small singular value more raises the loss, per unit of it, beside what the
     # gradient says: the slope at zero of a penalty of singular values.
     _price_of_rank: float = 0.0
+
+    def _known_vectors(
+        self, ask: Callable[[Loss], FixedRankTangentVector | None]
+    ) -> tuple[FixedRankTangentVector | None, Loss | None]:
+        """Return the sum of what terms answer, None where none does, and the loss of the others."""
+        answer = ask(self)
+        return (None, self) if answer is None else (answer, None)
 
     # Of many matrices at once, along a first axis, as flows ask at their output times.
 
@@ -399,7 +520,7 @@ class Loss(Displayed, ABC):
         return self, None
 
 
-describe(Loss, MATRICES, THIN, _LAYERS)
+describe(Loss, MATRICES, THIN, LAYERS, IN_METRIC)
 
 
 class LossSum(Loss):
@@ -444,6 +565,22 @@ class LossSum(Loss):
         """Return the sum of the gradients: an array or sparse if all are so, or a MatrixSum."""
         return combined_matrix([(factor, loss.gradient(W)) for factor, loss in self.terms])
 
+    @property
+    def samples(self) -> int | None:  # type: ignore[override]
+        """The number of samples, of all terms that have any."""
+        counts = {loss.samples for _, loss in self.terms if loss.samples is not None}
+        return counts.pop() if len(counts) == 1 else None
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the sum with the batches of all terms that have samples, the others whole."""
+        if self.samples is None:
+            return super().batch(indices)
+        batches = [
+            (factor, loss if loss.samples is None else loss.batch(indices))
+            for factor, loss in self.terms
+        ]
+        return LossSum(*batches)
+
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
@@ -463,6 +600,51 @@ class LossSum(Loss):
             [(factor, loss.hessian_product(W, Z)) for factor, loss in self.terms]
         )
 
+    def riemannian_gradient(
+        self, point: FixedRankPoint, metric: SpectralMetric
+    ) -> FixedRankTangentVector | None:
+        """Return the gradients that terms know, and that of the others by their Euclidean one."""
+        known, rest = self._known_vectors(lambda loss: loss.riemannian_gradient(point, metric))
+        if known is None or rest is None:
+            return known
+        return known + derivatives.riemannian_gradient(point, rest.gradient(point), metric)
+
+    def riemannian_hessian(
+        self, point: FixedRankPoint, metric: SpectralMetric, Z: FixedRankTangentVector
+    ) -> FixedRankTangentVector | None:
+        """Return the Hessians that terms know, and that of the others by Euclidean ones."""
+        known, rest = self._known_vectors(lambda loss: loss.riemannian_hessian(point, metric, Z))
+        if known is None or rest is None:
+            return known
+        second = rest.hessian_product(point, Z)
+        return known + derivatives.riemannian_hessian(
+            point, rest.gradient(point), second, Z, metric
+        )
+
+    def _known_vectors(
+        self, ask: Callable[[Loss], FixedRankTangentVector | None]
+    ) -> tuple[FixedRankTangentVector | None, Loss | None]:
+        known, others = None, []
+        for factor, loss in self.terms:
+            answer = ask(loss)
+            if answer is None:
+                others.append((factor, loss))
+            else:
+                known = factor * answer if known is None else known + factor * answer
+        return known, LossSum(*others) if others else None
+
+    def network_gradient(self, factors: LayersLike) -> list[Array]:
+        """Return the sums of the gradients, layer by layer."""
+        layers = self.checked_layers(factors)
+        parts = [loss.network_gradient(layers) for _, loss in self.terms]
+        return [
+            sum(
+                (factor * part for (factor, _), part in zip(self.terms, of_layer, strict=True)),
+                np.zeros(()),
+            )
+            for of_layer in zip(*parts, strict=True)
+        ]
+
     def line_minimum(self, W: PointLike | ArrayLike, Z: AmbientLike) -> float | None:
         """Return the minimum along a line, of a multiple of a loss that knows it."""
         return None if self._only is None else self._only[1].line_minimum(W, Z)
@@ -472,10 +654,20 @@ class LossSum(Loss):
 
     @property
     def _price_of_rank(self) -> float:  # type: ignore[override]
-        return sum(factor * loss._price_of_rank for factor, loss in self.terms)
+        # A price may be infinite: 0 times it is nothing.
+        return sum(factor * loss._price_of_rank for factor, loss in self.terms if factor)
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         return sum(factor * loss._thin_loss(left, right) for factor, loss in self.terms)
+
+    def _logarithmic(
+        self, left: Array, core: Array | None, right: Array, infimum: float
+    ) -> tuple[float, Array, Array]:
+        if self._only is None or infimum != self.infimum:
+            return super()._logarithmic(left, core, right, infimum)
+        factor, loss = self._only
+        value, gv, gtu = loss._logarithmic(left, core, right, loss.infimum or 0.0)
+        return value + math.log(factor), gv, gtu
 
     @property
     def _at_once(self) -> int:  # type: ignore[override]

@@ -52,5 +52,8 @@ class PrincipalRegression(MomentLoss):
             return self.problem._thin_loss(W.left, self.axes @ W.right)
         return self.problem._loss_at(W @ self.axes.T)
 
+    def _excess(self, left: Array, right: Array, infimum: float) -> float:
+        return self.problem._excess(left, self.axes @ right, infimum)
+
     def _losses(self, points: FixedRankPoint) -> Array:
         return self.dense.losses(points.u * points.s[:, None], points.vt * self.dense.scales)

@@ -18,7 +18,42 @@ Preconditioner: TypeAlias = Callable[[Any, Any], Any]
 
 
 class _Problem(pymanopt.Problem):
-    """A problem that says why it cannot go to another process."""
+    """A problem whose loss may know Riemannian derivatives better than from Euclidean ones.
+
+    It says why it cannot go to another process.
+    """
+
+    def __init__(self, loss: Any, manifold: Any, cost: Any, **functions: Any) -> None:
+        super().__init__(manifold, cost, **functions)
+        self._loss, self._asked = loss, isinstance(manifold, FixedRank)
+        self._gauss_newton = functions.get("riemannian_hessian") is not None
+
+    @property
+    def riemannian_gradient(self) -> Callable[[Any], Any]:
+        """The Riemannian gradient, which the loss may know."""
+        of_euclidean = super().riemannian_gradient
+        if not self._asked:
+            return of_euclidean
+
+        def gradient(point: Any) -> Any:
+            known = self._loss.riemannian_gradient(FixedRankPoint(*point), self.manifold.metric)
+            return of_euclidean(point) if known is None else known
+
+        return gradient
+
+    @property
+    def riemannian_hessian(self) -> Callable[[Any, Any], Any]:
+        """The Riemannian Hessian, which the loss may know."""
+        of_euclidean = super().riemannian_hessian
+        if not self._asked or self._gauss_newton:
+            return of_euclidean
+
+        def hessian(point: Any, vector: Any) -> Any:
+            at, Z = FixedRankPoint(*point), FixedRankTangentVector(*vector)
+            known = self._loss.riemannian_hessian(at, self.manifold.metric, Z)
+            return of_euclidean(point, vector) if known is None else known
+
+        return hessian
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -107,11 +142,18 @@ def pymanopt_problem(
 
     @pymanopt.function.numpy(manifold)
     def gauss_newton_hessian(u: Array, s: Array, vt: Array, up: Array, m: Array, vp: Array) -> Any:
-        point = FixedRankPoint(u, s, vt)
-        image = problem.hessian_product(point, FixedRankTangentVector(up, m, vp))
-        return manifold.euclidean_to_riemannian_gradient(point, image)
+        point, Z = FixedRankPoint(u, s, vt), FixedRankTangentVector(up, m, vp)
+        # What terms know of themselves has no curvature of the manifold apart.
+        known, rest = problem._known_vectors(
+            lambda loss: loss.riemannian_hessian(point, manifold.metric, Z)
+        )
+        if rest is None:
+            return known
+        image = manifold.euclidean_to_riemannian_gradient(point, rest.hessian_product(point, Z))
+        return image if known is None else known + image
 
     return _Problem(
+        problem,
         manifold,
         cost,
         euclidean_gradient=euclidean_gradient,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import count
@@ -16,13 +17,14 @@ from fixedrank._checks import Array, RankLostError
 from fixedrank.geometry.factored.ambient import LowRank
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.geometry.factored.stacks import times_matrix
+from fixedrank.losses.data import digest_of
 from fixedrank.losses.decomposition import Decomposition, decomposed, range_of
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.moment_loss import MomentLoss, as_pair
 from fixedrank.losses.moment_regression import MomentRegression
 from fixedrank.losses.moments import product_of_data
 from fixedrank.losses.principal import PrincipalRegression
-from fixedrank.losses.samples import Samples, gathered, samples_of
+from fixedrank.losses.samples import GivenSamples, Samples, gathered, samples_of
 from fixedrank.networks.layers import checked_layers
 
 
@@ -64,6 +66,9 @@ class LinearRegression(MomentLoss):
         (d_y, d_x), the shape of W.
     basis : ndarray, shape (features, d_x), or None
         Set by :meth:`on_range`: orthonormal basis of the range of the data before reduction.
+    samples : int or None
+        The number of samples of which :meth:`batch` takes some: X and Y are kept for it, not
+        copied. None of chunks, and of a problem that has gone through a file or a pickle.
 
     Raises
     ------
@@ -91,11 +96,12 @@ class LinearRegression(MomentLoss):
     """
 
     basis: Array | None = None
+    _given: GivenSamples | None = None
 
     def __init__(self, X: DataLike, Y: DataLike, *, sample_weight: ArrayLike | None = None) -> None:
         self._hold(samples_of(X, Y, sample_weight))
 
-    def _hold(self, samples: Samples) -> None:
+    def _hold(self, samples: Samples, *, whole: bool = True) -> None:
         data, labels = samples.data, samples.labels
         with np.errstate(over="ignore", invalid="ignore"):
             moments = product_of_data(data, data), product_of_data(labels, data)
@@ -106,8 +112,22 @@ class LinearRegression(MomentLoss):
                 f"{abs(data).max():.1e} in X and {abs(labels).max():.1e} in Y; scale the data"
             )
         super().__init__(*moments, samples.squared_norm)
-        self._decomposed = None if samples.sparse else decomposed(samples)
-        self.digest = samples.digest
+        if whole or samples.sparse:
+            self._decomposed = None if samples.sparse else decomposed(samples)
+        self.digest, self._given = samples.digest, samples.given
+
+    @cached_property
+    def _decomposed(self) -> Decomposition | None:
+        """The decomposition of the samples; of a batch it is made when it is first asked for."""
+        assert self._given is not None
+        return decomposed(self._on_basis(self._given.weighed(self.digest)))
+
+    def _on_basis(self, samples: Samples) -> Samples:
+        return samples if self.basis is None else samples.on_range(self.basis)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Whoever gets a problem sent needs its moments: samples may be many.
+        return {"_decomposed": self._decomposed, **vars(self), "_given": None}
 
     def _parts(self) -> dict[str, Any] | None:
         """Return all that this problem holds as arrays and numbers; None where it holds others."""
@@ -245,8 +265,7 @@ class LinearRegression(MomentLoss):
                     f"X of {samples.total} samples with {len(samples.data)} features is zero: "
                     "there is nothing to fit"
                 )
-            samples = samples.on_range(problem.basis)
-        problem._hold(samples)
+        problem._hold(problem._on_basis(samples))
         return problem
 
     @staticmethod
@@ -388,6 +407,52 @@ class LinearRegression(MomentLoss):
         layers = self.checked_layers(factors)
         return layers if self.basis is None else [layers[0] @ self.basis.T, *layers[1:]]
 
+    @property
+    def samples(self) -> int | None:  # type: ignore[override]
+        """The number of samples of which :meth:`batch` takes some; None where none are kept."""
+        return None if self._given is None else self._given.total
+
+    def batch(self, indices: ArrayLike) -> LinearRegression:
+        r"""Return the problem of some of the samples, an unbiased estimate of that of all.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (count,)
+            The numbers of the samples, from 0; some may occur more than once.
+
+        Returns
+        -------
+        LinearRegression
+            The problem whose loss is the sum over these samples, with their weights, times
+            ``samples / count``; on the range of all if this one is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are not numbers of some of the samples, or none are kept.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2, 4), np.ones((1, 4)))
+        >>> problem.batch([0]).C
+        array([[4., 0.],
+               [0., 0.]])
+        """
+        if self._given is None:
+            raise TypeError(
+                "a batch needs the samples, and this problem holds none: it was made of chunks, "
+                "read from a file, or has gone through a pickle; make LinearRegression(X, Y)"
+            )
+        problem = type(self).__new__(type(self))
+        problem.basis = self.basis
+        given = self._given.batch(indices)
+        # Of the samples themselves it would cost more than a step of descent.
+        digest = digest_of(np.asarray(indices))
+        some = given.weighed(hashlib.sha256(f"{digest} of {self.digest}".encode()).hexdigest())
+        problem._hold(problem._on_basis(some), whole=False)
+        return problem
+
     # What dense data add
 
     @cached_property
@@ -466,6 +531,13 @@ class LinearRegression(MomentLoss):
         if self._decomposed is None:
             return super()._loss_at(W)
         return self._decomposed.loss(*as_pair(W))
+
+    def _excess(self, left: Array, right: Array, infimum: float) -> float:
+        # Without the part of the labels that no W fits nothing cancels.
+        own = type(self).loss is LinearRegression.loss
+        if self._decomposed is None or not own or infimum != self.infimum:
+            return super()._excess(left, right, infimum)
+        return self._decomposed._replace(residual=0.0).loss(left, right)
 
     def _losses(self, points: FixedRankPoint) -> Array:
         # A class of its own may replace what is asked of one.

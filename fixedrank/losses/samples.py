@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy.linalg import lapack
 
 from fixedrank._checks import Array
 from fixedrank.losses.data import (
+    checked_indices,
     dense_pair,
     digest_of,
     roots_of,
@@ -30,6 +32,40 @@ from fixedrank.losses.data import (
 # Numbers in samples that are many, and in a block of them, and how many columns LAPACK eliminates
 # at once. 2026-11: with two threads blocks of a fourth took 1.8 times as long, with one as long.
 _MANY, _BLOCK, _PANEL = 1 << 20, 1 << 22, 64
+
+
+class GivenSamples:
+    """X and Y as they were handed in, with the roots of their weights if they have any."""
+
+    def __init__(self, X: Any, Y: Any, roots: Array | None) -> None:
+        self.X, self.Y, self.roots = X, Y, roots
+        self.total = int(X.shape[1])
+
+    def batch(self, indices: Any) -> GivenSamples:
+        """Return some of the samples, with weights that make their sum that of all on the mean.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the indices are not numbers of some of them.
+        """
+        chosen = checked_indices(indices, self.total)
+        X, Y = (matrix[:, chosen] for matrix in self._by_columns)
+        roots = np.full(chosen.size, math.sqrt(self.total / chosen.size))
+        if self.roots is not None:
+            roots *= self.roots[chosen]
+        return GivenSamples(X, Y, roots)
+
+    def weighed(self, digest: str | None = None) -> Samples:
+        """Return them times the roots of their weights, with a digest if there is one."""
+        data, labels = times_roots(self.X, self.roots), times_roots(self.Y, self.roots)
+        return Samples(data, labels, self.total, 0.0, digest or digest_of(data, labels), self)
+
+    @cached_property
+    def _by_columns(self) -> tuple[Any, Any]:
+        """X and Y in the form of which columns are read fast."""
+        X, Y = (M.tocsc() if scipy.sparse.issparse(M) else M for M in (self.X, self.Y))
+        return X, Y
 
 
 class Samples(NamedTuple):
@@ -47,6 +83,8 @@ class Samples(NamedTuple):
         The Frobenius norm of Y - Y O O^T; 0 of samples as they are.
     digest : str
         A hash of all samples.
+    given : GivenSamples, optional
+        The samples as they were handed in, each of them a column.
     """
 
     data: Any
@@ -54,6 +92,7 @@ class Samples(NamedTuple):
     total: int
     residual: float
     digest: str
+    given: GivenSamples | None = None
 
     @property
     def sparse(self) -> bool:
@@ -88,13 +127,13 @@ def samples_of(X: Any, Y: Any, sample_weight: Any = None) -> Samples:
     sparse = scipy.sparse.issparse(X) or scipy.sparse.issparse(Y)
     data, labels = sparse_pair(X, Y) if sparse else dense_pair(X, Y)
     count, roots = data.shape[1], roots_of(sample_weight, data.shape[1])
+    given = GivenSamples(data, labels, roots)
     if not sparse and count > 2 * len(data) and data.size + labels.size > _MANY:
         triangle = _Triangle(len(data), len(labels))
         triangle.add(data, labels, roots)
         digest = digest_of(data, labels, *(() if roots is None else (roots,)))
-        return Samples(*triangle.columns(), count, triangle.residual, digest)
-    data, labels = times_roots(data, roots), times_roots(labels, roots)
-    return Samples(data, labels, count, 0.0, digest_of(data, labels))
+        return Samples(*triangle.columns(), count, triangle.residual, digest, given)
+    return given.weighed()
 
 
 def gathered(parts: Iterable[Samples]) -> Samples:

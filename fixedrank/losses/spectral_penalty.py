@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array, numerical_rank
+from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
     LowRank,
     LowRankPair,
@@ -28,7 +29,14 @@ from fixedrank.geometry.factored.ambient import (
 )
 from fixedrank.geometry.factored.orthonormal import point_of, svd_point
 from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
-from fixedrank.losses.loss import Loss
+from fixedrank.losses.loss import MATRICES, THIN, Loss
+
+SPECTRA = """
+Parameters
+----------
+s : ndarray, shape (k,)
+    Singular values, positive.
+"""
 
 
 class SpectralPenalty(Loss):
@@ -94,6 +102,9 @@ class SpectralPenalty(Loss):
         added = point_of(left - u @ inner_left, None, right - vt.T @ inner_right)
         slope = float(slopes @ np.einsum("ij,ij->i", inner_left, inner_right))
         return slope + self._price_of_rank * float(added.s.sum())
+
+
+describe(SpectralPenalty, MATRICES, THIN, SPECTRA)
 
 
 class NuclearNorm(SpectralPenalty):

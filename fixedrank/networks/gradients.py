@@ -79,18 +79,31 @@ class StackedProducts:
             for parts in (self._left, self._right)
         )
 
-    def gradient_norms(self, outer: Array, inner: Array) -> Array:
-        """Return the lengths of the gradients in the space of layers, from G R^T and G^T P."""
+    def gradients(self, outer: Array, inner: Array, weight_decay: float = 0.0) -> list[Array]:
+        """Return the gradients with respect to the layers, from G R^T and G^T P.
+
+        With weight decay, plus so many times the layers.
+        """
         layers, cut, left, right = self.layers, self.cut, self._left, self._right
-        inner, squares = transposed(inner), np.zeros(len(layers[0]))
+        inner = transposed(inner)
+        parts: list[Array] = [outer] * len(layers)
         for j in range(len(layers) - 1, cut - 1, -1):
-            part = outer @ transposed(left[j - cut]) if j > cut else outer
-            squares += squared_norms(part)
+            parts[j] = outer @ transposed(left[j - cut]) if j > cut else outer
             if j > cut:
                 outer = transposed(layers[j]) @ outer
         for j in range(cut):
-            part = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
-            squares += squared_norms(part)
+            parts[j] = transposed(right[cut - 1 - j]) @ inner if j < cut - 1 else inner
             if j < cut - 1:
                 inner = inner @ transposed(layers[j])
-        return np.asarray(np.sqrt(squares))
+        if not weight_decay:
+            return parts
+        return [part + weight_decay * layer for part, layer in zip(parts, layers, strict=True)]
+
+    def gradient_norms(self, outer: Array, inner: Array, weight_decay: float = 0.0) -> Array:
+        """Return the lengths of these gradients in the space of layers."""
+        # So that no square underflows where the gradient is small alone, as that of a small loss.
+        largest = np.maximum(*(np.abs(side).max((-1, -2)) for side in (outer, inner)))
+        exponents = np.frexp(largest)[1] if not weight_decay else np.zeros(len(largest), dtype=int)
+        outer, inner = (np.ldexp(side, -exponents[:, None, None]) for side in (outer, inner))
+        squares = sum(map(squared_norms, self.gradients(outer, inner, weight_decay)))
+        return np.asarray(np.ldexp(np.sqrt(squares), exponents))

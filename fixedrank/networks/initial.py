@@ -20,6 +20,7 @@ from fixedrank._checks import (
 from fixedrank._shared_docs import LAYERS, RANDOM, describe
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns, point_of
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
+from fixedrank.geometry.metric.imbalanced import layer_offsets
 from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import checked_factors
 
@@ -206,19 +207,33 @@ def product_point(factors: Sequence[Any], *, balanced: bool) -> FixedRankPoint:
     """
     layers = checked_factors(factors)
     if balanced:
-        _, roots, vt = np.linalg.svd(layers[0], full_matrices=False)
-        k = _rank(roots, max(layers[0].shape))
-        vt = vt[:k]
-        frame: Array = vt.T
-        for layer in layers:
-            # Largest first: what round-off adds of larger directions to smaller ones, and the
-            # next layer would enlarge, goes out again.
-            frame = orthonormal_columns(layer @ frame)
-        return FixedRankPoint(frame, roots[:k] ** len(layers), vt)
+        return imbalanced_product_point(layers, (0.0,) * (len(layers) - 1))
     _, left, right = narrow_partial_products(layers)
     u, s, vt = point_of(left[-1], None, right[-1].T)
     k = _rank(s, max(u.shape[0], vt.shape[1]))
     return FixedRankPoint(u[:, :k], s[:k], vt[:k])
+
+
+def imbalanced_product_point(layers: Sequence[Array], imbalance: Sequence[float]) -> FixedRankPoint:
+    """Return the product as a point, for layers with W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I.
+
+    All layers have the same singular vectors, from one to the next, and squared singular values
+    that differ by constants. Those of the layer with the smallest ones give all others, and small
+    ones to the relative accuracy in which that layer has them.
+    """
+    offsets = np.sqrt(layer_offsets(imbalance))
+    least = int(np.argmin(offsets))
+    u, roots, vt = np.linalg.svd(layers[least], full_matrices=False)
+    k = _rank(roots, max(layers[least].shape))
+    left: Array = u[:, :k]
+    right: Array = vt[:k].T
+    # Largest first: what round-off adds of larger directions to smaller ones, and the next layer
+    # would enlarge, goes out again.
+    for layer in layers[least + 1 :]:
+        left = orthonormal_columns(layer @ left)
+    for layer in reversed(layers[:least]):
+        right = orthonormal_columns(layer.T @ right)
+    return FixedRankPoint(left, np.hypot(roots[:k], offsets[:, None]).prod(axis=0), right.T)
 
 
 def _rank(values: Array, size: int) -> int:

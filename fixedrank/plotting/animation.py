@@ -78,17 +78,19 @@ def _scene(trajectory: Any, shown: Array) -> tuple[Any, Any]:
     figure = new_figure(PAGE, 3.2, "an animation")
     count = 2 if pictures.size else 1
     singular, *others = grid(figure, count, count)
-    t, panel = np.asarray(trajectory.t), PANELS["singular_values"]
+    clock, panel = getattr(trajectory, "clock", None), PANELS["singular_values"]
+    t = np.asarray(trajectory.t if clock is None else clock)
     values = np.asarray(panel.values(trajectory))
     look = run.look | {"marker": ""}
     # All of the curves, pale, fix the axes; what has been is drawn over them.
     draw_curves(singular, t, values, look | {"alpha": 0.3}, None)
     curves = singular.plot(t[:1], values[:1], **look | {"marker": "o", "markevery": [-1]})
-    label_axes(singular, panel, "time $t$")
+    label_axes(singular, panel, "time $t$" if clock is None else r"clock $\tau$")
     suit_scales(singular, panel.logarithmic)
     tidy(singular)
     images = [_image(axes, trajectory, pictures) for axes in others]
-    clock = figure.suptitle("")
+    symbol = "$t$" if clock is None else r"$\tau$"
+    title = figure.suptitle("")
 
     def show(frame: int) -> Sequence[Any]:
         until = shown[frame] + 1
@@ -96,8 +98,8 @@ def _scene(trajectory: Any, shown: Array) -> tuple[Any, Any]:
             curve.set_data(t[:until], column[:until])
         for image in images:
             image.set_data(pictures[frame])
-        clock.set_text(f"$t$ = {t[until - 1]:.3g}")
-        return [*curves, *images, clock]
+        title.set_text(f"{symbol} = {t[until - 1]:.3g}")
+        return [*curves, *images, title]
 
     show(0)
     # The panels stay where they are, whatever numbers come.

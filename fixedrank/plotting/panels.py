@@ -59,6 +59,7 @@ PANELS = {
             "Balancedness, largest over $j$",
             r"$\|W_{j+1}^T W_{j+1} - W_j W_j^T\|_F$",
         ),
+        Panel("objective", "Objective", r"$L + \lambda \sum_j \|W_j\|_F^2 / 2$"),
         Panel("gradient_norm", "Length of the gradient", r"$\|\operatorname{grad} L\|$"),
     )
 }

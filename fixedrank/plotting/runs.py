@@ -82,6 +82,8 @@ def depth_of(trajectory: Any) -> float | None:
 def _parts(trajectory: Any) -> list[Any]:
     if hasattr(trajectory, "factored") and hasattr(trajectory, "riemannian"):
         return [trajectory.factored, trajectory.riemannian]
+    if hasattr(trajectory, "runs"):
+        return list(trajectory.runs)
     if not (hasattr(trajectory, "loss") and hasattr(trajectory, "t")):
         raise TypeError(
             "trajectories must be those of a flow or of gradient descent, or comparisons of "

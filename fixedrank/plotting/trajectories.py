@@ -90,7 +90,8 @@ def plot_trajectories(
     Parameters
     ----------
     trajectories : sequence of RiemannianTrajectory, FactoredTrajectory or DescentTrajectory
-        The runs. A :class:`FlowComparison` stands for its two flows.
+        The runs. A :class:`FlowComparison` stands for its two flows, trajectories of many starts
+        for each of them.
     labels : sequence of str, optional
         What the legend says of each; equal ones are said once. By default what differs: the depth,
         the kind, the step size, or else the number of the run.
@@ -162,7 +163,9 @@ def _draw(
 ) -> Any:
     """Draw a quantity of a run, and return the line that stands for it in a legend."""
     trajectory = run.trajectory
+    clock = getattr(trajectory, "clock", None)
     x = np.asarray(trajectory.iterations if over == "steps" else trajectory.t)
+    x = x if clock is None else np.asarray(clock)
     y = panel.values(trajectory)
     if y is None:
         x, y = x[:0], np.empty(0)
@@ -182,7 +185,8 @@ def _draw(
                     rotation=90,
                     transform=axes.get_xaxis_transform(),
                 )
-    label_axes(axes, panel, "step $i$" if over == "steps" else "time $t$")
+    horizontal = "time $t$" if clock is None else r"clock $\tau$"
+    label_axes(axes, panel, "step $i$" if over == "steps" else horizontal)
     suit_scales(axes, panel.logarithmic)
     tidy(axes)
     return line

@@ -82,7 +82,7 @@ def rank_increase(
             f"increase by {min(m, n) - k}, not by {by}"
         )
     loss = as_loss(problem)
-    descent = _NormalDescent(as_ambient(loss.gradient(start), (m, n), start), start)
+    descent = NormalDescent(as_ambient(loss.gradient(start), (m, n), start), start)
     left, gains, right = descent.leading_triples(by)
     sizes = _above(gains, loss._price_of_rank)
 
@@ -156,7 +156,7 @@ def truncate(point: PointLike, k: int) -> FixedRankPoint:
     return _descending(u, s, vt, k)
 
 
-class _NormalDescent(BlockOperator):
+class NormalDescent(BlockOperator):
     """Minus the normal part, -(I - UU^T) G (I - VV^T)."""
 
     def __init__(self, gradient: Any, point: FixedRankPoint) -> None:
@@ -180,7 +180,7 @@ class _NormalDescent(BlockOperator):
         tangential = times(self.gradient, self.v), transposed_times(self.gradient, self.u)
         for part in tangential:
             require_finite("a product with the gradient", part)
-        left, sizes, rows = self._best_approximation(count)
+        left, sizes, rows = self.best_approximation(count)
         largest = max(float(sizes[0]), *(float(np.linalg.norm(part)) for part in tangential))
         found, tolerance = numerical_rank(sizes, max(self.shape), largest)
         if found < count:
@@ -193,7 +193,8 @@ class _NormalDescent(BlockOperator):
         left, right = _without(self.u, left), _without(self.v, rows.T)
         return orthonormal_columns(left), sizes, orthonormal_columns(right)
 
-    def _best_approximation(self, k: int) -> FixedRankPoint:
+    def best_approximation(self, k: int) -> FixedRankPoint:
+        """Return the k largest singular values with their vectors."""
         m, n = self.shape
         if 2 * (self.u.shape[1] + k) >= min(m, n):
             dense = np.asarray(self @ np.eye(n))

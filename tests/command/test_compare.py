@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
+from scipy.special import logsumexp
 
 from fixedrank.command import main
 
@@ -211,3 +213,73 @@ def test_times_without_end(compare, tmp_path):
     assert text.count("stationary from t = ") == 2
     assert "The two flows are one" in text
     assert numbers["distance_to_limit"][-1] <= 1e-10 * np.linalg.norm(numbers["limit"])
+
+
+def test_weight_decay(compare, tmp_path):
+    # w' = 3 w^(4/3) (1 - w) - 3 * 0.2 w at depth 3 with one number in and one out.
+    np.save(tmp_path / "x.npy", np.ones((1, 1)))
+    arguments = ("--x", tmp_path / "x.npy", "--weight-decay", 0.2, "--points", 4, "--time", 3)
+    text, numbers = compare(*arguments)
+    assert "weight decay 0.2" in text
+    assert "The two flows are one" in text
+    assert "limit" not in numbers
+    exact = solve_ivp(
+        lambda t, w: 3 * w ** (4 / 3) * (1 - w) - 0.6 * w,
+        (0, 3),
+        [1.0],
+        t_eval=numbers["t"],
+        rtol=1e-11,
+        atol=1e-13,
+    )
+    for flow in ("layers", "riemannian"):
+        np.testing.assert_allclose(numbers[f"singular_values_{flow}"][:, 0], exact.y[0], rtol=1e-6)
+    np.testing.assert_allclose(numbers["effective_rank"], 1, rtol=1e-12)
+    assert len(table(text)) == 4
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_imbalance(compare, tmp_path, decay):
+    X, Y = own_data()
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    files = ["--x", tmp_path / "x.npy", "--y", tmp_path / "y.npy", "--rank", 2]
+    text, numbers = compare(*files, "--imbalance=-0.5,0.2", "--weight-decay", decay, *QUICK)
+    assert "3 layers of widths [5, 2, 2, 3]" in text
+    assert "The two flows are one" in text
+    np.testing.assert_allclose(numbers["singular_values_layers"][0], 1, rtol=1e-10)
+    # The largest difference is that of -0.5 I, and decays as exp(-2 lambda t).
+    expected = 0.5 * np.sqrt(2) * np.exp(-2 * decay * numbers["t"])
+    np.testing.assert_allclose(numbers["balancedness"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("signs", [False, True])
+def test_classes(compare, tmp_path, column, signs):
+    # Fewer samples than dimensions.
+    rng = np.random.default_rng(3)
+    X, labels = (
+        rng.standard_normal((9, 6)),
+        np.array([0, 1, 1, 0, 1, 0] if signs else [*range(3)] * 2),
+    )
+    np.savetxt(tmp_path / "x.csv", X, delimiter=",")
+    given = 2 * labels - 1 if signs else labels
+    np.savetxt(tmp_path / "y.csv", given[:, None] if column else given[None], "%d", delimiter=",")
+    files = ["--x", tmp_path / "x.csv", "--y", tmp_path / "y.csv", "--loss", "softmax"]
+    text, numbers = compare(*files, "--rank", 1, "--depth", 2, "--time", 5, "--points", 6)
+    assert f"6 samples of {2 if signs else 3} classes in dimension 9" in text
+    assert "The two flows are one" in text
+    assert (np.diff(numbers["loss_layers"]) < 0).all()
+    np.testing.assert_allclose(numbers["loss_layers"], numbers["loss_riemannian"], rtol=1e-6)
+    assert numbers["margin"][-1] > numbers["margin"][0]
+    # From a margin alone the loss of the worst sample follows, and with it bounds of all.
+    worst = logsumexp([0, -numbers["margin"][-1]])
+    assert worst <= numbers["loss_layers"][-1] <= 6 * logsumexp([0, *[-numbers["margin"][-1]] * 2])
+
+
+def test_classes_of_digits(compare):
+    pytest.importorskip("sklearn")
+    text, numbers = compare("--loss", "softmax", "--rank", 3, "--depth", 2, *QUICK)
+    assert "ten classes of digits: 1797 images of 64 pixels" in text
+    assert "[64, 3, 10]" in text
+    # At W = 0 each of ten classes is as likely.
+    np.testing.assert_allclose(numbers["loss_layers"][0], 1797 * np.log(10), rtol=1e-2)

@@ -25,6 +25,18 @@ def test_theorems(theorem, depth, rank, tmp_path, capsys):
         assert [int(row["seed"]) for row in csv.DictReader(file)] == list(range(30))
 
 
+def test_weight_decay(tmp_path, capsys):
+    # Singular values of 2, 1.5 and 1: less than a decay of 1.2 is left out by two layers.
+    assert ensemble(tmp_path / "two", "--runs", "20", "--weight-decay", "1.2") == 0
+    out = capsys.readouterr().out
+    assert "global minimum 20" in out
+    assert "rank of the limit: 2 (20)" in out
+    # Zero is a local minimum of three layers, and from small starts nothing else is reached.
+    options = ("--depth", "3", "--scale", "0.01", "--runs", "5", "--weight-decay", "0.3")
+    assert ensemble(tmp_path / "three", *options) == 0
+    assert "not decided 5" in capsys.readouterr().out
+
+
 def test_runs_that_are_not_decided_are_listed(tmp_path, capsys):
     options = ("--theorem", "5a", "--depth", "4", "--scale", "0.001", "--time", "1", "--runs", "3")
     assert ensemble(tmp_path, *options) == 1
@@ -58,6 +70,7 @@ def test_an_interruption(tmp_path, capsys, monkeypatch):
     ("options", "message"),
     [
         (("--runs", "0"), "--runs must be at least 1, got 0"),
+        (("--weight-decay", "-1"), "--weight-decay must be finite and at least 0, got -1"),
         (("--depth", "0"), "--depth must be at least 1, got 0"),
         (("--q", "4"), "--q 4 must not be above --dim 3"),
         (("--width", "4"), "--width 4"),

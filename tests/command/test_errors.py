@@ -45,6 +45,11 @@ def files(tmp_path):
     (tmp_path / "ragged.csv").write_text("1,2\n3\n")
     (tmp_path / "inf.csv").write_text("1,2\n3,inf\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "classes.csv").write_text("0,1,2,0,1,2,0,1\n")
+    (tmp_path / "one.csv").write_text("0,0,0,0,0,0,0,0\n")
+    (tmp_path / "halves.csv").write_text("0,1,0.5,0,1,0,0,1\n")
+    (tmp_path / "mixed.csv").write_text("0,1,-1,0,1,0,0,1\n")
+    (tmp_path / "few.csv").write_text("0,1,0\n")
     (tmp_path / "empty.npy").write_bytes(b"")
     junk = bytes(range(256)) * 4
     for ending in ("npy", "csv"):
@@ -140,6 +145,17 @@ def test_files(message, name, text, option):
         (["--x", "@x.npy", "--method", "RK4", "--step", "-1"], "step"),
         (["--x", "@x.npy", "--step", "0.1"], "--step"),
         (["--x", "@x.npy", "--seed", "-1"], "seed"),
+        (["--x", "@x.npy", "--weight-decay", "-1"], "--weight-decay must be finite and at least 0"),
+        (["--x", "@x.npy", "--weight-decay", "nan"], "--weight-decay must be finite"),
+        (["--x", "@x.npy", "--depth", "2", "--imbalance", "1,2"], "for 3 layers, but --depth is 2"),
+        (["--x", "@x.npy", "--imbalance", "1,inf"], "inf"),
+        (["--x", "@x.npy", "--loss", "softmax"], "needs --y"),
+        (["--data", "gaussian", "--loss", "softmax"], "--loss softmax needs classes"),
+        (["--x", "@x.npy", "--y", "@x.npy", "--loss", "softmax"], "one label a sample"),
+        (["--x", "@x.npy", "--y", "@few.csv", "--loss", "softmax"], "8"),
+        (["--x", "@x.npy", "--y", "@one.csv", "--loss", "softmax"], "class"),
+        (["--x", "@x.npy", "--y", "@halves.csv", "--loss", "softmax"], "at index 2 there is 0.5"),
+        (["--x", "@x.npy", "--y", "@mixed.csv", "--loss", "softmax"], "-1"),
         (["--data", "gaussian", "--rank", "21"], "rank 21"),
         (["--data", "gaussian", "--dim", "0"], "dim"),
         (["--data", "gaussian", "--depth", "0"], "depth"),
@@ -176,7 +192,10 @@ def test_without_scikit_learn(message, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["contrast"], ["compare", "--unknown"], ["compare", "--depth", "two"]],
+    [
+        *([], ["contrast"], ["compare", "--unknown"], ["compare", "--depth", "two"]),
+        *(["compare", "--imbalance", "1,two"], ["compare", "--loss", "hinge"]),
+    ],
 )
 def test_what_argparse_refuses(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

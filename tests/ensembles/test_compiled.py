@@ -26,9 +26,9 @@ def regression(widths):
     )
 
 
-def started(kind, widths, atol=None):
+def started(kind, widths, atol=None, decay=0.0):
     """Return a stepper at three random networks, and which lanes are live: all."""
-    networks, rng = StackedNetworks(regression(widths), widths), np.random.default_rng(1)
+    networks, rng = StackedNetworks(regression(widths), widths, decay), np.random.default_rng(1)
     stepper = kind(networks, Task(5.0, 1e-4, atol, 0.0, 0.0), 3)
     stepper.stages[0] = 0.5 * rng.standard_normal(stepper.stages[0].shape)
     stepper.stages[1] = networks.velocity(stepper.stages[0])
@@ -46,10 +46,10 @@ def kernel(monkeypatch):
 
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("widths", WIDTHS, ids=str)
-@pytest.mark.parametrize("atol", [None, 1e-5])
-def test_the_kernel_takes_the_steps_of_numpy(widths, atol):
-    expected, live = started(Stepper, widths, atol)
-    found, _ = started(CompiledStepper, widths, atol)
+@pytest.mark.parametrize(("atol", "decay"), [(None, 0.0), (1e-5, 0.0), (None, 0.3)])
+def test_the_kernel_takes_the_steps_of_numpy(widths, atol, decay):
+    expected, live = started(Stepper, widths, atol, decay)
+    found, _ = started(CompiledStepper, widths, atol, decay)
     for stepper in (expected, found):
         done, lost = stepper.advance(live)
         assert (done.tolist(), lost.any()) == ([False, False, True], False)
@@ -62,16 +62,17 @@ def test_the_kernel_takes_the_steps_of_numpy(widths, atol):
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("kind", [Stepper, CompiledStepper])
 @pytest.mark.parametrize("widths", WIDTHS, ids=str)
-def test_the_velocity_after_a_step_is_minus_the_gradient(kind, widths):
-    stepper, live = started(kind, widths)
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_the_velocity_after_a_step_is_minus_the_gradient(kind, widths, decay):
+    stepper, live = started(kind, widths, decay=decay)
     stepper.advance(live)
     networks = stepper.networks
     for state, velocity in zip(stepper.stages[0].T, stepper.stages[1].T, strict=True):
-        gradient = networks.problem.network_gradient(split(state, networks.shapes, networks.bounds))
-        for part, layer in zip(
-            split(velocity, networks.shapes, networks.bounds), gradient, strict=True
-        ):
-            np.testing.assert_allclose(part, -layer, rtol=0, atol=1e-13)
+        layers = split(state, networks.shapes, networks.bounds)
+        gradient = networks.problem.network_gradient(layers)
+        parts = split(velocity, networks.shapes, networks.bounds)
+        for part, slope, layer in zip(parts, gradient, layers, strict=True):
+            np.testing.assert_allclose(part, -slope - decay * layer, rtol=0, atol=1e-13)
 
 
 @pytest.mark.usefixtures("kernel")
@@ -85,10 +86,13 @@ def test_some_of_the_lanes_go_on_as_they_would(kind):
     np.testing.assert_array_equal(few.h, stepper.h[[2, 0]])
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("widths", [[3, 3], [3, 1, 3], [3, 2, 4, 3], [3, 3, 3, 3, 3]])
-def test_the_same_records_with_and_without_numba(widths, monkeypatch):
+def test_the_same_records_with_and_without_numba(widths, decay, monkeypatch):
     pytest.importorskip("numba", reason="numba, which compiles the steps, is not installed")
-    experiment = Experiment(experiments.problem(), widths, scale=0.4)
+    problem = LinearRegression(np.eye(3), np.diag([3.0, 2.0, 1.0]))
+    problem = problem if decay else experiments.problem()
+    experiment = Experiment(problem, widths, scale=0.4, weight_decay=decay, end=50.0)
     found = run_batch(experiment, range(12))
     monkeypatch.setattr(compiled, "kernels", lambda module: None)
     expected = run_batch(experiment, range(12))

@@ -23,6 +23,7 @@ OTHER = {
     "tolerance": 1e-5,
     "rtol": 1e-7,
     "atol": 1e-8,
+    "weight_decay": 0.1,
 }
 
 
@@ -47,11 +48,11 @@ def test_every_field_is_in_the_fingerprint(field, tmp_path):
 
 def test_a_field_of_tomorrow_is_in_the_fingerprint():
     @dataclasses.dataclass(frozen=True, eq=False)
-    class Decaying(Experiment):
-        weight_decay: float = 0.0
+    class Moving(Experiment):
+        momentum: float = 0.0
 
     options = {"problem": experiments.problem(), "widths": [3, 3, 3]}
-    prints = {Decaying(**options, weight_decay=value).fingerprint() for value in (0.0, 0.1)}
+    prints = {Moving(**options, momentum=value).fingerprint() for value in (0.0, 0.1)}
     assert len(prints | {Experiment(**options).fingerprint()}) == 3
 
 

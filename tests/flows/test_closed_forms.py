@@ -142,8 +142,8 @@ def test_what_has_no_closed_form_is_refused():
         two_layer_solution(problem, layers, [0, 1])
     with pytest.raises(ValueError, match="for two layers, got 1"):
         two_layer_solution(problem, [np.eye(3)], [0, 1])
-    with pytest.raises(ValueError, match="not balanced"):
-        two_layer_solution(problem, [2 * layers[0], layers[1]], [0, 1])
+    with pytest.raises(ValueError, match=r"not balanced, and .* no multiple of the identity"):
+        two_layer_solution(problem, [np.diag([2.0, 1.0]) @ layers[0], layers[1]], [0, 1])
     with pytest.raises(ValueError, match="start and c must be positive"):
         aligned_singular_value(-1, 1, 1, 2, [0, 1])
     with pytest.raises(ValueError, match="times must be >= 0"):

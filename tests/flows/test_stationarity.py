@@ -126,9 +126,9 @@ def test_the_lowest_of_many_rates(least):
     frame = np.linalg.qr(rng.standard_normal((100, 100)))[0]
     rates = (frame * np.array([least, *np.linspace(0.5, 5, 99)])) @ frame.T
     slow = 0.01
-    found, count = _lowest(aslinearoperator(rates), frame[:, 1], slow, 99)
+    found, count = _lowest(aslinearoperator(rates), frame[:, 1], slow, 99, slow)
     assert count is None
     assert abs(found - least) <= slow
-    found, count = _lowest(aslinearoperator(rates), frame[:, 1], slow, 100)
+    found, count = _lowest(aslinearoperator(rates), frame[:, 1], slow, 100, slow)
     assert count == (least < 0)
     assert abs(found - least) <= 1e-12

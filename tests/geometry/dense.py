@@ -69,6 +69,19 @@ def power(gram, k, exponent):
     return vectors @ np.diag(values[-k:] ** exponent) @ vectors.T
 
 
+def operator_of_layers(factors, Z):
+    """Sum over j of T T^T Z B^T B with T = W_N ... W_(j+1) and B = W_(j-1) ... W_1."""
+    result = np.zeros_like(Z)
+    for j in range(len(factors)):
+        T, B = np.eye(Z.shape[0]), np.eye(Z.shape[1])
+        for layer in factors[:j]:
+            B = layer @ B
+        for layer in factors[:j:-1]:
+            T = T @ layer
+        result = result + T @ T.T @ Z @ B.T @ B
+    return result
+
+
 def operator(W, k, Z, N):
     """Equation (7): the sum over j of (W W^T)^((N-j)/N) Z (W^T W)^((j-1)/N)."""
     terms = (

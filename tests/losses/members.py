@@ -4,7 +4,15 @@ import numpy as np
 import scipy.sparse
 from scipy.special import log_softmax, softmax
 
-from fixedrank import LinearRegression, Loss, MatrixCompletion, MatrixSensing, MomentRegression
+from fixedrank import (
+    Classification,
+    LinearRegression,
+    Loss,
+    MatrixCompletion,
+    MatrixSensing,
+    MomentRegression,
+    SchattenDecay,
+)
 from fixedrank.losses import as_loss
 
 M, N, SAMPLES = 5, 4, 12
@@ -73,7 +81,10 @@ def completion(unit, **options):
 
 
 # Smooth on matrices of one rank, and not beyond.
-ON_ONE_RANK = ("ridge", "ridge and weights", "sensing with a ridge", "sum with a ridge")
+ON_ONE_RANK = (
+    *("ridge", "ridge and weights", "sensing with a ridge", "sum with a ridge"),
+    *("decay at depth 1.5", "decay at depth 2.5", "sum with decay"),
+)
 
 LOSSES = {
     "regression": lambda unit: LinearRegression(X, unit * Y),
@@ -101,7 +112,15 @@ LOSSES = {
     "sensing with a ridge": lambda unit: MatrixSensing(
         (LEFT, RIGHT), unit * VALUES, weights=WEIGHTS[:7], ridge=unit
     ),
+    "decay at depth 1.5": lambda unit: SchattenDecay(0.3 / unit ** (1 / 3), 1.5),
+    "decay at depth 2.5": lambda unit: SchattenDecay(0.3, 2.5),
+    "sum with decay": lambda unit: completion(unit) + SchattenDecay(unit**1.5, 4),
     "cross-entropy": lambda unit: CrossEntropy(X / unit, LABELS, M),
+    "classification": lambda unit: Classification(X / unit, LABELS, classes=M),
+    "sparse classification": lambda unit: Classification(
+        scipy.sparse.csr_array(X / unit), LABELS, classes=M
+    ),
+    "batch": lambda unit: Classification(X / unit, LABELS, classes=M).batch([3, 1, 1, 7, 0]),
     "plain object": lambda unit: as_loss(PlainLogCosh(unit)),
     "low-rank gradient": lambda unit: SquaredLength(),
     "multiple": lambda unit: 0.3 * completion(unit),

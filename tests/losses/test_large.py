@@ -20,7 +20,7 @@ from fixedrank import (
     factored_flow,
     riemannian_flow,
 )
-from fixedrank.losses.pymanopt_problem import pymanopt_problem
+from fixedrank.losses import as_loss
 from tests.losses.representations import FORMS, zero_filled
 from tests.networks.data import gaussian_layers, regression_data
 
@@ -137,13 +137,13 @@ def run_factored(problem, layers, **_):
 
 
 def run_trust_regions(problem, p, manifold, **_):
-    made = pymanopt_problem(problem, manifold)
+    made = as_loss(problem).to_pymanopt(manifold)
     solver = TrustRegions(verbosity=0, max_iterations=2)
     assert solver.run(made, initial_point=p, maxinner=3).cost < made.cost(p)
 
 
 def run_conjugate_gradients(problem, p, manifold, **_):
-    made = pymanopt_problem(problem, manifold)
+    made = as_loss(problem).to_pymanopt(manifold)
     solver = ConjugateGradient(verbosity=0, max_iterations=3)
     assert solver.run(made, initial_point=p).cost < made.cost(p)
 

@@ -94,13 +94,13 @@ def exponential(
     cone = rank_one.Cone.of(metric) if point.s.size == 1 else None
     if cone is not None:
         return rank_one.exponential(point, vector, cone)
-    start, exponent = point_in_unit(point, metric)
+    start, there, exponent = point_in_unit(point, metric)
     direction, size = unit_vector(vector)
-    line = _line(start, direction, size - exponent, metric)
+    line = _line(start, direction, size - exponent, there)
     frame = Frame([start.u, direction.Up], [start.vt.T, direction.Vp])
     chord = frame.vector(line.chord(start.s, direction))
     seen = functools.partial(line.seen, exponent=exponent)
-    end = frame.lift_point(reached(frame.point(start), chord, metric, rtol, seen))
+    end = frame.lift_point(reached(frame.point(start), chord, there, rtol, seen))
     return end._replace(s=line.grown(end.s, exponent))
 
 
@@ -128,15 +128,15 @@ def parallel_transport(
 ) -> FixedRankTangentVector:
     """Return the vector transported along the geodesic, in the factors of its `exponential`."""
     rtol = checked_tolerance(rtol)
-    start, exponent = point_in_unit(point, metric)
+    start, there, exponent = point_in_unit(point, metric)
     direct, size = unit_vector(direction)
     carried, unit = unit_vector(vector)
-    line = _line(start, direct, size - exponent, metric)
+    line = _line(start, direct, size - exponent, there)
     frame = Frame([start.u, direct.Up, carried.Up], [start.vt.T, direct.Vp, carried.Vp])
     chord = frame.vector(line.chord(start.s, direct))
     seen = functools.partial(line.seen, exponent=exponent)
     vectors = [chord, frame.vector(carried)]
-    end, _, moved = follow(frame.point(start), vectors, metric, rtol, seen)
+    end, _, moved = follow(frame.point(start), vectors, there, rtol, seen)
     # The two ends agree to the tolerance, but the factors of the same matrix may differ.
     factors = exponential(point, direction, metric, rtol)
     result = transport(frame.lift_point(end), factors, frame.lift_vector(moved))

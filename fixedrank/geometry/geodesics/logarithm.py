@@ -107,7 +107,7 @@ class _Join(NamedTuple):
     """A geodesic from 2^exponent A to 2^(exponent + shift) B, from the velocity Z of that to B.
 
     The three lie in one sector of a cone: with f = 2^(shift / N), the velocity is f Z + (f-1) N A,
-    and Z + shift ln(2) A for infinite N. Without a cone both numbers are zero.
+    and Z + shift ln(2) A for infinite N. Without a cone the shift is zero.
     """
 
     start: FixedRankPoint
@@ -119,11 +119,15 @@ class _Join(NamedTuple):
     @classmethod
     def of(cls, a: FixedRankPoint, b: FixedRankPoint, metric: SpectralMetric, rtol: float) -> _Join:
         """Find the geodesic by collocation, where both matrices are of similar size."""
-        (start, exponent), (end, other) = point_in_unit(a, metric), point_in_unit(b, metric)
-        shift = other - exponent
+        start, there, exponent = point_in_unit(a, metric)
+        if metric.homogeneity is None:
+            end, shift = b._replace(s=np.ldexp(b.s, -exponent)), 0
+        else:
+            end, _, other = point_in_unit(b, metric)
+            shift = other - exponent
         if abs(shift) <= _SIMILAR:
             end, shift = end._replace(s=np.ldexp(end.s, shift)), 0
-        return cls(start, _velocity(start, end, metric, rtol), exponent, shift, metric)
+        return cls(start, _velocity(start, end, there, rtol), exponent, shift, there)
 
     def velocity(self) -> FixedRankTangentVector:
         """Return the velocity at 2^exponent A."""
@@ -143,7 +147,7 @@ class _Join(NamedTuple):
     def length(self) -> float:
         """Return the length of the geodesic."""
         start, vector, exponent, shift, metric = self
-        power = metric.homogeneity
+        power = metric.degree
         if power is None or math.isinf(power):
             return length(start.s, self._on_infinite_cone(), metric)
         inverse = 1 / Fraction(power)

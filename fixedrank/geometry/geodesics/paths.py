@@ -3,18 +3,23 @@ r"""Paths between two points by interpolation of balanced factors.
 With s^(1/N) = r, a point A = L R^(N-2) L'^T has the balanced factors L = U diag(r), R = diag(r) and
 L' = V diag(r); and so has B, after an orthogonal change that brings its L and L' close to those of
 A. The path interpolates the three linearly: a geodesic where both have the same singular vectors.
-At infinite depth the factors are U, ln s and V, and the exponential takes the place of the power.
+Layers out of balance by multiples of I do as well, each with its own singular values. At infinite
+depth the factors are U, ln s and V, and the exponential takes the place of the power.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric, layer_offsets
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
 
@@ -27,8 +32,10 @@ def balanced_paths(
     """
     # For a metric without layers the path of two is a guess as good as any.
     depth = 2.0 if metric.depth is None else metric.depth
-    kind = LogarithmicPath if math.isinf(depth) else BalancedPath
+    kind: Callable[..., BalancedPath] = LogarithmicPath if math.isinf(depth) else BalancedPath
     known = metric.depth is not None
+    if isinstance(metric, ImbalancedMetric):
+        kind, depth, known = functools.partial(ImbalancedPath, metric), metric.layers, True
     for start, end in ((a.u, b.u), (a.vt.T, b.vt.T)):
         if start.shape[0] == start.shape[1]:
             return [kind(a, b, depth, float(np.linalg.det(start.T @ end)), known)]
@@ -78,7 +85,7 @@ class BalancedPath:
         At whole N >= 2 geodesics lift to balanced factors at full length, and changes of the two
         orientations are not joined: no geodesic that goes this way around is shorter.
         """
-        squares = self._inner_layers * float(np.square(self._roots[0] - self._roots[1]).sum())
+        squares = self._inner_distance()
         for start, end in (self._left, self._right):
             p, overlap, qt = scipy.linalg.svd(end.T @ start)
             if np.linalg.det(p @ qt) < 0:
@@ -104,6 +111,10 @@ class BalancedPath:
     def _inner_layers(self) -> float:
         return self.depth - 2
 
+    def _inner_distance(self) -> float:
+        """Return the least sum of squared distances of the inner layers."""
+        return self._inner_layers * float(np.square(self._roots[0] - self._roots[1]).sum())
+
     def _root(self, s: Array) -> Array:
         return np.asarray(s ** (1 / self.depth))
 
@@ -114,6 +125,34 @@ class BalancedPath:
     def _frames(self, point: FixedRankPoint, root: Array) -> tuple[Array, Array]:
         """Return the outer layers, on the left and on the right."""
         return point.u * root, point.vt.T * root
+
+
+class ImbalancedPath(BalancedPath):
+    """The path of layers out of balance, with squared singular values r^2 + mu_j."""
+
+    def __init__(self, metric: ImbalancedMetric, *arguments: Any) -> None:
+        self._metric = metric
+        first, *self._inner, last = np.sqrt(layer_offsets(metric.imbalance))
+        self._ends = last, first
+        super().__init__(*arguments)
+
+    def _inner_distance(self) -> float:
+        a, b = self._roots
+        gaps = (np.hypot(a, offset) - np.hypot(b, offset) for offset in self._inner)
+        return float(sum(np.square(gap).sum() for gap in gaps))
+
+    def _root(self, s: Array) -> Array:
+        return np.sqrt(self._metric.layer_squares(s).min(axis=0))
+
+    def _between(self, values: Array) -> Array:
+        result = np.ones_like(values)
+        for offset in self._inner:
+            result *= np.hypot(values, offset)
+        return result
+
+    def _frames(self, point: FixedRankPoint, root: Array) -> tuple[Array, Array]:
+        left, right = (np.hypot(root, offset) for offset in self._ends)
+        return point.u * left, point.vt.T * right
 
 
 class LogarithmicPath(BalancedPath):

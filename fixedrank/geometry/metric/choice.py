@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec
 
-from fixedrank.geometry.metric.depth import as_metric
+from fixedrank._checks import finite_array
+from fixedrank.geometry.metric.depth import DepthMetric, as_metric
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 
 _Arguments = ParamSpec("_Arguments")
@@ -33,15 +35,56 @@ def arguments_told(init: Callable[_Arguments, None]) -> Callable[_Arguments, Non
     return checked
 
 
-def chosen_metric(depth: float | None, metric: SpectralMetric | None) -> SpectralMetric:
-    """Return the metric that one of two arguments gives."""
+def metric_of(
+    depth: float | SpectralMetric, imbalance: Sequence[float] | None = None
+) -> SpectralMetric:
+    """Return the metric of N layers of an imbalance, that of depth N where there is none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the depth is no number >= 1 and no metric, or there are not N - 1 finite numbers for a
+        whole N.
+    """
+    metric = as_metric(depth)
+    if imbalance is None:
+        return metric
+    values = finite_array("imbalance", imbalance, 1)
+    number = metric.depth
+    if number is None:
+        raise ValueError(
+            f"an imbalance is that of layers, and belongs to a depth N, not to the metric {metric}"
+        )
+    if not number.is_integer():
+        raise ValueError(
+            f"an imbalance is that of N layers, a whole number, got depth {number:g}: leave it out"
+        )
+    if values.size + 1 != number:
+        raise ValueError(
+            "imbalance must hold lambda_1, ..., lambda_(N-1), one number for each layer and the "
+            f"next: {number - 1:g} at depth {number:g}, got {values.size}"
+        )
+    return ImbalancedMetric(values.tolist()) if values.any() else DepthMetric(number)
+
+
+def chosen_metric(
+    depth: float | None,
+    metric: SpectralMetric | None,
+    imbalance: Sequence[float] | None = None,
+) -> SpectralMetric:
+    """Return the metric that the arguments give."""
     if metric is None:
         if depth is None:
             raise TypeError(
                 "FixedRank(m, n, k, *, depth): missing a required argument: 'depth' (depth must be "
                 f"a real number N >= 1 or math.inf, got None); {_NAMED}"
             )
-        return as_metric(depth)
+        return metric_of(depth, imbalance)
+    if imbalance is not None:
+        raise ValueError(
+            f"imbalance={imbalance!r} belongs to a depth, but a metric is given, {metric!r}: leave "
+            "one of them out"
+        )
     if depth is not None:
         raise ValueError(
             f"the metric of FixedRank is given twice, as depth={depth} and as metric={metric!r}: "

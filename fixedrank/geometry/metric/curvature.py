@@ -52,23 +52,23 @@ def sectional_curvature(
         If the result is beyond the range of floating point.
     """
     # In units of their own: only the curvature itself must fit into floating point.
-    unit, of_point = point_in_unit(point, metric)
+    unit, there, of_point = point_in_unit(point, metric)
     (a, _), (b, _) = unit_vector(a), unit_vector(b)
     for name, vector in (("first", a), ("second", b)):
         if not any(part.any() for part in vector):
             raise ValueError(f"the {name} tangent vector is zero, so the two span no plane")
     # Orthonormalised first: the curvature of the plane does not change, round-off does.
-    a = a / norm(unit, a, metric)
-    b = b / norm(unit, b, metric)
-    rest = b - a * inner_product(unit, a, b, metric)
-    length = norm(unit, rest, metric)
+    a = a / norm(unit, a, there)
+    b = b / norm(unit, b, there)
+    rest = b - a * inner_product(unit, a, b, there)
+    length = norm(unit, rest, there)
     if not length > _DEPENDENT:
         raise ValueError(
             "the two tangent vectors span no plane: after both are brought to length 1, the "
             f"part of the second that is orthogonal to the first has length {length:.2e}"
         )
-    value = curvature_form(unit, a, rest / length, metric)
-    factor, exponent = power(of_point, 0, -2, metric.homogeneity)
+    value = curvature_form(unit, a, rest / length, there)
+    factor, exponent = power(of_point, 0, -2, metric.degree)
     return restored_number("the curvature", value * factor, exponent)
 
 

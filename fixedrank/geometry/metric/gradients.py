@@ -39,7 +39,7 @@ def gradient_norms(point: FixedRankPoint, gv: Array, gtu: Array, metric: Spectra
     u, _, vt = point
     if point.s.size == 0:
         return np.zeros(point.s.shape[:-1])
-    s, of_point = in_unit(point.s, metric)
+    s, there, of_point = in_unit(point.s, metric)
     largest = float(max(np.abs(gv).max(), np.abs(gtu).max()))
     if not 0 < largest < math.inf:
         if point.s.ndim > 1 and len(point.s) > 1:
@@ -51,12 +51,12 @@ def gradient_norms(point: FixedRankPoint, gv: Array, gtu: Array, metric: Spectra
         of_gradient = math.frexp(largest)[1]
         gv, gtu = np.ldexp(gv, -of_gradient), np.ldexp(gtu, -of_gradient)
     middle = product(transposed(u), gv)
-    left, right = metric.normal(s)
-    squares = (metric.tangential(s) * middle**2).sum((-1, -2))
+    left, right = there.normal(s)
+    squares = (there.tangential(s) * middle**2).sum((-1, -2))
     squares += (left * np.square(gv - product(u, middle)).sum(-2)).sum(-1)
     beyond = gtu - product(transposed(vt), transposed(middle))
     squares += (right * np.square(beyond).sum(-2)).sum(-1)
-    factor, exponent = power(of_point, 1, -1, metric.homogeneity)
+    factor, exponent = power(of_point, 1, -1, metric.degree)
     with np.errstate(over="ignore"):
         return np.ldexp(np.sqrt(squares) * factor, exponent + of_gradient)
 

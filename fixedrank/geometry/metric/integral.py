@@ -1,8 +1,14 @@
-"""The metric by the integral of Theorem 3, independent of the closed form."""
+"""The metric by the integral of Theorem 3, independent of the closed form.
+
+For two layers with W_2^T W_2 - W_1 W_1^T = lambda I it is that of depth 2 with all eigenvalues of
+W W^T and W^T W moved by lambda^2 / 4, zero too, as f(x) = ((4x + lambda^2)^(1/2) - lambda) / 2; and
+where f_0 is not f(0), which is on the left for lambda > 0, |lambda| / x is to be added.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,10 +16,11 @@ from fixedrank._aliases import PointLike, TangentLike
 from fixedrank._checks import Array
 from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored.points import checked_point, checked_tangent
-from fixedrank.geometry.factored.units import power, restored_number, unit_vector
-from fixedrank.geometry.metric.depth import as_metric, known_depth
+from fixedrank.geometry.factored.units import power, restored_number, unit_values, unit_vector
+from fixedrank.geometry.metric.choice import metric_of
+from fixedrank.geometry.metric.depth import known_depth
+from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
-from fixedrank.geometry.metric.tables import point_in_unit
 
 _BLOCK = 1 << 20
 
@@ -24,6 +31,7 @@ def integral_inner_product(
     Z2: TangentLike,
     depth: float | SpectralMetric,
     *,
+    imbalance: Sequence[float] | None = None,
     rtol: float = 1e-10,
 ) -> float:
     r"""Return g_W(Z1, Z2) by quadrature of its integral form.
@@ -33,6 +41,16 @@ def integral_inner_product(
         g_W(Z_1, Z_2) = \frac{\sin(\pi/N)}{\pi} \int_0^\infty \operatorname{tr}\left(
         (tI + WW^T)^{-1} Z_1 (tI + W^TW)^{-1} Z_2^T \right) t^{1/N}\, dt
 
+    For two layers with :math:`W_2^T W_2 - W_1 W_1^T = \lambda I`, :math:`\lambda > 0`, it is
+
+    .. math::
+
+        \frac{1}{2\pi} \int_{\lambda^2/4}^\infty \sqrt{4t - \lambda^2} \operatorname{tr}\left(
+        (tI + WW^T)^{-1} Z_1 (tI + W^TW)^{-1} Z_2^T \right) dt
+        + \lambda \operatorname{tr}\left( (I - UU^T) Z_1 (W^TW)^+ Z_2^T \right),
+
+    and for :math:`\lambda < 0` that of the transposed matrices with :math:`-\lambda`.
+
     This is independent of the closed form in :meth:`FixedRank.inner_product`, and slower: each
     serves to check the other.
 
@@ -40,8 +58,10 @@ def integral_inner_product(
     ----------
     Z1, Z2 : FixedRankTangentVector or tuple (Up, M, Vp)
         Tangent vectors at W, with arrays of shapes (m, k), (k, k), (n, k).
-    depth : float
-        The depth N, a real number with 1.0001 <= N <= 10000.
+    depth : float or SpectralMetric
+        The depth N, a real number with 1.0001 <= N <= 10000; or its metric, or that of two layers.
+    imbalance : sequence of float, optional
+        Beside depth 2 the number lambda, in a list.
     rtol : float
         Bound on the error, relative to the sum of the absolute values of the terms of the trace.
         At least 1e-12, and N / 50 times that where N > 50.
@@ -55,7 +75,8 @@ def integral_inner_product(
     ------
     TypeError, ValueError
         If the point or the vectors are not what they should be; for N = 1 or infinity, for
-        which there is no integral form; or for an N at which the integrand hardly decays.
+        which there is no integral form; for an N at which the integrand hardly decays; or for an
+        imbalance of more than two layers.
     OverflowError
         If the result is beyond the range of floating point.
 
@@ -82,7 +103,16 @@ def integral_inner_product(
     """
     checked = checked_point(point)
     a, b = checked_tangent(checked, Z1, "Z1"), checked_tangent(checked, Z2, "Z2")
-    number = known_depth(depth, "the integral form")
+    metric, shift = metric_of(depth, imbalance), 0.0
+    if isinstance(metric, ImbalancedMetric):
+        if metric.layers != 2:
+            raise ValueError(
+                f"out of balance the integral form is that of two layers, got {metric.layers}; use "
+                "FixedRank(..., depth=N, imbalance=...).inner_product"
+            )
+        number, shift = 2.0, metric.imbalance[0]
+    else:
+        number = known_depth(metric, "the integral form")
     if number == 1 or math.isinf(number):
         raise ValueError(
             f"the integral form needs 1 < N < infinity, got N = {depth} "
@@ -98,14 +128,17 @@ def integral_inner_product(
         raise ValueError(f"at depth {depth} rtol must lie in [{least:.0e}, 1), got {rtol}")
 
     # Terms 1 / ((t + a)(t + b)) with eigenvalues a of W W^T and b of W^T W, in logarithms.
-    unit, of_point = point_in_unit(checked, as_metric(depth))
+    s, of_point = unit_values(checked.s)
+    shift = math.ldexp(shift, -of_point) if shift else 0.0
     (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
-    logs = 2 * np.log(unit.s)
+    logs = 2 * np.log(np.hypot(s, shift / 2))
+    of_zero = 2 * math.log(abs(shift / 2)) if shift else -math.inf
     k = logs.size
-    normal = np.einsum("ij,ij->j", a.Up, b.Up) + np.einsum("ij,ij->j", a.Vp, b.Vp)
-    numerators = np.concatenate(((a.M * b.M).ravel(), normal))
+    left, right = (np.einsum("ij,ij->j", *parts) for parts in ((a.Up, b.Up), (a.Vp, b.Vp)))
+    beyond = (left if shift > 0 else right) / s / s * abs(shift)
+    numerators = np.concatenate(((a.M * b.M).ravel(), left + right))
     first = np.concatenate((np.repeat(logs, k), logs))
-    second = np.concatenate((np.tile(logs, k), np.full(k, -np.inf)))
+    second = np.concatenate((np.tile(logs, k), np.full(k, of_zero)))
     keep = numerators != 0
     if not keep.any():
         return 0.0
@@ -123,9 +156,10 @@ def integral_inner_product(
         if abs(value - previous) <= rtol * scale:
             break
         step /= 2
-    factor, shift = power(of_point, -2, 2, number)
-    value *= factor * math.sin(math.pi * min(1 / number, 1 - 1 / number)) / math.pi
-    return restored_number("the inner product", value, shift + of_a + of_b)
+    value *= math.sin(math.pi * min(1 / number, 1 - 1 / number)) / math.pi
+    value += float(beyond.sum())
+    factor, exponent = power(of_point, -2, 2, number)
+    return restored_number("the inner product", value * factor, exponent + of_a + of_b)
 
 
 describe(integral_inner_product, POINTS)

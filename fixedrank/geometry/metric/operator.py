@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from fixedrank.geometry.factored.points import (
     checked_tangent,
 )
 from fixedrank.geometry.factored.units import ordinary, restored, restored_values, unit_vector
-from fixedrank.geometry.metric.depth import as_metric
+from fixedrank.geometry.metric.choice import metric_of
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.geometry.metric.tables import Tables, tables
 
@@ -75,13 +76,16 @@ class DepthOperator:
         The depth N, any real number >= 1. N = 1 is the orthogonal projection to T_W, so
         the identity on T_W. ``math.inf`` is the limit of A/N, for k = m = n only. Or another
         metric, for the inverse of that one.
+    imbalance : sequence of float, optional
+        The N - 1 numbers lambda_j of layers with W_{j+1}^T W_{j+1} - W_j W_j^T = lambda_j I, for
+        the operator of their product: that of :class:`ImbalancedMetric`.
 
     Raises
     ------
     TypeError, ValueError
         If the point is not one (the message says which condition fails and by how much),
-        if the depth is no metric and not a number >= 1, or the metric does not exist on these
-        matrices, as that of infinite depth.
+        if the depth is no metric and not a number >= 1, the imbalance is not N - 1 numbers, or the
+        metric does not exist on these matrices, as that of infinite depth.
 
     Examples
     --------
@@ -95,9 +99,11 @@ class DepthOperator:
         self,
         point: PointLike,
         depth: float | SpectralMetric,
+        *,
+        imbalance: Sequence[float] | None = None,
     ) -> None:
         self.point = checked_point(point)
-        self.metric = as_metric(depth)
+        self.metric = metric_of(depth, imbalance)
         m, n, k = self.point.u.shape[0], self.point.vt.shape[1], self.point.s.size
         self.metric.check_sizes(m, n, k)
         self.shape = (m, n)

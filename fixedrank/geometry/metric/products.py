@@ -32,7 +32,7 @@ def inner_product(
     value, of_point, exponent = _scaled(point, a, b, metric)
     if of_point == exponent == 0:
         return value
-    factor, shift = power(of_point, -2, 2, metric.homogeneity)
+    factor, shift = power(of_point, -2, 2, metric.degree)
     return restored_number("the inner product", value * factor, exponent + shift)
 
 
@@ -42,7 +42,7 @@ def norm(point: FixedRankPoint, vector: FixedRankTangentVector, metric: Spectral
     if of_point == exponent == 0:
         return math.sqrt(square)
     # The square may be beyond floating point where the length is not.
-    factor, shift = power(of_point, -1, 1, metric.homogeneity)
+    factor, shift = power(of_point, -1, 1, metric.degree)
     return restored_number("the length", math.sqrt(square) * factor, exponent // 2 + shift)
 
 
@@ -61,9 +61,9 @@ def _scaled(
     # What is lost of smaller terms does not count beside such a value.
     if exponent == 0 and _SAFE < abs(value) < math.inf:
         return value, 0, 0
-    unit, of_point = point_in_unit(point, metric)
+    unit, there, of_point = point_in_unit(point, metric)
     (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
-    value, exponent = metric.inner_product(unit.s, a, b)
+    value, exponent = there.inner_product(unit.s, a, b)
     value = float(np.ldexp(value, -exponent))
     if not math.isfinite(value):
         s = point.s

@@ -41,11 +41,11 @@ def gradient(
     """Return A_W(P_T G) from (du, ds, dvt) or from the matrix G."""
     if not is_factor_derivative(derivative):
         return apply(point, tangent.project(point, derivative), metric, "the gradient")
-    unit, of_point = point_in_unit(point, metric)
+    unit, there, of_point = point_in_unit(point, metric)
     first = checked_derivative(point, derivative)
     exponent = _exponent_of(first, of_point)
-    factor, shift = power(of_point, 2, -2, metric.homogeneity)
-    vector = from_factor_derivative(unit, _divided(first, exponent, of_point), metric)
+    factor, shift = power(of_point, 2, -2, metric.degree)
+    vector = from_factor_derivative(unit, _divided(first, exponent, of_point), there)
     return restored("the gradient", vector, exponent + shift, factor)
 
 
@@ -57,7 +57,7 @@ def hessian(
     metric: SpectralMetric,
 ) -> FixedRankTangentVector:
     """Return Hess f[Z] from two triples of derivatives or from two matrices."""
-    unit, of_point = point_in_unit(point, metric)
+    unit, there, of_point = point_in_unit(point, metric)
     direction, of_vector = unit_vector(vector)
     if is_factor_derivative(first):
         first, second = checked_derivative(point, first), checked_derivative(point, second)
@@ -81,7 +81,7 @@ def hessian(
             _divided(first, of_first, of_point),
             _divided(second, of_second, of_point),
             direction,
-            metric,
+            there,
         )
     else:
         result = hessians.from_ambient(
@@ -89,9 +89,9 @@ def hessian(
             ScaledMatrix(first, -of_first),
             ScaledMatrix(second, -of_second),
             direction,
-            metric,
+            there,
         )
-    factor, shift = power(of_point, 2, -2, metric.homogeneity)
+    factor, shift = power(of_point, 2, -2, metric.degree)
     return restored("the Hessian", result, of_second + shift, factor)
 
 

@@ -85,11 +85,17 @@ class SpectralMetric(abc.ABC):
     Attributes
     ----------
     depth : float or None
-        The depth N of the network whose metric this is, or None.
+        The depth N of the balanced network whose metric this is, or None.
+    layers : float or None
+        The number N of layers whose product moves by this metric, or None; by default the depth.
+        Weight decay, which acts on layers, is N times as strong on the product.
     homogeneity : float or None
         The N for which :math:`g_{cW}(cZ, cZ) = c^{2/N} g_W(Z, Z)`, infinity for a metric that does
         not change; None, the default, where there is none. With it W is computed with in a unit of
         its own, and geodesics are solved on the cone that M_k is.
+    degree : float or None
+        The N for which lengths scale so if numbers of the metric, such as an imbalance, change with
+        the unit, as `in_unit` tells; by default the homogeneity.
     normal_directions : bool
         False for a metric that exists on square matrices of full rank only, and has no weights of
         Up and Vp.
@@ -122,6 +128,35 @@ class SpectralMetric(abc.ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+    @property
+    def layers(self) -> float | None:
+        """The number N of layers whose product moves by this metric, or None."""
+        return self.depth
+
+    @property
+    def degree(self) -> float | None:
+        """The N by which the metric scales if its own numbers do; by default the homogeneity."""
+        return self.homogeneity
+
+    def in_unit(self, exponent: int) -> SpectralMetric | None:
+        r"""Return the metric of the same matrices in another unit.
+
+        By default it is this metric where it is homogeneous, and None, for unknown, where not. In
+        general it is the h with :math:`g_{cW}(cZ, cZ) = c^{2/N} h_W(Z, Z)`, where c is the unit
+        and N the degree.
+
+        Parameters
+        ----------
+        exponent : int
+            The unit as a power of two.
+
+        Returns
+        -------
+        SpectralMetric or None
+            The metric.
+        """
+        return None if self.homogeneity is None else self
 
     # The tables
 
@@ -319,9 +354,9 @@ class SpectralMetric(abc.ABC):
                 result = connection.christoffel_term(point.s, weights(point.s, self), a, b)
                 if ordinary(result):
                     return result, 0
-        point, of_point = point_in_unit(point, self)
+        point, there, of_point = point_in_unit(point, self)
         (a, of_a), (b, of_b) = unit_vector(a), unit_vector(b)
-        result = connection.christoffel_term(point.s, weights(point.s, self), a, b)
+        result = connection.christoffel_term(point.s, weights(point.s, there), a, b)
         return result, of_a + of_b - of_point
 
     def stacked_christoffel(self, s: Array, z: FixedRankTangentVector) -> FixedRankTangentVector:

@@ -55,15 +55,22 @@ def both(change: Callable[[Array], Array], sides: tuple[Array, Array]) -> tuple[
     return left, left if sides[1] is sides[0] else change(sides[1])
 
 
-def in_unit(s: Array, metric: SpectralMetric) -> tuple[Array, int]:
-    """Return s / 2^e and e; 0 where the metric tells nothing about another unit."""
-    return (s, 0) if metric.homogeneity is None else unit_values(s)
+def in_unit(s: Array, metric: SpectralMetric) -> tuple[Array, SpectralMetric, int]:
+    """Return s / 2^e, the metric there, and e; 0 where nothing is known about another unit."""
+    # One that is another there is only made where it has to be.
+    if metric.degree is None or (metric.homogeneity is None and moderate(s)):
+        return s, metric, 0
+    unit, exponent = unit_values(s)
+    there = metric.in_unit(exponent)
+    return (s, metric, 0) if there is None else (unit, there, exponent)
 
 
-def point_in_unit(point: FixedRankPoint, metric: SpectralMetric) -> tuple[FixedRankPoint, int]:
-    """Return W / 2^e and e."""
-    s, exponent = in_unit(point.s, metric)
-    return FixedRankPoint(point.u, s, point.vt), exponent
+def point_in_unit(
+    point: FixedRankPoint, metric: SpectralMetric
+) -> tuple[FixedRankPoint, SpectralMetric, int]:
+    """Return W / 2^e, the metric there, and e."""
+    s, there, exponent = in_unit(point.s, metric)
+    return FixedRankPoint(point.u, s, point.vt), there, exponent
 
 
 def tables(s: Array, metric: SpectralMetric) -> Tables:
@@ -85,23 +92,23 @@ def stacked_weights(s: Array, metric: SpectralMetric) -> Weights:
 @functools.lru_cache(maxsize=2)
 def _kept_tables(values: bytes, metric: SpectralMetric) -> Tables:
     s = np.frombuffer(values)
-    unit, exponent = in_unit(s, metric)
-    factor, exponent = power(exponent, 2, -2, metric.homogeneity)
+    unit, there, exponent = in_unit(s, metric)
+    factor, exponent = power(exponent, 2, -2, metric.degree)
     if moderate(s):
         factor, exponent = math.ldexp(factor, exponent), 0
 
     def scaled(part: Array) -> Array:
         return _kept(part * factor)
 
-    return Tables(scaled(metric.tangential(unit)), *both(scaled, metric.normal(unit)), exponent)
+    return Tables(scaled(there.tangential(unit)), *both(scaled, there.normal(unit)), exponent)
 
 
 # The optimisers ask for many products at one point.
 @functools.lru_cache(maxsize=2)
 def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
-    unit, exponent = in_unit(np.frombuffer(values), metric)
-    factor, shift = power(exponent, 2, -2, metric.homogeneity)
-    of_differences, shift_of_differences = power(exponent, -4, 2, metric.homogeneity)
+    unit, there, exponent = in_unit(np.frombuffer(values), metric)
+    factor, shift = power(exponent, 2, -2, metric.degree)
+    of_differences, shift_of_differences = power(exponent, -4, 2, metric.degree)
 
     def weight(part: Array) -> Array:
         return _kept(np.ldexp(part * factor, shift))
@@ -109,7 +116,7 @@ def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
     def difference(part: Array) -> Array:
         return _kept(np.ldexp(part * of_differences, shift_of_differences))
 
-    chain = metric.chain(unit)
+    chain = there.chain(unit)
 
     def scaled_chain(a: Array, b: Array) -> Array:
         return chain(a, b) * unit_of_differences
@@ -117,10 +124,10 @@ def _kept_weights(values: bytes, metric: SpectralMetric) -> Weights:
     with np.errstate(over="ignore"):
         unit_of_differences = np.ldexp(of_differences, shift_of_differences)
         return Weights(
-            weight(metric.tangential(unit)),
-            *both(weight, metric.normal(unit)),
+            weight(there.tangential(unit)),
+            *both(weight, there.normal(unit)),
             scaled_chain if exponent else chain,
-            *both(difference, metric.first(unit)),
+            *both(difference, there.first(unit)),
         )
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from fixedrank import DepthMetric, FixedRank
+from fixedrank import DepthMetric, FixedRank, ImbalancedMetric
 from tests.geometry.own_metrics import Logarithmic, TwoLayers
 
 METRICS = {
@@ -12,8 +12,10 @@ METRICS = {
     "depth 1000": DepthMetric(1000),
     "limit": DepthMetric(math.inf),
     "logarithm": Logarithmic(),
-    "imbalance": TwoLayers(1.5),
-    "negative imbalance": TwoLayers(-0.7),
+    "own, two layers": TwoLayers(1.5),
+    "two layers": ImbalancedMetric([-0.7]),
+    "three layers": ImbalancedMetric([1.2, -0.5]),
+    "five layers": ImbalancedMetric([-0.3, 0.0, 0.8, -0.5]),
 }
 SHAPES = [(5, 4, 2), (3, 4, 3), (3, 3, 3), (4, 2, 1)]
 MANIFOLDS = {

@@ -87,6 +87,61 @@ def test_closed_form_within_the_tolerance(data, shape, depth, rtol):
     assert abs(integral - manifold.inner_product(point, Z1, Z2)) <= bound
 
 
+@pytest.mark.parametrize("shift", [1.3, -0.4])
+@pytest.mark.parametrize(("m", "n", "s"), [(3, 2, [1.3]), (2, 3, [2.0, 0.4]), (4, 4, [1.0, 1.0])])
+def test_quadrature_for_two_layers_out_of_balance(m, n, s, shift):
+    """As it is written, with dense matrices; for lambda < 0 of the transposed ones."""
+    point, (Z1, Z2) = example(m, n, s, seed=3)
+    W, A, B = dense.matrix(point), dense.tangent(point, Z1), dense.tangent(point, Z2)
+    if shift < 0:
+        W, A, B = W.T, A.T, B.T
+    size, (rows, columns) = abs(shift), W.shape
+
+    def integrand(r):  # with 4t - lambda^2 = r^2
+        t = (r**2 + size**2) / 4
+        left = np.linalg.solve(t * np.eye(rows) + W @ W.T, A)
+        right = np.linalg.solve(t * np.eye(columns) + W.T @ W, B.T)
+        return r * np.trace(left @ right) * r / 2
+
+    expected = quad(integrand, 0, np.inf, epsabs=1e-11)[0] / (2 * math.pi)
+    across = A - dense.projectors(W, len(s))[0] @ A
+    expected += size * np.trace(across @ np.linalg.pinv(W.T @ W) @ B.T)
+    computed = integral_inner_product(point, Z1, Z2, 2, imbalance=[shift])
+    assert computed == pytest.approx(expected, rel=1e-8)
+    metric = FixedRank(m, n, len(s), depth=2, imbalance=[shift]).metric
+    assert integral_inner_product(point, Z1, Z2, metric) == computed
+
+
+@given(
+    data=st.data(),
+    shape=shapes(),
+    share=st.floats(-12, 12),
+    sign=st.sampled_from([-1, 1]),
+    unit=st.sampled_from([1.0, 1e-150, 1e150]),
+    rtol=st.sampled_from([1e-6, 1e-12]),
+)
+def test_out_of_balance_within_the_tolerance(data, shape, share, sign, unit, rtol):
+    """For lambda from 1e-12 to 1e12 of the size of W."""
+    point = data.draw(points(shape, low=1e-3, high=1e3))
+    Z1, Z2 = (data.draw(tangent_vectors(point, 1e-6, 1e6)) for _ in range(2))
+    shift = sign * 10**share
+    manifold = FixedRank(*shape, depth=2, imbalance=[shift])
+    # The sum of the absolute values of the terms is at most the product of the lengths.
+    bound = 2 * rtol * manifold.norm(point, Z1) * manifold.norm(point, Z2)
+    moved, larger = (
+        point._replace(s=point.s * unit),
+        [[part * unit for part in Z] for Z in (Z1, Z2)],
+    )
+    integral = integral_inner_product(moved, *larger, 2, imbalance=[shift * unit], rtol=rtol)
+    assert abs(integral / unit - manifold.inner_product(point, Z1, Z2)) <= bound
+
+
+def test_no_integral_form_for_three_layers_out_of_balance():
+    point, (Z, _) = example(3, 3, [2.0, 1.0], seed=1)
+    with pytest.raises(ValueError, match="is that of two layers, got 3"):
+        integral_inner_product(point, Z, Z, 3, imbalance=[1.0, 0.5])
+
+
 @pytest.mark.parametrize("depth", [1.001, 200, 1000])
 def test_depths_near_the_ends(depth):
     point, (Z, _) = example(4, 3, [1e3, 1.0, 1e-6], seed=4)

@@ -1,0 +1,1 @@
+"""Flows from many starts at once."""
