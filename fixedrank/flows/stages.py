@@ -235,6 +235,11 @@ class GreedyPath(Displayed):
         ndarray, shape (stages - 1,)
             The times; NaN from where on an orbit has not come to rest, or not at the next rank.
 
+        Raises
+        ------
+        TypeError, ValueError
+            If the scale is not a positive number.
+
         Notes
         -----
         Exact, to the part of the gradient that changes at the start of the orbits, where singular
@@ -243,11 +248,6 @@ class GreedyPath(Displayed):
         eps tends to zero, as transitions take a time, and as only a part of a start points in the
         escape direction. For N > 2 that part counts by a factor: the first time is then a lower
         bound, to leading order, and the others are those of aligned starts.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the scale is not a positive number.
 
         Examples
         --------

@@ -49,14 +49,14 @@ class DualCertificate(Displayed):
     rank : int
         The number of singular values that count.
     dual_norm : float
-        |G|_2, the largest singular value of the gradient of the loss at W.
+        ``|G|_2``, the largest singular value of the gradient of the loss at W.
     weight_decay : float
         lambda.
     gap : float
         The objective of W is at most so much above the minimum of all matrices; infinite where
-        |G|_2 exceeds lambda and the infimum of the loss is not known.
+        ``|G|_2`` exceeds lambda and the infimum of the loss is not known.
     objective : float
-        The loss and lambda |W|_*.
+        The loss and ``lambda |W|_*``.
     gradient_norm : float
         The length of the Riemannian gradient of the objective at depth 2, on the matrices of the
         rank.
@@ -86,7 +86,7 @@ class DualCertificate(Displayed):
 
     @property
     def escape_rate(self) -> float:
-        """|G|_2 - lambda: layers of width above the rank leave a critical W at it, if positive."""
+        """``|G|_2`` - lambda: wider layers than the rank leave a critical W at it, if positive."""
         return self.dual_norm - self.weight_decay
 
     def __str__(self) -> str:
@@ -128,9 +128,9 @@ def dual_certificate(
     weight_decay : float
         lambda, in all positive.
     rtol : float
-        The tolerance: of |G|_2 relative to lambda, and of the gap relative to the objective above
+        The tolerance: of ``|G|_2`` relative to lambda; of the gap relative to the objective above
         the infimum of the loss (above 0 where that is not known). Singular values below it,
-        relative to the most that |W|_* of a minimum can be, count as zero.
+        relative to the most that ``|W|_*`` of a minimum can be, count as zero.
 
     Returns
     -------

@@ -308,8 +308,8 @@ class FactoredTrajectories(Trajectories[FactoredTrajectory]):
     >>> runs = fixedrank.factored_flow(problem, starts, [0.0, 1.0, 20.0])
     >>> runs.loss.shape, runs.singular_values.shape
     ((3, 100), (3, 100, 1))
-    >>> np.round(np.median(runs.loss, axis=1)[-1], 6), runs[7].complete
-    (np.float64(0.5), True)
+    >>> round(float(np.median(runs.loss, axis=1)[-1]), 6), runs[7].complete
+    (0.5, True)
     """
 
     _one = FactoredTrajectory
