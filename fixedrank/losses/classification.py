@@ -286,7 +286,7 @@ class Classification(Loss):
             \le \frac{\|W\|_*}{\text{margin}(W)},
 
         the latter where the margin is positive. Along the flow of two layers both sides meet. The
-        bound holds for any W; its quality depends on W. For labels -1 and +1 the norm is that of W'.
+        bound holds for any W; its quality depends on W. For labels -1 and +1 it is that of W'.
 
         Returns
         -------
