@@ -6,7 +6,7 @@ root of c s + lambda s^(2/N-1) = b_i: there is at most one for N <= 2, and for N
 lower one if b_i >= b*. Each index adds its own energy c s^2/2 - b s + R(s), and the Hessian is
 diagonal but for pairs: with g = R',
 
-    M_aa: c + g'(s_a);  M_ab +- M_ba: c + (g_a +- g_b) / (s_a +- s_b);
+    M_aa: c + g'(s_a);  M_ab +- M_ba: c + (g_a -+ g_b) / (s_a -+ s_b);
     Up_j and Vp_j along u_l and v_l, l not in J: (b_j +- b_l) / s_j,
 
 each times the weights of the metric.
