@@ -283,6 +283,15 @@ def test_the_dual_bound_and_the_flow_meet_at_the_least_nuclear_norm(classes):
     assert problem.alignment(last, 2) > 0.999
 
 
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_the_dual_bound_has_the_unit_of_one_over_the_data(unit, kind):
+    X, W = np.array([[3.0, 1.0, 0.5], [1.0, 2.0, -1.0]]), np.array([[0.2, -0.1], [0.4, 0.3]])
+    bound = Classification(X, [0, 1, 0]).dual_bound(W)
+    there = Classification(kind(unit * X), [0, 1, 0]).dual_bound(W / unit)
+    assert there * unit == pytest.approx(bound, rel=1e-12)
+
+
 @given(seed=seeds, classes=st.sampled_from([1, 2, 3]), samples=st.integers(3, 14))
 def test_separable_is_what_a_program_with_bounded_entries_says(seed, classes, samples):
     problem = random_problem(seed, classes, 3, samples, separable=False)
