@@ -35,6 +35,8 @@ from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
 _ABSOLUTE = 0.01
+# What a flow takes by itself, and is no option of its method.
+_SINGLE = ("clock", "infimum", "store", "executor")
 # Where the points have so few entries the gap is there at once.
 _SMALL = 100_000
 
@@ -292,8 +294,8 @@ def compare_flows(
     ------
     TypeError, ValueError
         If some D_j is no multiple of the identity (the message says which and by how much) or
-        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", or as
-        :func:`factored_flow` does.
+        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", a clock,
+        a store or an executor is given, or as :func:`factored_flow` does.
     RankLostError
         If the product of the layers is zero.
 
@@ -312,6 +314,12 @@ def compare_flows(
     """
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
+    for name in _SINGLE:
+        if options.pop(name, None) not in (None, "time"):
+            raise TypeError(
+                f"{name} is for one flow, and a comparison is of two, in time: give it to "
+                "factored_flow or riemannian_flow"
+            )
     if keep not in ("layers", "points"):
         raise ValueError(f"the comparison keeps 'layers' or 'points' of the layers, got {keep!r}")
     unbalanced = relative_imbalance(layers)

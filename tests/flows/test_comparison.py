@@ -92,6 +92,16 @@ def test_round_off_in_the_layers_is_allowed(problem):
     assert "one" in compare_flows(problem, factors, T).verdict
 
 
+def test_what_one_flow_takes_is_refused(problem):
+    start = random_balanced_factors(WIDTHS, rng=1)
+    wrong = {"clock": "loss", "infimum": 0.0, "store": "run.npz", "executor": 2}
+    for name, value in wrong.items():
+        with pytest.raises(TypeError, match=f"{name} is for one flow, and a comparison is of two"):
+            compare_flows(problem, start, T, **{name: value})
+    same = compare_flows(problem, start, T[:2], clock="time", executor=None)
+    assert same.agree
+
+
 def test_a_drift_is_not_integration_error(problem, unbalanced):
     tighter = compare_flows(
         problem,
