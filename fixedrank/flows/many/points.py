@@ -15,6 +15,7 @@ import numpy as np
 
 from fixedrank._checks import Array, round_off
 from fixedrank._packing import joined
+from fixedrank.flows.changes import APART, DRIFT, GROWN, MERGE, SHRUNK, SPLIT
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.many.lanes import Mask, finite, lengths
 from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
@@ -161,16 +162,16 @@ class ManyPoints:
             agreement = _agreement(left, right)
         else:
             agreement = np.linalg.det(left) * np.linalg.det(right)
-        found |= agreement < 0.5
+        found |= agreement < APART
         found |= ~(least > 2 * round_off(max(self.shape), 1.0) * largest)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = s[:, 1:] / s[:, :-1]
         within = np.diagonal(self.together[lanes], 1, 1, 2)
-        found |= ((least < GRADED * largest)[:, None] & within & (ratios < 0.1)).any(1)
-        found |= (~within & (ratios > 0.7)).any(1)
-        found |= (s < 0.1 * self.framed[lanes]).any(1)
-        found |= largest > 1e3 * self.framed[lanes, 0]
-        found |= np.maximum(_drift(u), _drift(v)) > 10 * self.rtol
+        found |= ((least < GRADED * largest)[:, None] & within & (ratios < SPLIT / 3)).any(1)
+        found |= (~within & (ratios > MERGE)).any(1)
+        found |= (s < SHRUNK * self.framed[lanes]).any(1)
+        found |= largest > GROWN * self.framed[lanes, 0]
+        found |= np.maximum(_drift(u), _drift(v)) > DRIFT * self.rtol
         calm = lanes[~found]
         self.least[calm], self.largest[calm] = least[~found], largest[~found]
         self.peak[calm] = peak[~found]
