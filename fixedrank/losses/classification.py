@@ -279,10 +279,10 @@ class Classification(Loss):
     def dual_bound(self, W: PointLike | ArrayLike) -> float:
         r"""Return a lower bound of the least nuclear norm of a matrix with margins of at least 1.
 
-        With the probabilities :math:`p_{ic}` of wrong classes at W and the gradient G there, the
-        multipliers :math:`p_{ic} / \|G\|_2` are feasible for the dual problem, so
+        With the probabilities :math:`p_{ci}` of wrong classes at W and the gradient G there, the
+        multipliers :math:`p_{ci} / \|G\|_2` are feasible for the dual problem, so
 
-        .. math:: \frac{\sum_{ic} p_{ic}}{\|G\|_2} \le \min_{\text{margins} \ge 1} \|W'\|_*
+        .. math:: \frac{\sum_{ci} p_{ci}}{\|G\|_2} \le \min_{\text{margins} \ge 1} \|W'\|_*
             \le \frac{\|W\|_*}{\text{margin}(W)},
 
         the latter where the margin is positive. Along the flow of two layers both sides meet. The
