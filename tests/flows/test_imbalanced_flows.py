@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
@@ -74,6 +74,7 @@ def test_both_flows_are_those_of_layers_by_themselves(imbalance, sizes, decay):
     decay=st.sampled_from([0.0, 0.5]),
     seed=st.integers(0, 99),
 )
+@example(sizes=(2, 2), imbalance=[2.0] * 4, decay=0.0, seed=3)
 def test_the_flows_agree(sizes, imbalance, decay, seed):
     m, n = sizes
     point, layers = start_of(m, n, 1 + seed % min(m, n), imbalance, seed)
@@ -85,7 +86,9 @@ def test_the_flows_agree(sizes, imbalance, decay, seed):
     loose = 1e-9 if min(other.singular_values[:, -1]) > 1e-3 else 1e-6
     for found, W in zip(other.points, flow.product, strict=True):
         np.testing.assert_allclose(matrix(found), W, rtol=0, atol=loose * max(1, found.s[0]))
-    np.testing.assert_allclose(other.objective, flow.objective, rtol=1e-8)
+    # A loss that is fitted is the square of round-off.
+    size = 1e-10 * flow.objective[0]
+    np.testing.assert_allclose(other.objective, flow.objective, rtol=1e-8, atol=size)
     np.testing.assert_allclose(other.balancedness, flow.balancedness, rtol=1e-7, atol=1e-9)
 
 

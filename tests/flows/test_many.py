@@ -13,8 +13,6 @@ from scipy.integrate import solve_ivp
 
 import fixedrank
 
-RNG = np.random.default_rng(5)
-
 
 def stacked(starts):
     """Return starts, layers or points, with an axis of them in front."""
@@ -24,9 +22,10 @@ def stacked(starts):
 
 def regression(m, n, rank=None, *, condition=1.0, scale=1.0):
     """Return a regression with a best fit of a rank, and C of a condition."""
-    X = RNG.standard_normal((n, 4 * n)) / np.sqrt(4 * n)
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((n, 4 * n)) / np.sqrt(4 * n)
     X *= np.geomspace(1, condition**-0.5, n)[:, None]
-    u, v = (np.linalg.qr(RNG.standard_normal((d, d)))[0] for d in (m, n))
+    u, v = (np.linalg.qr(rng.standard_normal((d, d)))[0] for d in (m, n))
     k = min(m, n) if rank is None else rank
     W = u[:, :k] * np.linspace(3, 1, k) @ v[:k]
     return fixedrank.LinearRegression(X, scale * W @ X)
@@ -278,14 +277,16 @@ class LogCosh(fixedrank.Loss):
 
 def completion():
     """Return a completion of a 6 x 5 matrix."""
-    rows, cols = np.nonzero(RNG.uniform(size=(6, 5)) < 0.7)
-    values = (RNG.standard_normal((6, 2)) @ RNG.standard_normal((2, 5)))[rows, cols]
+    rng = np.random.default_rng(5)
+    rows, cols = np.nonzero(rng.uniform(size=(6, 5)) < 0.7)
+    values = (rng.standard_normal((6, 2)) @ rng.standard_normal((2, 5)))[rows, cols]
     return fixedrank.MatrixCompletion(rows, cols, values, (6, 5))
 
 
 def classification():
     """Return a classification of 12 samples into three classes."""
-    return fixedrank.Classification(RNG.standard_normal((4, 12)), np.arange(12) % 3)
+    X = np.random.default_rng(5).standard_normal((4, 12))
+    return fixedrank.Classification(X, np.arange(12) % 3)
 
 
 @pytest.mark.parametrize(
