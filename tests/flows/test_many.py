@@ -359,6 +359,25 @@ def test_the_clock_of_the_loss_goes_one_by_one():
     runs = fixedrank.factored_flow(problem, stacked(starts), tau, clock="loss")
     one = fixedrank.factored_flow(problem, starts[1], tau, clock="loss")
     np.testing.assert_array_equal(runs.loss[:, 1], one.loss)
+    np.testing.assert_array_equal(runs.clock, tau)
+    assert runs[:0].clock is None
+    assert "3, clock = 0 to 5" in repr(runs)
+    assert "2 reached the last time clock = 5" in repr(runs)
+
+
+def test_the_clock_in_tables_and_pictures():
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib")
+    problem, starts = regression(4, 3), stacked(networks([3, 3, 4], 2))
+    in_clock, in_time = (
+        fixedrank.factored_flow(problem, starts, [0, 1], **how) for how in ({"clock": "loss"}, {})
+    )
+    assert in_clock.to_dataframe()["clock"].tolist() == [0, 1, 0, 1]
+    assert in_clock.to_dataframe()["t"].tolist() == np.ravel([run.t for run in in_clock]).tolist()
+    assert in_clock.plot(quantities="loss").axes[0].get_xlabel() == r"clock $\tau$"
+    assert in_time.clock is None
+    assert "clock" not in in_time.to_dataframe()
+    assert in_time.plot(quantities="loss").axes[0].get_xlabel() == "time $t$"
 
 
 def test_imbalance_goes_one_by_one():

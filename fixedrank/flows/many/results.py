@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,8 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.plotting import plot_many
 
 One = TypeVar("One", bound=Trajectory)
+# What a status says of the time, and what follows.
+_TELLS_WHEN = re.compile(r";| (?:from|at) (?:t|clock) =")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -32,7 +35,9 @@ class Trajectories(Displayed, Saved, Generic[One]):
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times; with ``clock="loss"`` those of the clock.
+        The asked times; with ``clock="loss"`` those of the clock, and the times are in `runs`.
+    clock : ndarray, shape (times,), or None
+        The asked values of the clock of the loss, which are `t` then; None of flows in time.
     runs : tuple
         The trajectory of each start, a copy, in their order; an index gives them, too.
     loss, gradient_norm, effective_rank, balancedness : ndarray, shape (times, copies)
@@ -74,7 +79,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
     def _shown_facts(self) -> dict[str, str]:
         kinds: dict[str, int] = {}
         for status in self.status:
-            kind = status.partition(";")[0].partition(" from t")[0].partition(" at t")[0]
+            kind = _TELLS_WHEN.split(status)[0]
             kinds[kind] = kinds.get(kind, 0) + 1
         ends = [f"{count} {kind}" for kind, count in kinds.items()]
         # Of the ends only: arrays over all are made when they are asked for.
@@ -83,7 +88,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
         values = [number(value) for value in np.median(last, axis=0)]
         return {
             "status": some(ends),
-            "times": f"{len(self.t)}, t = {from_to(self.t)}",
+            "times": f"{len(self.t)}, {'t' if self.clock is None else 'clock'} = {from_to(self.t)}",
             "loss": f"{from_to(ends_of_loss)}, medians",
             "singular values": f"{some(values)}, medians at the end",
             "kept": self.runs[0].keep,
@@ -97,6 +102,11 @@ class Trajectories(Displayed, Saved, Generic[One]):
             for i, run in enumerate(self.runs[:6])
         ]
         return Table(["copy", "loss at the end", "s_1", "status"], rows)
+
+    @property
+    def clock(self) -> Array | None:
+        """The values of the clock of the loss that were asked for, None of flows in time."""
+        return self.t if self.runs and self.runs[0].clock is not None else None
 
     # Arrays over all
 
@@ -180,8 +190,8 @@ class Trajectories(Displayed, Saved, Generic[One]):
         Returns
         -------
         pandas.DataFrame
-            With the column copy, and those of a single trajectory. Times that a copy has not
-            reached are left out.
+            With the column copy, and those of a single trajectory, such as the clock after t, if
+            it is that of the loss. Times that a copy has not reached are left out.
 
         Raises
         ------
@@ -206,6 +216,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
         return data_frame(
             copy=which,
             t=np.concatenate([run.t for run in self.runs]),
+            **({} if self.clock is None else {"clock": self.clock[rows]}),
             loss=self.loss[rows, which],
             **decay,
             gradient_norm=self.gradient_norm[rows, which],
@@ -288,9 +299,9 @@ class Trajectories(Displayed, Saved, Generic[One]):
 class FactoredTrajectories(Trajectories[FactoredTrajectory]):
     """Solutions of the gradient flow (5) from many starts, at the asked times.
 
-    A sequence of :class:`FactoredTrajectory`, with arrays over all of them: t, loss, gradient_norm,
-    singular_values, effective_rank, balancedness, penalty, objective, product, status, complete,
-    evaluations, steps, as :class:`RiemannianTrajectories` has them.
+    A sequence of :class:`FactoredTrajectory`, with arrays over all of them: t, clock, loss,
+    gradient_norm, singular_values, effective_rank, balancedness, penalty, objective, product,
+    status, complete, evaluations, steps, as :class:`RiemannianTrajectories` has them.
 
     Attributes
     ----------
@@ -336,7 +347,7 @@ class FactoredTrajectories(Trajectories[FactoredTrajectory]):
 class RiemannianTrajectories(Trajectories[RiemannianTrajectory]):
     """Solutions of the Riemannian gradient flow (9) from many starts, at the asked times.
 
-    A sequence of :class:`RiemannianTrajectory`, with arrays over all of them: t, loss,
+    A sequence of :class:`RiemannianTrajectory`, with arrays over all of them: t, clock, loss,
     gradient_norm, singular_values, effective_rank, balancedness, penalty, objective, product,
     status, complete, evaluations, steps. The first axis is that of the times, the second that of
     the starts; singular values of a rank that has fallen are zero.
