@@ -272,7 +272,7 @@ def _table(comparison: FlowComparison, measured: Measure, told: Array) -> None:
 
 def _write(folder: Path, comparison: FlowComparison, measured: Measure, told: Array) -> None:
     count = comparison.t.size
-    arrays = {measured.name: told[:count]}
+    arrays: dict[str, Any] = {measured.name: told[:count]}
     if measured.limit is not None:
         arrays["limit"] = measured.limit
     with replacing(folder / "compare.npz") as file:

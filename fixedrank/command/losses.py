@@ -52,7 +52,11 @@ def measure(problem: Loss, rank: int, weight_decay: float) -> Measure:
     if isinstance(problem, Classification):
         return Measure("margin", "margin", problem.margin)
     if weight_decay:
-        return Measure("eff. rank", "effective_rank", lambda W: float(effective_ranks(W[1])))
+        return Measure(
+            "eff. rank",
+            "effective_rank",
+            lambda W: float(effective_ranks(np.asarray(W[1], dtype=float))),
+        )
     assert isinstance(problem, LinearRegression)
     best = global_minimizer(problem, min(rank, problem.rank)).point
     limit = np.asarray((best.u * best.s) @ best.vt)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fixedrank import Experiment, LinearRegression
-from fixedrank.ensembles import outcomes
+from fixedrank.ensembles import certificate, outcomes
 from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.ensembles.stepping import Stepper, Task
@@ -24,9 +24,12 @@ def regression(d):
 @pytest.mark.parametrize(("end", "decided"), [(1000.0, 5), (0.01, 0)])
 def test_only_what_is_not_decided_is_classified(end, decided, monkeypatch):
     calls = {}
-    for name in ("classify", "nearest_minimum", "svd_point", "distance"):
-        calls[name] = Mock(wraps=getattr(outcomes, name))
-        monkeypatch.setattr(outcomes, name, calls[name])
+    for module, name in (
+        *((certificate, name) for name in ("classify", "nearest_minimum")),
+        *((outcomes, name) for name in ("svd_point", "distance")),
+    ):
+        calls[name] = Mock(wraps=getattr(module, name))
+        monkeypatch.setattr(module, name, calls[name])
     records = run_batch(Experiment(regression(3), [3, 3, 3], end=end), range(5))
     assert sum(record.limit == "global minimum" for record in records) == decided
     left = 5 - decided
