@@ -131,8 +131,11 @@ class FlowComparison(Displayed, Saved):
 
     @property
     def relative_gap(self) -> Array:
-        r"""The gap divided by \|W\|_F."""
-        return self.gap / np.maximum(self.norm, np.finfo(float).tiny)
+        r"""The gap divided by \|W\|_F, or by a hundredth of the largest so far where W is smaller."""
+        norm, tiny = self.norm, np.finfo(float).tiny
+        return self.gap / np.maximum(
+            norm, np.maximum(_ABSOLUTE * np.maximum.accumulate(norm), tiny)
+        )
 
     @property
     def agree(self) -> bool:

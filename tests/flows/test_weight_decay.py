@@ -396,6 +396,17 @@ def test_layers_are_there_when_their_product_is_not(depth):
         np.testing.assert_allclose(run.gradient_norm, np.sqrt(depth) * np.abs(slope), rtol=1e-6)
 
 
+def test_flows_that_decay_to_zero_are_one():
+    """At the end W is zero in one flow, and far below round-off in the other."""
+    start = (np.eye(4)[:, :1], np.array([1.0]), np.eye(3)[:1])
+    layers = balanced_factors(start, [3, 1, 1, 4], rng=0)
+    both = compare_flows(whitened([0.1]), layers, [0, 1, 30], weight_decay=1.0)
+    assert both.norm[-1] == 0
+    assert both.agree
+    assert both.relative_gap.max() < both.tolerance
+    assert f"largest gap {both.relative_gap.max():.1e} relative" in both.verdict
+
+
 def test_rank_falls_exponentially():
     """N = 2, b_2 = 0.2 < lambda: s_2 follows 2 s (b_2 - lambda - s), and is cut at round-off."""
     problem, decay = whitened([3.0, 0.2]), 1.2
