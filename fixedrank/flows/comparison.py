@@ -38,6 +38,15 @@ _ABSOLUTE = 0.01
 # Where the points have so few entries the gap is there at once.
 _SMALL = 100_000
 
+# What the flows take and their comparison does not, and why.
+_OF_ONE = {
+    "clock": "is at the same times",
+    "infimum": "is at the same times",
+    "store": "is kept by save() when it is done",
+    "executor": "has one start",
+    "imbalance": "finds the imbalance in the layers",
+}
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FlowComparison(Displayed, Saved):
@@ -131,11 +140,10 @@ class FlowComparison(Displayed, Saved):
 
     @property
     def relative_gap(self) -> Array:
-        r"""The gap divided by \|W\|_F, or by a hundredth of the largest so far where W is smaller."""
-        norm, tiny = self.norm, np.finfo(float).tiny
-        return self.gap / np.maximum(
-            norm, np.maximum(_ABSOLUTE * np.maximum.accumulate(norm), tiny)
-        )
+        r"""The gap divided by \|W\|_F; where W is small, by a hundredth of the largest so far."""
+        norm = self.norm
+        least = np.maximum(_ABSOLUTE * np.maximum.accumulate(norm), np.finfo(float).tiny)
+        return self.gap / np.maximum(norm, least)
 
     @property
     def agree(self) -> bool:
@@ -295,8 +303,8 @@ def compare_flows(
     ------
     TypeError, ValueError
         If some D_j is no multiple of the identity (the message says which and by how much) or
-        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", or as
-        :func:`factored_flow` does.
+        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", a clock
+        or another argument of single flows is given, or as :func:`factored_flow` does.
     RankLostError
         If the product of the layers is zero.
 
@@ -313,6 +321,12 @@ def compare_flows(
     >>> comparison.verdict
     'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
     """
+    for name in _OF_ONE:
+        if name in options:
+            raise TypeError(
+                f"{name} is for the flows one by one, factored_flow and riemannian_flow: their "
+                f"comparison {_OF_ONE[name]}"
+            )
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
     if keep not in ("layers", "points"):
