@@ -321,11 +321,11 @@ def compare_flows(
     >>> comparison.verdict
     'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
     """
-    for name in _OF_ONE:
+    for name, why in _OF_ONE.items():
         if name in options:
             raise TypeError(
                 f"{name} is for the flows one by one, factored_flow and riemannian_flow: their "
-                f"comparison {_OF_ONE[name]}"
+                f"comparison {why}"
             )
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)

@@ -167,7 +167,7 @@ def test_plot_without_matplotlib(comparison, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name, value, why",
+    ("name", "value", "why"),
     [
         ("clock", "loss", "is at the same times"),
         ("infimum", 0.0, "is at the same times"),
