@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -394,6 +395,17 @@ def test_several_of_many():
         runs[4:]
     with pytest.raises(IndexError, match="index 4 is out of bounds"):
         runs[4]
+
+
+def test_infinite_depth_at_every_rank():
+    problem, t = regression(4, 3), np.linspace(0, 3, 4)
+    starts = points(4, 3, 2, 3, 3)
+    runs = fixedrank.riemannian_flow(problem, stacked(starts), math.inf, t)
+    for copy, start in enumerate(starts):
+        one = fixedrank.riemannian_flow(problem, start, math.inf, t)
+        np.testing.assert_allclose(runs.loss[:, copy], one.loss, rtol=1e-6)
+        np.testing.assert_allclose(runs.gradient_norm[:, copy], one.gradient_norm, atol=1e-6)
+        np.testing.assert_allclose(runs[copy].points[-1].s, one.points[-1].s, rtol=1e-6)
 
 
 def test_imbalance_goes_one_by_one():
