@@ -35,10 +35,17 @@ from fixedrank.plotting import plot_comparison
 
 # What a gap may have beside the relative tolerance, in norms of the largest W so far.
 _ABSOLUTE = 0.01
-# What a flow takes by itself, and is no option of its method.
-_SINGLE = ("clock", "infimum", "store", "executor")
 # Where the points have so few entries the gap is there at once.
 _SMALL = 100_000
+
+# What the flows take and their comparison does not, and why.
+_OF_ONE = {
+    "clock": "is at the same times",
+    "infimum": "is at the same times",
+    "store": "is kept by save() when it is done",
+    "executor": "has one start",
+    "imbalance": "finds the imbalance in the layers",
+}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -133,8 +140,10 @@ class FlowComparison(Displayed, Saved):
 
     @property
     def relative_gap(self) -> Array:
-        r"""The gap divided by \|W\|_F."""
-        return self.gap / np.maximum(self.norm, np.finfo(float).tiny)
+        r"""The gap divided by \|W\|_F; where W is small, by a hundredth of the largest so far."""
+        norm = self.norm
+        least = np.maximum(_ABSOLUTE * np.maximum.accumulate(norm), np.finfo(float).tiny)
+        return self.gap / np.maximum(norm, least)
 
     @property
     def agree(self) -> bool:
@@ -294,8 +303,8 @@ def compare_flows(
     ------
     TypeError, ValueError
         If some D_j is no multiple of the identity (the message says which and by how much) or
-        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", a clock,
-        a store or an executor is given, or as :func:`factored_flow` does.
+        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", a clock
+        or another argument of single flows is given, or as :func:`factored_flow` does.
     RankLostError
         If the product of the layers is zero.
 
@@ -312,14 +321,14 @@ def compare_flows(
     >>> comparison.verdict
     'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
     """
+    for name, why in _OF_ONE.items():
+        if name in options:
+            raise TypeError(
+                f"{name} is for the flows one by one, factored_flow and riemannian_flow: their "
+                f"comparison {why}"
+            )
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
-    for name in _SINGLE:
-        if options.pop(name, None) not in (None, "time"):
-            raise TypeError(
-                f"{name} is for one flow, and a comparison is of two, in time: give it to "
-                "factored_flow or riemannian_flow"
-            )
     if keep not in ("layers", "points"):
         raise ValueError(f"the comparison keeps 'layers' or 'points' of the layers, got {keep!r}")
     unbalanced = relative_imbalance(layers)

@@ -100,6 +100,9 @@ class RiemannianSystem:
         self.weight_decay, self.in_loss = weight_decay, in_loss
         # The rate at which the product decays, by that of each of its layers.
         self.decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
+        # The part of W of which the layers are within a tolerance of zero: its N-th power.
+        small = (_ABSOLUTE * rtol) ** (metric.layers or 1.0)
+        self.decayed = max(small, DECAYED) if self.decay else DECAYED
         # Where singular values have a price the flow has a kink at zero.
         self.smooth = self.problem._price_of_rank == 0
         self.current = CurrentMetric(metric)
@@ -262,7 +265,7 @@ class RiemannianSystem:
         self.peak = max(self.peak, size)
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
-        if falling and self.decay and size < min(_ABSOLUTE * self.rtol * self.peak, self.asked):
+        if falling and self.decay and size < min(self.decayed * self.peak, self.asked):
             self.asked = 0.1 * size
             if self._only_decays(u, v, size):
                 self.zero = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -378,6 +379,53 @@ def test_the_clock_in_tables_and_pictures():
     assert in_time.clock is None
     assert "clock" not in in_time.to_dataframe()
     assert in_time.plot(quantities="loss").axes[0].get_xlabel() == "time $t$"
+
+
+def test_ends_between_times_of_the_clock():
+    """A flow that comes to rest above the infimum ends at a clock of its own."""
+    problem, tau = regression(4, 3), np.linspace(0, 5, 11)
+    starts = networks([3, 2, 4], 3)
+    runs = fixedrank.factored_flow(problem, stacked(starts), tau, clock="loss", infimum=0.0)
+    assert not runs.complete.any()
+    for copy, run in enumerate(runs):
+        reached = tau <= run.clock[-1]
+        assert not np.isin(run.clock[-1], tau)
+        expected = run.loss[0] * np.exp(-tau[reached])
+        np.testing.assert_allclose(runs.loss[reached, copy], expected, rtol=1e-6)
+        assert np.isnan(runs.loss[~reached, copy]).all()
+        assert np.isnan(runs.factors[0][~reached, copy]).all()
+    table = runs.to_dataframe()
+    assert len(table) == sum(map(len, runs))
+    chosen = table[table["copy"] == 1].drop(columns="copy").reset_index(drop=True)
+    assert chosen.equals(runs[1].to_dataframe())
+    assert "3 stopped\n" in repr(runs)
+    assert "clock = 0 to 5" in repr(runs)
+    assert {axes.get_xlabel() for axes in runs.plot().figure.axes} >= {r"clock $\tau$"}
+
+
+def test_several_of_many():
+    runs = fixedrank.factored_flow(regression(4, 3), stacked(networks([3, 2, 4], 4)), [0, 1])
+    for index in (runs.loss[-1] > np.median(runs.loss[-1]), [2, 0], slice(1, None), [-1]):
+        several = runs[index]
+        assert type(several) is type(runs)
+        np.testing.assert_array_equal(several.loss, runs.loss[:, index])
+    assert runs[-1] is runs.runs[3]
+    assert runs[np.int64(2)] is runs.runs[2]
+    with pytest.raises(IndexError, match="of the 4 starts none is left"):
+        runs[4:]
+    with pytest.raises(IndexError, match="index 4 is out of bounds"):
+        runs[4]
+
+
+def test_infinite_depth_at_every_rank():
+    problem, t = regression(4, 3), np.linspace(0, 3, 4)
+    starts = points(4, 3, 2, 3, 3)
+    runs = fixedrank.riemannian_flow(problem, stacked(starts), math.inf, t)
+    for copy, start in enumerate(starts):
+        one = fixedrank.riemannian_flow(problem, start, math.inf, t)
+        np.testing.assert_allclose(runs.loss[:, copy], one.loss, rtol=1e-6)
+        np.testing.assert_allclose(runs.gradient_norm[:, copy], one.gradient_norm, atol=1e-6)
+        np.testing.assert_allclose(runs[copy].points[-1].s, one.points[-1].s, rtol=1e-6)
 
 
 def test_imbalance_goes_one_by_one():

@@ -20,7 +20,7 @@ from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.many.lanes import Mask, finite, lengths
 from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
-from fixedrank.flows.scales import DECAYED, SMALLEST
+from fixedrank.flows.scales import SMALLEST
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
 from fixedrank.geometry.factored.stacks import transposed
 
@@ -39,7 +39,8 @@ class ManyPoints:
         first = systems[0]
         self.shape, self.k, self.metric = first.shape, first.k, first.metric
         self.problem, self.rtol = first.problem, first.rtol
-        self.guarded, self.reaches, self.decay = first.guarded, first.reaches, first.decay
+        self.guarded, self.reaches = first.guarded, first.reaches
+        self.decay, self.decayed = first.decay, first.decayed
         count = len(systems)
         self.unit, self.rate, self.least, self.largest, self.peak = np.empty((5, count))
         self.framed = np.empty((count, self.k))
@@ -154,9 +155,7 @@ class ManyPoints:
         falling = largest < self.largest[lanes]
         size = largest * self.unit[lanes]
         peak = np.maximum(self.peak[lanes], size)
-        # With decay W may be on its way to zero long before.
-        part = self.rtol if self.decay else DECAYED
-        found = falling & (size < np.maximum(part * peak, SMALLEST))
+        found = falling & (size < np.maximum(self.decayed * peak, SMALLEST))
         if self.reaches:
             found |= least < self.least[lanes]
             agreement = _agreement(left, right)

@@ -24,8 +24,6 @@ from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.plotting import plot_many
 
 One = TypeVar("One", bound=Trajectory)
-# What a status says of the time, and what follows.
-_TELLS_WHEN = re.compile(r";| (?:from|at) (?:t|clock) =")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -39,7 +37,8 @@ class Trajectories(Displayed, Saved, Generic[One]):
     clock : ndarray, shape (times,), or None
         The asked values of the clock of the loss, which are `t` then; None of flows in time.
     runs : tuple
-        The trajectory of each start, a copy, in their order; an index gives them, too.
+        The trajectory of each start, a copy, in their order; an index gives them, too, and slices,
+        lists of indices and masks such as `complete` several.
     loss, gradient_norm, effective_rank, balancedness : ndarray, shape (times, copies)
         What the single trajectories hold; NaN at times that a copy has not reached.
     singular_values : ndarray, shape (times, copies, k)
@@ -65,9 +64,12 @@ class Trajectories(Displayed, Saved, Generic[One]):
         return len(self.runs)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return dataclasses.replace(self, runs=self.runs[index])
-        return self.runs[index]
+        chosen = np.arange(len(self))[index]
+        if np.ndim(chosen) == 0:
+            return self.runs[chosen]
+        if not chosen.size:
+            raise IndexError(f"of the {counted(len(self), 'start')} none is left")
+        return dataclasses.replace(self, runs=tuple(self.runs[copy] for copy in chosen))
 
     def __iter__(self) -> Iterator[One]:
         return iter(self.runs)
@@ -79,7 +81,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
     def _shown_facts(self) -> dict[str, str]:
         kinds: dict[str, int] = {}
         for status in self.status:
-            kind = _TELLS_WHEN.split(status)[0]
+            kind = re.split("; | (?:at|from) (?:t|clock) = ", status)[0]
             kinds[kind] = kinds.get(kind, 0) + 1
         ends = [f"{count} {kind}" for kind, count in kinds.items()]
         # Of the ends only: arrays over all are made when they are asked for.
@@ -112,14 +114,19 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     def _over_all(self, name: str) -> Array:
         """Return a quantity of all runs, shape (times, copies, ...)."""
-        several = [np.asarray(getattr(run, name), dtype=float) for run in self.runs]
+        several = [
+            np.asarray(getattr(run, name), dtype=float)[: self._reached(run)] for run in self.runs
+        ]
         widest = max((part.shape[1:] for part in several), default=())
         result = np.full((len(self.t), len(several), *widest), np.nan)
         for copy, part in enumerate(several):
-            result[: len(part), copy] = 0.0
-            inner = tuple(slice(size) for size in part.shape[1:])
-            result[: len(part), copy][(slice(None), *inner)] = part
+            result[: len(part), copy] = _widened(part, widest)
         return result
+
+    def _reached(self, run: Trajectory) -> int:
+        """Return how many of the asked times a run has; one that stops may end between two."""
+        reached = run.t if run.clock is None else run.clock
+        return int((reached == self.t[: len(reached)]).sum())
 
     @cached_property
     def loss(self) -> Array:
@@ -207,23 +214,20 @@ class Trajectories(Displayed, Saved, Generic[One]):
         >>> len(table), list(table)[:3]
         (10, ['copy', 't', 'loss'])
         """
-        counts = [len(run) for run in self.runs]
-        which = np.repeat(np.arange(len(self)), counts)
-        rows = np.concatenate([np.arange(count) for count in counts])
-        decay = {}
-        if self.penalty is not None:
-            decay = {"penalty": self.penalty[rows, which], "objective": self.objective[rows, which]}
-        return data_frame(
-            copy=which,
-            t=np.concatenate([run.t for run in self.runs]),
-            **({} if self.clock is None else {"clock": self.clock[rows]}),
-            loss=self.loss[rows, which],
-            **decay,
-            gradient_norm=self.gradient_norm[rows, which],
-            sigma=self.singular_values[rows, which],
-            effective_rank=self.effective_rank[rows, which],
-            balancedness=self.balancedness[rows, which],
-        )
+        names = ["t", "clock", "loss", "penalty", "objective", "gradient_norm"]
+        names += ["singular_values", "effective_rank", "balancedness"]
+        if self.penalty is None:
+            names = [name for name in names if name not in ("penalty", "objective")]
+        if self.clock is None:
+            names.remove("clock")
+        which = np.repeat(np.arange(len(self)), [len(run) for run in self.runs])
+        columns = {"copy": which}
+        for name in names:
+            several = [np.asarray(getattr(run, name)) for run in self.runs]
+            widest = max(part.shape[1:] for part in several)
+            column = np.concatenate([_widened(part, widest) for part in several])
+            columns["sigma" if name == "singular_values" else name] = column
+        return data_frame(**columns)
 
     def plot(
         self,
@@ -328,7 +332,7 @@ class FactoredTrajectories(Trajectories[FactoredTrajectory]):
     @cached_property
     def factors(self) -> list[Array]:
         """The layers."""
-        kept = [run.factors for run in self.runs]
+        kept = [run.factors[: self._reached(run)] for run in self.runs]
         result = []
         for j, layer in enumerate(self.runs[0].last):
             whole = np.full((len(self.t), len(self), *layer.shape), np.nan)
@@ -424,3 +428,10 @@ class RiemannianTrajectories(Trajectories[RiemannianTrajectory]):
         """
         content = read_archive(path, cls.__name__, records=RECORDS)
         return cls._restored(content, path, metric)
+
+
+def _widened(part: Array, widest: tuple[int, ...]) -> Array:
+    """Return an array over times, in which ranks that have fallen have zeros up to the widest."""
+    result = np.zeros((len(part), *widest))
+    result[(slice(None), *map(slice, part.shape[1:]))] = part
+    return result
