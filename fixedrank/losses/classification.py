@@ -53,7 +53,7 @@ class Classification(Loss):
     labels : array_like of whole numbers, shape (samples,)
         The class of each sample, from 0 to K - 1; or -1 or +1 each.
     classes : int, optional
-        The number K of classes; by default one more than the largest label.
+        The number K of classes; by default one more than the largest label, if the least one is 0.
 
     Attributes
     ----------
@@ -72,7 +72,8 @@ class Classification(Loss):
     ------
     TypeError, ValueError
         If X is no finite real matrix, there is not one label for each sample, labels are neither
-        whole numbers from 0 on nor -1 and +1, or all are the same.
+        whole numbers from 0 on nor -1 and +1, all are the same, or none is 0 and `classes` is left
+        out.
 
     References
     ----------
