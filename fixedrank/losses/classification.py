@@ -386,6 +386,11 @@ class Classification(Loss):
         """Return thin products of the gradient times a number that makes it moderate."""
         return self._products(left, core, right, scaled=True)[1:]
 
+    @property
+    def _lower_bound(self) -> float | None:
+        # For which no linear program is solved.
+        return 0.0
+
     def _thin_loss(self, left: Array, right: Array) -> float:
         if type(self).loss is not Classification.loss:
             return super()._thin_loss(left, right)
