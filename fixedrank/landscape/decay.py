@@ -162,24 +162,38 @@ class WhiteDecay:
 
     def least(self, rank: int) -> Choice:
         """Return the minimum of all matrices of at most some rank: at b_t the lower rank."""
-        count = min(int((self.energies(self.upper) < 0).sum()), rank)
+        # For N <= 2 every root gains, however little.
+        jump = self.penalty.depth > 2
+        gains = -self.energies(self.upper) > (self._round_off(self.upper) if jump else 0.0)
+        count = min(int(gains.sum()), rank)
         return Choice(tuple(range(count)), (True,) * count)
 
     def is_least(self, choice: Choice) -> bool:
         """Say whether no matrix of this rank or less has a lower objective, beyond round-off."""
-        least = self.least(len(choice.indices))
-        excess = self._energy(choice) - self._energy(least)
-        return excess <= self.energy_tolerance
+        return self.excess(choice, self.least(len(choice.indices))) == 0
+
+    def excess(self, choice: Choice, best: Choice) -> float:
+        """Return the objective of a critical point less that of a better one, 0 for round-off.
+
+        Of what both have nothing is added up: it may be much larger.
+        """
+        own, other = (set(zip(*one, strict=True)) for one in (choice, best))
+        value = allowed = 0.0
+        for sign, parts in ((1, own - other), (-1, other - own)):
+            for index, up in parts:
+                roots = (self.upper if up else self.lower)[: index + 1]
+                value += sign * float(self.energies(roots)[-1])
+                allowed += float(self._round_off(roots)[-1])
+        return value if value > allowed else 0.0
+
+    def _round_off(self, s: Array) -> Array:
+        """Return that of energies: a change of b moves them by s times as much."""
+        return np.asarray(2 * self.c * self.tolerance * s)
 
     @property
     def energy_tolerance(self) -> float:
         """Round-off of energies: a change of b moves them by s <= b / c times as much."""
         return float(2 * self.problem.tolerance * self.problem.svd[1].max(initial=0.0))
-
-    def _energy(self, choice: Choice) -> float:
-        upper, lower = self.energies(self.upper), self.energies(self.lower)
-        pairs = zip(choice.indices, choice.upper, strict=True)
-        return float(sum(upper[i] if up else lower[i] for i, up in pairs))
 
     def spectrum(self, choice: Choice, metric: SpectralMetric) -> Array:
         """Return the eigenvalues of the Hessian of the objective, ascending."""

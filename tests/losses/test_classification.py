@@ -361,6 +361,7 @@ X = np.eye(3)
         ([0, 1, 1], 0, ValueError, "classes must be at least 1"),
         ([0, 1, 1], 2.0, TypeError, "classes must be an integer"),
         ([-1, 1, 1], 3, ValueError, "are 2 classes, but classes=3"),
+        ([1, 2, 3], None, ValueError, "from 0 on, but the least label is 1: take labels - 1"),
         ([0, 1, 2024], None, ValueError, "the largest label is 2024, but there are 3 samples"),
         (["a", "b", "a"], None, TypeError, "labels must be an array of real numbers"),
         (np.eye(3), None, ValueError, "labels must have 1 axis.*argmax"),
@@ -387,6 +388,7 @@ def test_labels_of_other_kinds():
     signs = Classification(X, np.sign([0.3, -2.0, 1.0]))
     assert (signs.shape, signs.classes) == ((1, 3), 2)
     assert Classification(X, np.array([True, False, True])).shape == (2, 3)
+    assert Classification(X, [1, 2, 3], classes=4).shape == (4, 3)
     assert Classification(X, [0, 1, 1], classes=5).shape == (5, 3)
 
 

@@ -181,6 +181,8 @@ def test_bad_input(monkeypatch):
         sharpness(problem, layers, weight_decay=-1)
     with pytest.raises(ValueError, match="the problem asks for"):
         sharpness(MatrixCompletion(np.eye(3)), layers)
+    with pytest.raises(ValueError, match=r"leave balance: give weight_decay=0.3 in place"):
+        sharpness(problem + fixedrank.SchattenDecay(0.3, 2), layers)
 
     def failing(*args, **options):
         raise ArpackNoConvergence("no", np.empty(0), np.empty(0))

@@ -212,6 +212,16 @@ def test_few_eigenvalues_of_a_large_kernel(balanced, monkeypatch):
         np.testing.assert_allclose(found, expected[-count:], rtol=1e-9)
 
 
+def test_large_kernels_of_low_rank():
+    # All of more eigenvalues than are not zero.
+    first = np.zeros((50, 50))
+    first[0, 0] = 1.0
+    expected = np.r_[np.zeros(51), np.ones(98), 3.0]
+    found = NetworkOperator([first] * 3).eigenvalues(150)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert NetworkOperator([np.zeros((50, 50))] * 3).eigenvalues(3).tolist() == [0.0] * 3
+
+
 def test_bad_input():
     point = FixedRank(3, 2, 1, depth=1).random_point(rng=0)
     with pytest.raises(ValueError, match="of 2 to 1000 layers, got 0"):
