@@ -16,7 +16,7 @@ from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank._shown import Displayed, Table, from_to, number, some
-from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.arguments import FLOWS, MethodLike, refuse
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -321,12 +321,7 @@ def compare_flows(
     >>> comparison.verdict
     'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
     """
-    for name, why in _OF_ONE.items():
-        if name in options:
-            raise TypeError(
-                f"{name} is for the flows one by one, factored_flow and riemannian_flow: their "
-                f"comparison {why}"
-            )
+    refuse(options, _OF_ONE, "their comparison")
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
     if keep not in ("layers", "points"):

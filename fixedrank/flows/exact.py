@@ -22,10 +22,11 @@ from fixedrank.flows.scalar_curves import above, below, decaying
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.losses.moments import nearest_white
 from fixedrank.losses.regression import LinearRegression, require_regression
 from fixedrank.networks.unbalanced import imbalance
 
-# How far a start may be from aligned, or data from white, relative to their sizes.
+# How far a start may be from aligned, relative to the data.
 _ALIGNED = 1e-10
 # Exponents of e in one part of a solution.
 _GROWTH = 100.0
@@ -282,9 +283,8 @@ def two_layer_solution(
             f"{decay:g}, and there is no closed form: use factored_flow, or balanced layers"
         )
     (d_y, d_x), B = problem.shape, problem.B
-    c = float(np.trace(problem.C)) / d_x
-    spread = float(np.linalg.norm(problem.C - c * np.eye(d_x), 2))
-    if spread > _ALIGNED * c:
+    c, white, spread = nearest_white(problem.C)
+    if not white:
         raise ValueError(f"the data are not white: X X^T differs from {c:.6g} I by {spread:.3e}")
     shift = c * multiple / 2
     generator = np.block([[-shift * np.eye(d_x), B.T], [B, shift * np.eye(d_y)]])

@@ -20,7 +20,7 @@ from fixedrank._aliases import LossLike
 from fixedrank._checks import Array, numerical_rank, positive_integer
 from fixedrank._progress import Progress, Shown
 from fixedrank._shared_docs import describe
-from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.arguments import FLOWS, MethodLike, refuse
 from fixedrank.flows.escape import escape, raised, reach, zero_point
 from fixedrank.flows.keeping import Keep
 from fixedrank.flows.riemannian import riemannian_flow
@@ -130,8 +130,7 @@ def greedy_path(
     >>> path.loss.round(6), path.escape_rate.round(6)
     (array([7. , 2.5, 0.5, 0. ]), array([3., 2., 1., 0.]))
     """
-    for name in _OF_ONE.keys() & options:
-        raise TypeError(f"{name} is for a flow, riemannian_flow: the greedy path {_OF_ONE[name]}")
+    refuse(options, _OF_ONE, "the greedy path")
     loss, number = as_loss(problem), _checked_depth(depth)
     shape, most = _checked_sizes(loss, max_rank)
     size = None if scale is None else positive_scale(scale)

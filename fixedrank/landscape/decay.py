@@ -28,12 +28,11 @@ from fixedrank._checks import Array, nonnegative_number
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.subsets import best_subsets
+from fixedrank.losses.moments import nearest_white
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.losses.schatten import SchattenDecay
 from fixedrank.losses.schatten_roots import schatten_threshold
 
-# How far X X^T may be from a multiple of the identity, relative to it.
-_WHITE = 1e-10
 # Of smaller roots beside b the quotient b / s is no number.
 _LEAST = 1e-290
 
@@ -245,9 +244,8 @@ def white_decay(
         )
     require_data(problem, what)
     penalty = SchattenDecay(decay, known_depth(depth, f"{what} with weight decay"))
-    c = float(np.trace(problem.C)) / len(problem.C)
-    spread = float(np.linalg.norm(problem.C - c * np.eye(len(problem.C)), 2))
-    if spread > _WHITE * c:
+    c, white, spread = nearest_white(problem.C)
+    if not white:
         advice = (
             "; at depth 2 dual_certificate(problem, point, weight_decay) says of a point whether "
             "it is the minimum"

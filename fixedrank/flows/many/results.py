@@ -75,7 +75,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
         return iter(self.runs)
 
     def _shown_title(self) -> str:
-        first = self.runs[0]._shown_title().partition(": ")[2] if self.runs else "none"
+        first = self.runs[0]._shown_title().partition(": ")[2]
         return f"{type(self).__name__}: {counted(len(self), 'start')}, {first}"
 
     def _shown_facts(self) -> dict[str, str]:
@@ -108,7 +108,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
     @property
     def clock(self) -> Array | None:
         """The values of the clock of the loss that were asked for, None of flows in time."""
-        return self.t if self.runs and self.runs[0].clock is not None else None
+        return None if self.runs[0].clock is None else self.t
 
     # Arrays over all
 
