@@ -70,7 +70,7 @@ def drift(flow, infimum=0.0):
 
 
 @pytest.mark.parametrize(("depth", "k"), [(1, 3), (1, 4), (2, 4), (3, 3), (5, 4)])
-def test_a_loss_of_1e_100_in_some_hundred_evaluations(depth, k):
+def test_a_loss_of_1e_100_in_about_a_thousand_evaluations(depth, k):
     flows = list(both(EASY, depth, np.linspace(0, 230, 7), k, rtol=1e-6))
     for flow in flows:
         assert flow.status == "reached the last time clock = 230"
