@@ -41,6 +41,10 @@ class AlignedDescent(Displayed, Saved):
         :math:`u^T W v`; long steps may make it negative. In the order of the start.
     loss : ndarray, shape (kept,)
         The loss L^N.
+    penalty : ndarray, shape (kept,), or None
+        What weight decay adds to the loss; None without.
+    objective : ndarray, shape (kept,)
+        The sum of loss and penalty.
     u, vt : ndarray, shapes (m, k) and (k, n)
         The singular vectors of all iterates.
     depth : int
@@ -99,6 +103,18 @@ class AlignedDescent(Displayed, Saved):
     def singular_values(self) -> Array:
         r"""The singular values :math:`|\sigma_i|^N`, in the order of the start."""
         return np.asarray(np.abs(self.sigma) ** self.depth)
+
+    @property
+    def penalty(self) -> Array | None:
+        """What weight decay adds to the loss, lambda / 2 times the sum of all ``|W_j|^2``."""
+        if not self.weight_decay:
+            return None
+        return np.asarray(self.weight_decay / 2 * self.depth * np.square(self.sigma).sum(axis=1))
+
+    @property
+    def objective(self) -> Array:
+        """What descends: the loss, and the penalty if there is weight decay."""
+        return self.loss if self.penalty is None else self.loss + self.penalty
 
     @cached_property
     def product(self) -> list[Array]:

@@ -502,6 +502,10 @@ class LinearRegression(MomentLoss):
         """The least loss of all W, half of the squared residual; None where data are sparse."""
         return None if self._decomposed is None else self._decomposed.residual**2 / 2
 
+    @property
+    def _lower_bound(self) -> float | None:
+        return 0.0 if self._decomposed is None else self.infimum
+
     # Inside
 
     def _dense(self, what: str) -> Decomposition:

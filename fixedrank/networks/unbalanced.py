@@ -15,7 +15,7 @@ from fixedrank._shown import Displayed, counted, number, some
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
 from fixedrank.geometry.factored.points import checked_point
 from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
-from fixedrank.networks.layers import BALANCED, checked_factors, largest_norm
+from fixedrank.networks.layers import BALANCED, checked_factors, differences, largest_norm
 
 
 class Imbalance(Displayed, Sequence[Array]):
@@ -43,12 +43,12 @@ class Imbalance(Displayed, Sequence[Array]):
     (True, 2.1213)
     """
 
-    def __init__(self, differences: Sequence[Array], scale: float) -> None:
-        self._differences = tuple(differences)
-        means = [float(np.trace(part)) / len(part) for part in self._differences]
+    def __init__(self, matrices: Sequence[Array], scale: float) -> None:
+        self._matrices = tuple(matrices)
+        means = [float(np.trace(part)) / len(part) for part in self._matrices]
         self.defects: tuple[float, ...] = tuple(
             float(np.linalg.norm(part - mean * np.eye(len(part))))
-            for part, mean in zip(self._differences, means, strict=True)
+            for part, mean in zip(self._matrices, means, strict=True)
         )
         near = BALANCED * scale
         self.homogeneous: tuple[float, ...] | None = None
@@ -56,7 +56,7 @@ class Imbalance(Displayed, Sequence[Array]):
             self.homogeneous = tuple(0.0 if abs(mean) <= near else mean for mean in means)
 
     def __len__(self) -> int:
-        return len(self._differences)
+        return len(self._matrices)
 
     @overload
     def __getitem__(self, index: int) -> Array: ...
@@ -65,7 +65,7 @@ class Imbalance(Displayed, Sequence[Array]):
     def __getitem__(self, index: slice) -> tuple[Array, ...]: ...
 
     def __getitem__(self, index: int | slice) -> Array | tuple[Array, ...]:
-        return self._differences[index]
+        return self._matrices[index]
 
     def _shown_title(self) -> str:
         return f"Imbalance of {counted(len(self) + 1, 'layer')}"
@@ -94,8 +94,7 @@ def imbalance(factors: LayersLike) -> Imbalance:
     (3.0, 0.0)
     """
     layers = checked_factors(factors)
-    differences = [outer.T @ outer - inner @ inner.T for inner, outer in pairwise(layers)]
-    return Imbalance(differences, largest_norm(layers) ** 2)
+    return Imbalance(differences(layers), largest_norm(layers) ** 2)
 
 
 describe(imbalance, LAYERS)

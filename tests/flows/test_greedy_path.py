@@ -516,6 +516,16 @@ def test_progress_is_shown(capsys, monkeypatch):
         (2, 2, {"rtol": 0.0}, ValueError, "rtol must"),
         (2, 2, {"method": "Euler"}, ValueError, "unknown method"),
         (2, 2, {"keep": "all"}, ValueError, "keep must be one of"),
+        (2, 2, {"weight_decay": 0.1}, TypeError, r"problem \+ SchattenDecay\(weight_decay, 2\)"),
+        (2, 2, {"imbalance": [1.0]}, TypeError, "the greedy path is that of balanced layers"),
+        (
+            2,
+            2,
+            {"clock": "loss"},
+            TypeError,
+            "clock is for the flows .* path is one in time",
+        ),
+        (2, 2, {"store": "path.npz"}, TypeError, "store is for the flows one by one"),
     ],
 )
 def test_bad_input(depth, most, options, error, text):
