@@ -117,7 +117,7 @@ def edge_of_stability(point: PointLike, depth: float | SpectralMetric, *, c: flo
     r"""Return the largest step size with which gradient descent can stay at a solution W.
 
     :math:`2 / (N c\, s_1^{2-2/N})` for white data, :math:`X X^T = c I`, where W has no residual:
-    twice the inverse of the sharpness of balanced layers, and all others are sharper.
+    twice the inverse of the sharpness of balanced layers, and no others have a smaller one.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def edge_of_stability(point: PointLike, depth: float | SpectralMetric, *, c: flo
     A residual and weight decay change the Hessian: ``2 / sharpness(problem, layers)`` then. With
     momentum mu steps may be 1 + mu times as long.
 
-    Why other layers are sharper: the largest eigenvalue is at least the sum over j of
+    Why no other layers are less sharp: the largest eigenvalue is at least the sum over j of
     :math:`c\, |W_{j+1}^T \cdots W_N^T u_1|^2\, |W_{j-1} \cdots W_1 v_1|^2`. Its N terms have a
     geometric mean of at least :math:`c\, s_1^{2-2/N}`, as
     :math:`|W_{j+1}^T \cdots W_N^T u_1|\, |W_j \cdots W_1 v_1| \ge s_1` for all j.
