@@ -125,8 +125,8 @@ class SchattenDecay(SpectralPenalty):
 
     def divided_slopes(self, s: Array) -> Array:
         """Return the first divided differences of the slopes, without a difference at ties."""
-        of_squares = first_differences(s, 1 / self.depth - 0.5)
-        return np.asarray(self.weight_decay * of_squares * (s[:, None] + s))
+        # They are those of squares: of s^2 and a power half as large they would overflow.
+        return self.weight_decay * first_differences(np.sqrt(s), 2 / self.depth - 1)
 
     @property
     def _price_of_rank(self) -> float:  # type: ignore[override]
