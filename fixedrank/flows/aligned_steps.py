@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._aliases import LayersLike, PointLike
-from fixedrank._checks import Array, nonnegative_number, positive_integer, round_off
+from fixedrank._checks import Array, nonnegative_number, real_depth, round_off
 from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.descent import checked_momentum, checked_step, kept_steps
 from fixedrank.flows.descent_trajectory import flow_time
@@ -231,7 +231,10 @@ def _start(
     if is_triple(start):
         if depth is None:
             raise TypeError("a point does not tell the number of layers: give depth=N")
-        return (*checked_point(start), positive_integer("depth", depth))
+        number = real_depth(depth)
+        if not number.is_integer():
+            raise ValueError(f"descent is that of N layers, a whole number, got depth {depth!r}")
+        return (*checked_point(start), int(number))
     layers = problem.checked_layers(start)
     if depth is not None and depth != len(layers):
         raise ValueError(f"depth is {depth}, but there are {len(layers)} layers")

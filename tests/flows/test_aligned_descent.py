@@ -168,7 +168,8 @@ def test_what_is_no_aligned_start_is_refused():
         aligned_descent(problem, [2 * layers[0], layers[1]], **options)
     with pytest.raises(ValueError, match="one layer does not keep the rank"):
         aligned_descent(problem, start, depth=1, **options)
-    with pytest.raises(TypeError, match=r"depth must be an integer, got 2\.5"):
+    assert aligned_descent(problem, start, depth=2.0, **options).depth == 2
+    with pytest.raises(ValueError, match=r"N layers, a whole number, got depth 2\.5"):
         aligned_descent(problem, start, depth=2.5, **options)
     other = fixedrank.FixedRank(4, 4, 2, depth=2).random_point(rng=0)
     with pytest.raises(ValueError, match=r"not aligned.*use gradient_descent"):

@@ -350,6 +350,17 @@ def test_lower_roots_that_underflow_are_left_out():
     assert values.gap == pytest.approx(least, rel=1e-9)
 
 
+def test_the_spectrum_at_a_very_small_lower_root():
+    problem = LinearRegression(np.eye(2), np.diag([60.0, 1e-3]))
+    *_, last = critical_points(problem, 2, weight_decay=1e-3 * 0.978, depth=2.0001)
+    assert last.branches[1] == "lower"
+    assert last.point.s[1] < 1e-180
+    found = last.hessian_spectrum(2.0001)
+    assert np.isfinite(found).all()
+    # The radial one, where c s is nothing beside lambda.
+    assert found[0] == pytest.approx(-1e-4 * 1e-3 * 0.978, rel=1e-6)
+
+
 def test_the_first_of_very_many_cost_little():
     X = np.sqrt(C) * np.eye(60)
     problem = LinearRegression(X, np.diag(np.linspace(2, 3, 60)) @ X)
