@@ -41,6 +41,16 @@ _NEAR = 0.01
 _GROWING, _RATIO = 60, 1.1
 # The flow may take so many times as long to come to rest as to leave.
 _PATIENCE = 1e6
+# What flows take and the path does not, and why.
+_OF_FLOWS = {
+    "weight_decay": "for N = 2 add SchattenDecay(weight_decay, 2) to the problem; for N > 2 zero "
+    "is a minimum then, which small starts do not leave",
+    "imbalance": "small starts leave zero so as balanced layers",
+    "clock": "plateaus are told in time",
+    "infimum": "plateaus are told in time",
+    "store": "the path is not kept in a file",
+    "executor": "each orbit begins where another one ends",
+}
 # What an orbit holds at each time.
 _OVER_TIME = ("t", "loss", "gradient_norm", "penalty", "singular_values", "kept")
 
@@ -97,7 +107,8 @@ def greedy_path(
     ------
     TypeError, ValueError
         If the problem tells no shape, the depth is below 2 or infinite, the rank more than
-        min(m, n), a size no positive number, or larger than that over which the gradient changes.
+        min(m, n), a size no positive number, or larger than that over which the gradient changes;
+        or if weight decay or another argument of flows is given.
 
     Notes
     -----
@@ -119,6 +130,9 @@ def greedy_path(
     >>> path.loss.round(6), path.escape_rate.round(6)
     (array([7. , 2.5, 0.5, 0. ]), array([3., 2., 1., 0.]))
     """
+    for name, why in _OF_FLOWS.items():
+        if name in options:
+            raise TypeError(f"greedy_path takes no {name}, which is for flows: {why}")
     loss, number = as_loss(problem), _checked_depth(depth)
     shape, most = _checked_sizes(loss, max_rank)
     size = None if scale is None else positive_scale(scale)
