@@ -110,7 +110,8 @@ class _Layers:
             return relative, share * atol
         self.scale = self.norms(state)
         sizes = np.repeat(self._sizes(state), np.diff(self.bounds))
-        return relative, share * _ABSOLUTE * rtol * sizes
+        # Layers may have decayed out of floating point.
+        return relative, np.maximum(share * _ABSOLUTE * rtol * sizes, np.finfo(float).tiny)
 
     def norms(self, state: Array) -> Array:
         return np.array([length(layer) for layer in self.layers(state)])

@@ -18,7 +18,7 @@ from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
 from fixedrank.networks.layers import BALANCED, checked_factors, differences, largest_norm
 
 
-class Imbalance(Displayed, Sequence[Array]):
+class Imbalances(Displayed, Sequence[Array]):
     r"""The matrices :math:`D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` of layers, j = 1, ..., N - 1.
 
     It is a sequence of them, and what :func:`imbalance` returns. Gradient flow keeps them all.
@@ -68,7 +68,7 @@ class Imbalance(Displayed, Sequence[Array]):
         return self._matrices[index]
 
     def _shown_title(self) -> str:
-        return f"Imbalance of {counted(len(self) + 1, 'layer')}"
+        return f"Imbalances of {counted(len(self) + 1, 'layer')}"
 
     def _shown_facts(self) -> Mapping[str, str]:
         if self.homogeneous is None:
@@ -76,7 +76,7 @@ class Imbalance(Displayed, Sequence[Array]):
         return {"lambda_j": some([number(value) for value in self.homogeneous])}
 
 
-def imbalance(factors: LayersLike) -> Imbalance:
+def imbalance(factors: LayersLike) -> Imbalances:
     r"""Return the matrices :math:`D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` of layers.
 
     Gradient flow (5) keeps them, weight decay shrinks them; balanced layers (Definition 2) are
@@ -84,7 +84,7 @@ def imbalance(factors: LayersLike) -> Imbalance:
 
     Returns
     -------
-    Imbalance
+    Imbalances
         A sequence of D_1, ..., D_{N-1}, which says whether they are multiples of the identity.
 
     Examples
@@ -94,7 +94,7 @@ def imbalance(factors: LayersLike) -> Imbalance:
     (3.0, 0.0)
     """
     layers = checked_factors(factors)
-    return Imbalance(differences(layers), largest_norm(layers) ** 2)
+    return Imbalances(differences(layers), largest_norm(layers) ** 2)
 
 
 describe(imbalance, LAYERS)

@@ -555,3 +555,14 @@ def test_sizes_of_starts(scale, error):
         path.arrival_times(scale)
     with pytest.raises(error, match="scale must be"):
         path.stages[0].plateau(scale)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_starts_beyond_the_first_plateau_have_no_times(depth):
+    """At the limit sigma^N = b / c and beyond nothing is left to wait for."""
+    path, limit = path_of_white_data(depth), (VALUES[0] / 0.5) ** (1 / depth)
+    assert path.stages[0].plateau(0.5 * limit) > 0
+    for times in (path.stages[0].plateau, path.arrival_times):
+        for scale in (limit, 100.0):
+            with pytest.raises(ValueError, match="is no small start at rank 0: it is beyond"):
+                times(scale)

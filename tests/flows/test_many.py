@@ -189,6 +189,18 @@ def test_decay_takes_some_to_zero():
         np.testing.assert_allclose(runs.loss[:, copy], one.loss, rtol=1e-6)
 
 
+@pytest.mark.parametrize("widths", [[1, 1, 1], [3, 2, 2, 4]])
+def test_rest_at_zero_long_before_the_end(widths):
+    """It takes no more steps to t = 1e5 than to t = 10, and layers may leave floating point."""
+    starts, problem = networks(widths, 3), regression(widths[-1], widths[0])
+    starts[0] = [1e-200 * layer for layer in starts[0]]
+    for end in (10, 1e5):
+        runs = fixedrank.factored_flow(problem, stacked(starts), [0, 1, end], weight_decay=100.0)
+        assert all(status.startswith("stationary") for status in runs.status[1:])
+        assert (runs.steps < 1000).all()
+        assert (runs.singular_values[1:] < 1e-12).all()
+
+
 def test_ranks_that_fall_in_finite_time():
     # The third direction of the starts is opposed to that of the best fit.
     problem = fixedrank.LinearRegression(np.eye(4), np.diag([4.0, 3.0, -1.0, 0.0]))

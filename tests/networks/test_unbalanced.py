@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fixedrank
-from fixedrank import FixedRank, Imbalance, NetworkOperator, imbalance, imbalanced_factors
+from fixedrank import FixedRank, Imbalances, NetworkOperator, imbalance, imbalanced_factors
 from fixedrank.networks import network_operator
 from fixedrank.networks.initial import imbalanced_product_point
 from tests.geometry import dense
@@ -44,7 +44,7 @@ def test_layers_of_an_imbalance(point, numbers, seed):
 def test_what_layers_have(sizes, seed):
     layers = gaussian(sizes, seed)
     found = imbalance(layers)
-    assert isinstance(found, Imbalance)
+    assert isinstance(found, Imbalances)
     assert len(found) == len(layers) - 1
     defects = []
     for inner, outer, difference in zip(layers, layers[1:], found, strict=False):

@@ -160,6 +160,7 @@ class _Pool:
         self.spent = np.array([course.evaluations for course in courses]) + 1
         self.steps = np.array([course.steps for course in courses])
         self.asked = np.zeros(count, int)
+        self.peak = np.array([course.rest.largest for course in courses])
         self.f = self.kind.velocity(self.y, np.arange(count))
         for lane in range(count):
             self._take_tolerances(lane)
@@ -296,7 +297,9 @@ class _Pool:
         if not lanes.any():
             return lanes
         distance, norm = self.kind.moved(done.start, done.end)
-        absolute = ABSOLUTE * plan.rtol * norm if plan.atol is None else plan.atol
+        # Where all decays it is a tolerance of what was there.
+        self.peak = np.where(lanes, np.maximum(self.peak, norm), self.peak)
+        absolute = ABSOLUTE * plan.rtol * self.peak if plan.atol is None else plan.atol
         tolerance = plan.rtol * norm + absolute
         lanes &= distance <= SLOW * tolerance
         # A flow that slows down at a rate goes on for its velocity divided by the rate.
@@ -310,6 +313,7 @@ class _Pool:
         """End a flow that is at rest."""
         course, left = self.courses[lane], self.end - self.t[lane]
         probe, state = self.kind.probe(lane), self.y[lane].copy()
+        course.rest.largest = float(self.peak[lane])
         found = course.rest.at_rest(probe, before, state, left, int(self.spent[lane]))
         self.asked[lane] += _LOOK
         if found is not None:
@@ -340,6 +344,7 @@ class _Pool:
             self.kind.prepare(lane, self.plan.times[0] + self.t[lane])
         course.state, course.t, course.size = state, float(self.t[lane]), float(self.h[lane])
         course.evaluations, course.steps = int(self.spent[lane]), int(self.steps[lane])
+        course.rest.largest = float(self.peak[lane])
         self.live[lane] = False
 
     def _move_together(self, lanes: Lanes) -> None:
@@ -348,7 +353,7 @@ class _Pool:
         self.courses = [self.courses[lane] for lane in lanes]
         for name in (
             *("y", "f", "t", "h", "relative", "absolute", "tried_again", "live", "cuts"),
-            *("limited", "spent", "steps", "asked"),
+            *("limited", "spent", "steps", "asked", "peak"),
         ):
             setattr(self, name, getattr(self, name)[lanes])
 

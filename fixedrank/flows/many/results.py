@@ -173,7 +173,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     @property
     def status(self) -> tuple[str, ...]:
-        """Why each run ended."""
+        """Why each of the runs ended, in words."""
         return tuple(run.status for run in self.runs)
 
     @property
@@ -188,7 +188,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """Numbers of steps."""
+        """The numbers of accepted steps."""
         return np.array([run.steps for run in self.runs], dtype=np.int64)
 
     def to_dataframe(self) -> Any:
@@ -382,7 +382,7 @@ class RiemannianTrajectories(Trajectories[RiemannianTrajectory]):
 
     @property
     def metric(self) -> SpectralMetric:
-        """The metric."""
+        """The metric of all the flows."""
         return self.runs[0].metric
 
     @property
