@@ -94,7 +94,7 @@ if TYPE_CHECKING:
         sharpness,
     )
     from fixedrank.networks import (
-        Imbalance,
+        Imbalances,
         NetworkOperator,
         balanced_factors,
         balancedness,
@@ -147,8 +147,8 @@ __all__ = [
     "GreedyPath",
     "GreedyStage",
     "Hypotheses",
-    "Imbalance",
     "ImbalancedMetric",
+    "Imbalances",
     "LinearRegression",
     "Loss",
     "LossLike",

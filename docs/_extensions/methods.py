@@ -46,8 +46,8 @@ class Methods(Autosummary):
 
 
 def skip(app: Any, what: str, name: str, member: Any, skipped: bool, options: Any) -> bool | None:
-    """Leave out fields of named tuples, which attributes describe, and methods of scikit-learn."""
-    of_others = str(getattr(member, "__module__", "")).startswith("sklearn")
+    """Leave out fields of named tuples, which attributes describe, and what others' bases give."""
+    of_others = str(getattr(member, "__module__", "")).startswith(("sklearn", "collections"))
     return True if of_others or type(member).__name__ == "_tuplegetter" else None
 
 

@@ -11,8 +11,8 @@ matplotlib.
 Near a minimum of :math:`L^N` gradient descent with step size :math:`\eta` converges if
 and only if the *sharpness*, the largest eigenvalue of the Hessian in the layers, is
 below :math:`2 / \eta`. On white data, where :math:`X X^T = I`, balanced layers of the
-solution :math:`W` have the sharpness :math:`N s_1^{2-2/N}`, and all other layers of
-the same :math:`W` are sharper. So ``edge_of_stability`` is
+solution :math:`W` have the sharpness :math:`N s_1^{2-2/N}`, and no other layers of
+the same :math:`W` have less. So ``edge_of_stability`` is
 :math:`2 / (N s_1^{2-2/N})`: with longer steps descent cannot stay at the solution.
 """
 

@@ -58,8 +58,6 @@ print("separable:", problem.separable)
 
 tau = np.concatenate(([0.0], np.geomspace(1, 3000, 60)))
 frames = fixedrank.FixedRank(*problem.shape, K, depth=1).random_point(rng=1)
-
-
 start = frames._replace(s=0.03 * np.linspace(1, 0.7, K))
 flows = {
     depth: fixedrank.riemannian_flow(
@@ -135,7 +133,7 @@ bounds.semilogx(
     clock,
     [problem.dual_bound(W) for W in points],
     **look,
-    label=r"dual bound $\sum p_{ic} / \|G\|_2$",
+    label=r"dual bound $\sum p_{ci} / \|G\|_2$",
 )
 bounds.axhspan(dual, primal, color="0.85", zorder=0)
 bounds.set(

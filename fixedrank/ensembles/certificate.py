@@ -114,7 +114,7 @@ class DecayCertificate:
 
     @property
     def rank(self) -> int:
-        """The rank of the minimum; where several tie, of one of them."""
+        """The rank of the minimum; -1 where several tie."""
         return -1 if self.limit is None else len(self.limit.indices)
 
     @property

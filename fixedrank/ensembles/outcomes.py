@@ -90,8 +90,9 @@ class CriticalValues(Outcome):
         ends = flow.together(networks, state, unreached, close)
         before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
         products = networks.products(ends.state)
-        # Below the minimum it can only come by errors.
-        decided = (-close <= after) & (after < certificate.gap)
+        # Below the minimum it can only come by errors; and by as little below the next value, which
+        # with decay may be a minimum, too, that runs end at.
+        decided = (-close <= after) & (after < certificate.gap - close)
         least, least_rank, matrix = certificate.limit, certificate.rank, np.empty(0)
         if least is not None:
             u, s, vt = least.point

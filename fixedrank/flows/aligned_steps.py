@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixedrank._aliases import LayersLike, PointLike
-from fixedrank._checks import Array, nonnegative_number, positive_integer, round_off
+from fixedrank._checks import Array, nonnegative_number, real_depth, round_off
 from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.descent import checked_momentum, checked_step, kept_steps
 from fixedrank.flows.descent_trajectory import flow_time
@@ -41,6 +41,10 @@ class AlignedDescent(Displayed, Saved):
         :math:`u^T W v`; long steps may make it negative. In the order of the start.
     loss : ndarray, shape (kept,)
         The loss L^N.
+    penalty : ndarray, shape (kept,), or None
+        What weight decay adds to the loss; None without.
+    objective : ndarray, shape (kept,)
+        The sum of loss and penalty.
     u, vt : ndarray, shapes (m, k) and (k, n)
         The singular vectors of all iterates.
     depth : int
@@ -99,6 +103,18 @@ class AlignedDescent(Displayed, Saved):
     def singular_values(self) -> Array:
         r"""The singular values :math:`|\sigma_i|^N`, in the order of the start."""
         return np.asarray(np.abs(self.sigma) ** self.depth)
+
+    @property
+    def penalty(self) -> Array | None:
+        """What weight decay adds to the loss, lambda / 2 times the sum of all ``|W_j|^2``."""
+        if not self.weight_decay:
+            return None
+        return np.asarray(self.weight_decay / 2 * self.depth * np.square(self.sigma).sum(axis=1))
+
+    @property
+    def objective(self) -> Array:
+        """What descends: the loss, and the penalty if there is weight decay."""
+        return self.loss if self.penalty is None else self.loss + self.penalty
 
     @cached_property
     def product(self) -> list[Array]:
@@ -215,7 +231,10 @@ def _start(
     if is_triple(start):
         if depth is None:
             raise TypeError("a point does not tell the number of layers: give depth=N")
-        return (*checked_point(start), positive_integer("depth", depth))
+        number = real_depth(depth)
+        if not number.is_integer():
+            raise ValueError(f"descent is that of N layers, a whole number, got depth {depth!r}")
+        return (*checked_point(start), int(number))
     layers = problem.checked_layers(start)
     if depth is not None and depth != len(layers):
         raise ValueError(f"depth is {depth}, but there are {len(layers)} layers")

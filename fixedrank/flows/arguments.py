@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from typing import TypeAlias
 
 from scipy.integrate import OdeSolver
 
 MethodLike: TypeAlias = str | type[OdeSolver]
+
+
+def refuse(names: Container[str], reasons: Mapping[str, str], what: str) -> None:
+    """Raise a TypeError if one of these names is that of an argument of single flows.
+
+    Parameters
+    ----------
+    names : container of str
+        The names that were given.
+    reasons : dict
+        The names of what is refused, each with the reason.
+    what : str
+        Who refuses it.
+    """
+    for name, why in reasons.items():
+        if name in names:
+            raise TypeError(
+                f"{name} is for the flows one by one, factored_flow and riemannian_flow: {what} "
+                f"{why}"
+            )
+
 
 FLOWS = """
 Parameters

@@ -16,7 +16,7 @@ from fixedrank._checks import Array
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank._shown import Displayed, Table, from_to, number, some
-from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.arguments import FLOWS, MethodLike, refuse
 from fixedrank.flows.factored import factored_flow
 from fixedrank.flows.integration import output_times
 from fixedrank.flows.riemannian import riemannian_flow
@@ -37,6 +37,15 @@ from fixedrank.plotting import plot_comparison
 _ABSOLUTE = 0.01
 # Where the points have so few entries the gap is there at once.
 _SMALL = 100_000
+
+# What the flows take and their comparison does not, and why.
+_OF_ONE = {
+    "clock": "is at the same times",
+    "infimum": "is at the same times",
+    "store": "is kept by save() when it is done",
+    "executor": "has one start",
+    "imbalance": "finds the imbalance in the layers",
+}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -131,8 +140,10 @@ class FlowComparison(Displayed, Saved):
 
     @property
     def relative_gap(self) -> Array:
-        r"""The gap divided by \|W\|_F."""
-        return self.gap / np.maximum(self.norm, np.finfo(float).tiny)
+        r"""The gap divided by \|W\|_F; where W is small, by a hundredth of the largest so far."""
+        norm = self.norm
+        least = np.maximum(_ABSOLUTE * np.maximum.accumulate(norm), np.finfo(float).tiny)
+        return self.gap / np.maximum(norm, least)
 
     @property
     def agree(self) -> bool:
@@ -292,8 +303,8 @@ def compare_flows(
     ------
     TypeError, ValueError
         If some D_j is no multiple of the identity (the message says which and by how much) or
-        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", or as
-        :func:`factored_flow` does.
+        layers with an imbalance are wider than k, `keep` is neither "layers" nor "points", a clock
+        or another argument of single flows is given, or as :func:`factored_flow` does.
     RankLostError
         If the product of the layers is zero.
 
@@ -310,6 +321,7 @@ def compare_flows(
     >>> comparison.verdict
     'The two flows are one: largest gap ... relative, at t = ..., asked for 1e-06.'
     """
+    refuse(options, _OF_ONE, "their comparison")
     problem, times = as_loss(problem), output_times(t)
     layers = problem.checked_layers(factors)
     if keep not in ("layers", "points"):

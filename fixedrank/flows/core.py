@@ -28,6 +28,7 @@ from scipy.sparse.linalg import LinearOperator
 from fixedrank._checks import Array, round_off
 from fixedrank._packing import bounds_of, joined, split
 from fixedrank.flows.boundary import Approach, Meeting
+from fixedrank.flows.changes import APART, DRIFT, GROWN, MERGE, SHRUNK, SPLIT
 from fixedrank.flows.current_metric import CurrentMetric
 from fixedrank.flows.integration import Restart, Stop
 from fixedrank.flows.linearisation import linearise
@@ -43,17 +44,11 @@ from fixedrank.losses.adapted import as_loss
 
 # Round-off of a gradient beside its parts, with a margin: at N < 2 it is divided by s^(2/N-1).
 _NOISE = 1e3 * float(np.finfo(float).eps)
-# A cosine of left and right singular vectors of a core at which another frame is due.
-_APART = 0.5
 # Singular values that may pass zero are kept to a tolerance beside so much of the largest; and an
 # imbalance that decays to so many relative tolerances.
 _ABSOLUTE = 0.01
 # Iterations for the norm of a gradient, to a factor of two at least.
 _POWERS = 20
-# A largest singular value that has grown so far asks for another unit.
-_GROWN = 1e3
-# Ratios of neighbouring singular values at which groups part, and at which they join again.
-_SPLIT, _MERGE = 0.3, 0.7
 
 
 class RiemannianSystem:
@@ -105,6 +100,9 @@ class RiemannianSystem:
         self.weight_decay, self.in_loss = weight_decay, in_loss
         # The rate at which the product decays, by that of each of its layers.
         self.decay = weight_decay * (metric.layers or 0.0) if weight_decay else 0.0
+        # The part of W of which the layers are within a tolerance of zero: its N-th power.
+        small = (_ABSOLUTE * rtol) ** (metric.layers or 1.0)
+        self.decayed = max(small, DECAYED) if self.decay else DECAYED
         # Where singular values have a price the flow has a kink at zero.
         self.smooth = self.problem._price_of_rank == 0
         self.current = CurrentMetric(metric)
@@ -130,7 +128,7 @@ class RiemannianSystem:
         core = core / self.unit
         self.least, self.largest = float(core[-1, -1]), float(core[0, 0])
         self.framed = s = self._felt(np.diagonal(core))
-        parts = (s[1:] < _SPLIT * s[:-1]) & (s[-1] < GRADED * s[0])
+        parts = (s[1:] < SPLIT * s[:-1]) & (s[-1] < GRADED * s[0])
         self.bounds = [0, *(np.flatnonzero(parts) + 1).tolist(), self.k]
         group = np.concatenate(([0], np.cumsum(parts)))
         self.together = np.equal.outer(group, group)
@@ -267,7 +265,7 @@ class RiemannianSystem:
         self.peak = max(self.peak, size)
         if falling and size < max(DECAYED * self.peak, SMALLEST):
             return Stop(f"stationary from t = {t:.6g} on: W has decayed to zero", rest=True)
-        if falling and self.decay and size < min(_ABSOLUTE * self.rtol * self.peak, self.asked):
+        if falling and self.decay and size < min(self.decayed * self.peak, self.asked):
             self.asked = 0.1 * size
             if self._only_decays(u, v, size):
                 self.zero = True
@@ -309,12 +307,12 @@ class RiemannianSystem:
         s = self._felt(s)
         ratios = s[1:] / s[:-1]
         within = self.together.diagonal(1)
-        part = s[-1] < GRADED * s[0] and (ratios[within] < _SPLIT / 3).any()
-        if part or (ratios[~within] > _MERGE).any() or (s < 0.1 * self.framed).any():
+        part = s[-1] < GRADED * s[0] and (ratios[within] < SPLIT / 3).any()
+        if part or (ratios[~within] > MERGE).any() or (s < SHRUNK * self.framed).any():
             return self._reframe(state, self.k)
-        if agreement < _APART:
+        if agreement < APART:
             return self._reframe(state, self.k)
-        if s[0] > _GROWN * self.framed[0] or max(_drift(u), _drift(v)) > 10 * self.rtol:
+        if s[0] > GROWN * self.framed[0] or max(_drift(u), _drift(v)) > DRIFT * self.rtol:
             return self._reframe(state, self.k)
         return None
 

@@ -213,7 +213,12 @@ def kept_steps(steps: Any) -> list[int]:
     """Return the numbers of the iterates that are asked for."""
     if np.ndim(steps) == 0:
         return list(range(positive_integer("steps", steps) + 1))
-    kept = [positive_integer(f"steps[{i}] + 1", step + 1) - 1 for i, step in enumerate(steps)]
-    if not kept or any(a >= b for a, b in pairwise(kept)):
-        raise ValueError(f"steps must be a number or increasing numbers of iterates, got {steps!r}")
+    wanted = (
+        f"steps must be a number or increasing whole numbers of iterates from 0 on, got {steps!r}"
+    )
+    if any(isinstance(one, bool) or not isinstance(one, (int, np.integer)) for one in steps):
+        raise TypeError(wanted)
+    kept = [int(step) for step in steps]
+    if not kept or kept[0] < 0 or any(a >= b for a, b in pairwise(kept)):
+        raise ValueError(wanted)
     return kept

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from fixedrank._checks import Array
 from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.drawn import Drawn
-from fixedrank.flows.imbalance_law import differences
 from fixedrank.flows.saving import Saved
 from fixedrank.flows.tables import data_frame, effective_ranks, layers_shown
 from fixedrank.flows.trajectory import product_factors
-from fixedrank.networks.layers import balancedness, product
+from fixedrank.networks.layers import balancedness, differences, product
 
 
 def flow_time(step: float, momentum: float) -> float:

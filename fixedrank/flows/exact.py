@@ -22,10 +22,11 @@ from fixedrank.flows.scalar_curves import above, below, decaying
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.losses.moments import nearest_white
 from fixedrank.losses.regression import LinearRegression, require_regression
-from fixedrank.networks.layers import BALANCED, largest_norm
+from fixedrank.networks.unbalanced import imbalance
 
-# How far a start may be from aligned, or data from white, relative to their sizes.
+# How far a start may be from aligned, relative to the data.
 _ALIGNED = 1e-10
 # Exponents of e in one part of a solution.
 _GROWTH = 100.0
@@ -225,8 +226,8 @@ def two_layer_solution(
     r"""Return the products W(t) = W_2 W_1 of the flow (5) for two layers and white data.
 
     The layers are balanced, or their imbalance is a multiple of the identity,
-    :math:`W_2^T W_2 - W_1 W_1^T = \mu I`, at any hidden width. With R = [W_1^T; W_2] and
-    F = [[-c mu / 2 I, B^T], [B, c mu / 2 I]] the matrix R R^T solves
+    :math:`W_2^T W_2 - W_1 W_1^T = \nu I`, at any hidden width. With R = [W_1^T; W_2] and
+    F = [[-c nu / 2 I, B^T], [B, c nu / 2 I]] the matrix R R^T solves
     :math:`A' = FA + AF - c A^2` where C = c I, and
 
     .. math:: A(t) = e^{Ft} R (I + c\, R^T {\textstyle\int_0^t} e^{2F\tau} d\tau\, R)^{-1}
@@ -274,19 +275,18 @@ def two_layer_solution(
     times = output_times(t)
     if len(layers) != 2:
         raise ValueError(f"the solution is for two layers, got {len(layers)}")
-    imbalance = _multiple_of_identity(layers)
+    multiple = _multiple_of_identity(layers)
     decay = nonnegative_number("weight_decay", weight_decay)
-    if decay and imbalance:
+    if decay and multiple:
         raise ValueError(
-            f"the imbalance W_2^T W_2 - W_1 W_1^T = {imbalance:.6g} I decays with weight_decay = "
+            f"the imbalance W_2^T W_2 - W_1 W_1^T = {multiple:.6g} I decays with weight_decay = "
             f"{decay:g}, and there is no closed form: use factored_flow, or balanced layers"
         )
     (d_y, d_x), B = problem.shape, problem.B
-    c = float(np.trace(problem.C)) / d_x
-    spread = float(np.linalg.norm(problem.C - c * np.eye(d_x), 2))
-    if spread > _ALIGNED * c:
+    c, white, spread = nearest_white(problem.C)
+    if not white:
         raise ValueError(f"the data are not white: X X^T differs from {c:.6g} I by {spread:.3e}")
-    shift = c * imbalance / 2
+    shift = c * multiple / 2
     generator = np.block([[-shift * np.eye(d_x), B.T], [B, shift * np.eye(d_y)]])
     rates, frame = scipy.linalg.eigh(generator)
     rates -= decay
@@ -304,19 +304,15 @@ def two_layer_solution(
 
 def _multiple_of_identity(layers: list[Array]) -> float:
     """Return the imbalance of two layers as a number, zero where they are balanced."""
-    first, second = layers
-    difference = second.T @ second - first @ first.T
-    imbalance = float(np.trace(difference)) / len(difference)
-    # Round-off of the squares of which it is the difference.
-    allowed = BALANCED * largest_norm(layers) ** 2
-    rest = float(np.linalg.norm(difference - imbalance * np.eye(len(difference))))
-    if rest > allowed:
+    found = imbalance(layers)
+    if found.homogeneous is None:
+        mean = float(np.diagonal(found[0]).mean())
         raise ValueError(
             "the layers are not balanced, and their imbalance W_2^T W_2 - W_1 W_1^T is no multiple "
-            f"of the identity: it differs from {imbalance:.3e} I by {rest:.3e}; start from "
+            f"of the identity: it differs from {mean:.3e} I by {found.defects[0]:.3e}; start from "
             "balanced_factors or random_balanced_factors, or use factored_flow"
         )
-    return imbalance if abs(imbalance) > allowed else 0.0
+    return found.homogeneous[0]
 
 
 def _require_arrays(problem: LinearRegression) -> None:

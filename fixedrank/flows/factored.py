@@ -19,6 +19,7 @@ from fixedrank._packing import bounds_of, joined, split
 from fixedrank._progress import Shown
 from fixedrank._shared_docs import describe
 from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.changes import CHANGE
 from fixedrank.flows.fate import fate, keep_rank, sign_of
 from fixedrank.flows.first_step import reach_of_zero
 from fixedrank.flows.integration import Run, integrate, output_times
@@ -64,9 +65,8 @@ from fixedrank.networks.layers import BALANCED, imbalances, product, relative_im
 
 # The absolute tolerance beside the relative one, in sizes of each layer.
 _ABSOLUTE = 0.01
-# A layer that has changed by so much is held to a tolerance of its new size; one that is zero to
-# that of so small a part of the others.
-_CHANGE, _LITTLE = 10.0, 1e-8
+# A layer that is zero is held to a tolerance of so small a part of the others.
+_LITTLE = 1e-8
 
 
 class _Layers:
@@ -110,7 +110,8 @@ class _Layers:
             return relative, share * atol
         self.scale = self.norms(state)
         sizes = np.repeat(self._sizes(state), np.diff(self.bounds))
-        return relative, share * _ABSOLUTE * rtol * sizes
+        # Layers may have decayed out of floating point.
+        return relative, np.maximum(share * _ABSOLUTE * rtol * sizes, np.finfo(float).tiny)
 
     def norms(self, state: Array) -> Array:
         return np.array([length(layer) for layer in self.layers(state)])
@@ -134,7 +135,7 @@ class _Layers:
             return None
         # What is small beside a layer that has grown need not be kept as it was.
         norms = self.norms(state)
-        changed = (norms > _CHANGE * self.scale) | (self.scale > _CHANGE * norms)
+        changed = (norms > CHANGE * self.scale) | (self.scale > CHANGE * norms)
         return Restart(state) if changed.any() else None
 
     def moved(self, before: Array, after: Array) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fixedrank._checks import Array, round_off
+from fixedrank.flows.scales import SMALLEST
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.metric.imbalanced import layer_offsets
 from fixedrank.networks.unbalanced import imbalance
@@ -28,14 +29,16 @@ def fate(times: Array, values: Array, shape: tuple[int, int], signs: Sequence[fl
     The exact flow keeps the rank. Where a singular value decays to zero, that of the layers does
     so by two numbers that tend to zero together and whose difference errors make grow.
     """
+    # Where all of W has decayed out of floating point, nothing is known of its singular values.
+    there = values[:, 0] > SMALLEST / np.finfo(float).eps
     small = values <= round_off(max(shape), 1.0) * values[:, :1]
-    lost = (small & ~small[0]).any(axis=1)
+    lost = (small & ~small[0]).any(axis=1) & there
     if lost.any():
         return (
             f"; at t = {times[lost.argmax()]:.6g} a singular value of the product was "
             "round-off of the largest: from there on errors, not the flow, decide where it goes"
         )
-    crossed = np.array([sign != signs[0] for sign in signs])
+    crossed = np.array([sign != signs[0] for sign in signs], dtype=bool) & there[: len(signs)]
     if crossed.any() and not small[0].any():
         return (
             f"; before t = {times[crossed.argmax()]:.6g} the determinant of the product "

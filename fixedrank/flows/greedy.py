@@ -20,7 +20,7 @@ from fixedrank._aliases import LossLike
 from fixedrank._checks import Array, numerical_rank, positive_integer
 from fixedrank._progress import Progress, Shown
 from fixedrank._shared_docs import describe
-from fixedrank.flows.arguments import FLOWS, MethodLike
+from fixedrank.flows.arguments import FLOWS, MethodLike, refuse
 from fixedrank.flows.escape import escape, raised, reach, zero_point
 from fixedrank.flows.keeping import Keep
 from fixedrank.flows.riemannian import riemannian_flow
@@ -41,6 +41,16 @@ _NEAR = 0.01
 _GROWING, _RATIO = 60, 1.1
 # The flow may take so many times as long to come to rest as to leave.
 _PATIENCE = 1e6
+# What the flows take and their path does not, and why.
+_OF_ONE = {
+    "weight_decay": "takes it as a part of the loss, problem + SchattenDecay(weight_decay, 2), at "
+    "N = 2 only",
+    "imbalance": "is that of balanced layers",
+    "clock": "is one in time",
+    "infimum": "is one in time",
+    "store": "is a chain of several of them",
+    "executor": "is a chain of several of them",
+}
 # What an orbit holds at each time.
 _OVER_TIME = ("t", "loss", "gradient_norm", "penalty", "singular_values", "kept")
 
@@ -97,7 +107,8 @@ def greedy_path(
     ------
     TypeError, ValueError
         If the problem tells no shape, the depth is below 2 or infinite, the rank more than
-        min(m, n), a size no positive number, or larger than that over which the gradient changes.
+        min(m, n), a size no positive number, or larger than that over which the gradient changes,
+        or weight decay or another argument of single flows is given.
 
     Notes
     -----
@@ -119,6 +130,7 @@ def greedy_path(
     >>> path.loss.round(6), path.escape_rate.round(6)
     (array([7. , 2.5, 0.5, 0. ]), array([3., 2., 1., 0.]))
     """
+    refuse(options, _OF_ONE, "the greedy path")
     loss, number = as_loss(problem), _checked_depth(depth)
     shape, most = _checked_sizes(loss, max_rank)
     size = None if scale is None else positive_scale(scale)

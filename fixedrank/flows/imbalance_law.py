@@ -12,16 +12,11 @@ D_j <- (1 - eta lambda)^2 D_j + eta^2 (g_{j+1}^T g_{j+1} - g_j g_j^T).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
 from fixedrank._checks import Array
-
-
-def differences(layers: Sequence[Array]) -> list[Array]:
-    """Return W_{j+1}^T W_{j+1} - W_j W_j^T for neighbours among the layers."""
-    return [after.T @ after - before @ before.T for before, after in pairwise(layers)]
+from fixedrank.networks.layers import differences
 
 
 class ImbalanceLaw:

@@ -25,9 +25,9 @@ import numpy as np
 from fixedrank._checks import Array
 
 # Up to so many times are reached by a step each; where a step holds more it is crowded.
-_FEW = 2
+FEW = 2
 # Where the defect is looked at, in parts of the step, and how large it may be, in tolerances.
-_LOOKS, _DEFECT = (0.3, 0.7), 2.0
+LOOKS, DEFECT = (0.3, 0.7), 2.0
 # How often a step is halved before all its times are reached by a step each.
 _HALVINGS = 4
 # A polynomial of this degree replaces the shorter steps of stabilised methods, if it is off by
@@ -57,7 +57,7 @@ def by_shorter_steps(solver: Any, times: Array, rtol: float) -> list[Array]:
     if times.size == 1 and times[0] == solver.t:
         return [np.asarray(solver.y)]
     through = None
-    if times.size > _FEW:
+    if times.size > FEW:
         solver.crowded_at = solver.t
         through = _through_ends(solver, times, rtol)
     if through is None and times.size > 2 * _DEGREE:
@@ -68,11 +68,11 @@ def by_shorter_steps(solver: Any, times: Array, rtol: float) -> list[Array]:
 def _by_steps(step: Any, times: Array, rtol: float, halvings: int) -> list[Array]:
     """Return the states at times inside a step of a Runge-Kutta method."""
     start = float(step.t_old)
-    if times.size <= _FEW or halvings == 0:
+    if times.size <= FEW or halvings == 0:
         return [_part(step, t - start).y for t in times.tolist()]
     _finish(step)
     dense = step.dense_output()
-    if _defect(step, dense, rtol) < _DEFECT:
+    if _defect(step, dense, rtol) < DEFECT:
         return list(dense(times).T)
     middle = start + (step.t - start) / 2
     cut = int(np.searchsorted(times, middle, side="right"))
@@ -117,12 +117,12 @@ def _finish(part: Any) -> None:
 
 def _defect(step: Any, dense: Callable[[Array], Array], rtol: float) -> float:
     """Return how far an interpolant is from solving the equation, in tolerances."""
-    nodes, weights, values = _derivative()
+    nodes, weights, values = at_looks()
     h = step.t - step.t_old
     samples = dense(step.t_old + h * nodes)
     scale = _scale(step, rtol)
     worst = 0.0
-    for slope, state, part in zip((samples @ weights).T, (samples @ values).T, _LOOKS, strict=True):
+    for slope, state, part in zip((samples @ weights).T, (samples @ values).T, LOOKS, strict=True):
         miss = (slope - h * step.fun(step.t_old + part * h, state)) / scale
         worst = max(worst, float(np.linalg.norm(miss)))
     return worst / math.sqrt(step.y.size)
@@ -138,11 +138,11 @@ def _scale(step: Any, rtol: float) -> Array:
 
 
 @cache
-def _derivative() -> tuple[Array, Array, Array]:
+def at_looks() -> tuple[Array, Array, Array]:
     """Return nodes, and what takes the derivative, and the value, of polynomials at the looks."""
     nodes = (1 - np.cos(np.pi * np.arange(9) / 8)) / 2
     powers = np.linalg.inv(np.vander(nodes, increasing=True))
-    looks, degrees = np.array(_LOOKS), np.arange(nodes.size)[:, None]
+    looks, degrees = np.array(LOOKS), np.arange(nodes.size)[:, None]
     values = np.vander(looks, nodes.size, increasing=True).T
     slopes = degrees * looks ** np.maximum(degrees - 1, 0)
     return nodes, powers.T @ slopes, powers.T @ values

@@ -9,7 +9,6 @@ step sizes in the documentation proves this, and that K holds along the iteratio
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
@@ -18,7 +17,7 @@ from fixedrank._aliases import LayersLike
 from fixedrank._checks import nonnegative_number, positive_integer
 from fixedrank.losses.moments import spectral_norm
 from fixedrank.losses.regression import LinearRegression, require_data, require_regression
-from fixedrank.networks.layers import product
+from fixedrank.networks.layers import differences, product
 
 
 def hessian_bound(problem: LinearRegression, square: float, depth: int) -> float:
@@ -107,10 +106,7 @@ def safe_step_size(
     require_data(problem, "safe_step_size")
     layers = problem.checked_layers(factors)
     depth, decay = len(layers), nonnegative_number("weight_decay", weight_decay)
-    defect = sum(
-        float(np.linalg.norm(after.T @ after - before @ before.T, 2))
-        for before, after in pairwise(layers)
-    )
+    defect = sum(float(np.linalg.norm(difference, 2)) for difference in differences(layers))
     # The loss above the residual, without the cancellation of a difference of losses.
     gap = float(np.linalg.norm(product(layers) @ problem.root - problem.Q)) ** 2 / 2
     gap += decay * sum(float(np.vdot(layer, layer)) for layer in layers) / 2

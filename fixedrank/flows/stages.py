@@ -140,7 +140,8 @@ class GreedyStage(Displayed):
         Raises
         ------
         TypeError, ValueError
-            If the scale is not a positive number, or the path was not followed from here.
+            If the scale is not a positive number, or so large that the loss has fallen by half
+            before, or the path was not followed from here.
 
         Examples
         --------
@@ -158,7 +159,9 @@ class GreedyStage(Displayed):
                 f"the path ends at rank {self.rank}, so that the time from there to the next "
                 "critical point is not known: ask greedy_path for a larger max_rank"
             )
-        return growth(size, self.theta, self.depth) / self.escape_rate + self.half_time
+        return _not_before(
+            growth(size, self.theta, self.depth) / self.escape_rate + self.half_time, size, self
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -235,6 +238,12 @@ class GreedyPath(Displayed):
         ndarray, shape (stages - 1,)
             The times; NaN from where on an orbit has not come to rest, or not at the next rank.
 
+        Raises
+        ------
+        TypeError, ValueError
+            If the scale is not a positive number, or so large that the loss has fallen halfway to
+            the first stage before.
+
         Notes
         -----
         Exact, to the part of the gradient that changes at the start of the orbits, where singular
@@ -243,11 +252,6 @@ class GreedyPath(Displayed):
         eps tends to zero, as transitions take a time, and as only a part of a start points in the
         escape direction. For N > 2 that part counts by a factor: the first time is then a lower
         bound, to leading order, and the others are those of aligned starts.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the scale is not a positive number.
 
         Examples
         --------
@@ -268,7 +272,8 @@ class GreedyPath(Displayed):
                 float(before.escape_rates[index - j]) * stay
                 for j, (before, stay) in enumerate(zip(self.stages, stays, strict=False))
             )
-            stays.append(missing / stage.escape_rate + stage.half_time)
+            stay = missing / stage.escape_rate + stage.half_time
+            stays.append(stay if index else _not_before(stay, size, stage))
             times[index] = sum(stays)
         return times
 
@@ -356,6 +361,16 @@ def positive_scale(scale: Any) -> float:
             f"scale must be positive and finite, the singular value of the layers, got {scale!r}"
         )
     return float(scale)
+
+
+def _not_before(time: float, size: float, stage: GreedyStage) -> float:
+    """Return how long a start stays, which is not below zero."""
+    if time < 0:
+        raise ValueError(
+            f"scale = {size:g} is no small start at rank {stage.rank}: it is beyond where the loss "
+            f"has fallen by half, and the orbit from there begins at {stage.theta:.3g}"
+        )
+    return time
 
 
 def half_time(orbit: RiemannianTrajectory, before: float) -> float | None:

@@ -22,7 +22,7 @@ from fixedrank._checks import Array
 from fixedrank.flows.scales import binary_scale
 
 # A step that moves less than this many tolerances is worth a look.
-_SLOW = 100.0
+SLOW = 100.0
 # How near a rest point has to be, in tolerances. At the limit of stability explicit methods tremble
 # by a few; RKC, which damps all directions in each step, comes as near as one likes.
 CLOSE, CLOSE_DAMPED = 10.0, 0.01
@@ -32,13 +32,13 @@ _VANISHING = 1000.0
 # costs half of what went before: to rates of 1e-6 of the largest Lanczos' method needs as many.
 _DENSE, _AFFORDABLE, _LARGE = 60, 400, 4000
 # The first look after so many evaluations; later ones may cost half of all that went before.
-_PATIENCE = 500
+PATIENCE = 500
 # The evaluations for which a look at a large state is a bargain.
 _BARGAIN = 400
 # Beyond so long a time, or its inverse, squares of rates may leave floating point.
 _LONG = 1e60
 # The absolute tolerance beside the relative one, if none is given, in norms of the largest state.
-_ABSOLUTE = 0.01
+ABSOLUTE = 0.01
 # The noise of a rate beside that of a product; that of a gradient, in units of the noise of a
 # product with the state: differences move by a millionth of it.
 _NOISE, _DIFFERENCE = 5.0, 1e-4
@@ -90,13 +90,13 @@ class RestTest:
         at_once: bool = False,
     ) -> tuple[str, Array] | None:
         """Return why the flow is at rest for the time that is left, and where, or None."""
-        if evaluations < 2 * self.spent + (0 if at_once else _PATIENCE):
+        if evaluations < 2 * self.spent + (0 if at_once else PATIENCE):
             return None
         distance, norm = system.moved(before, after)
         self.largest = max(self.largest, norm)
-        absolute = _ABSOLUTE * self.rtol * self.largest if self.atol is None else self.atol
+        absolute = ABSOLUTE * self.rtol * self.largest if self.atol is None else self.atol
         tolerance = self.rtol * norm + absolute
-        if distance > _SLOW * tolerance or system.smallest(after) < _VANISHING * tolerance:
+        if distance > SLOW * tolerance or system.smallest(after) < _VANISHING * tolerance:
             return None
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

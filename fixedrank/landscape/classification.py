@@ -224,14 +224,16 @@ def _with_decay(
     kind = nearest.kind if critical else NOT_CRITICAL
     gv, gtu = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
     slopes, added = penalty.slopes(kept.s), float(penalty.values(kept.s).sum())
-    least, best = (decayed_point(data, data.least(most)) for most in (rank, min(problem.shape)))
+    least, best = decayed_point(data, data.least(rank)), data.least(min(problem.shape))
     verdict = _verdict(kind, rank, point.s.size, nearest, data.upper.size, away, tolerance)
     if critical:
-        lower = nearest.objective - best.objective
+        branches = nearest.branches or ()
+        own = Choice(nearest.indices, tuple(branch == "upper" for branch in branches))
+        lower = data.excess(own, best)
         verdict += (
             "; no matrix of any rank has a lower objective"
-            if lower <= data.energy_tolerance
-            else f"; the minimum of all ranks has rank {best.point.s.size} and an objective lower "
+            if lower == 0
+            else f"; the minimum of all ranks has rank {len(best.indices)} and an objective lower "
             f"by {lower:.3g}"
         )
     dual_norm = None

@@ -6,7 +6,7 @@ root of c s + lambda s^(2/N-1) = b_i: there is at most one for N <= 2, and for N
 lower one if b_i >= b*. Each index adds its own energy c s^2/2 - b s + R(s), and the Hessian is
 diagonal but for pairs: with g = R',
 
-    M_aa: c + g'(s_a);  M_ab +- M_ba: c + (g_a +- g_b) / (s_a +- s_b);
+    M_aa: c + g'(s_a);  M_ab +- M_ba: c + (g_a -+ g_b) / (s_a -+ s_b);
     Up_j and Vp_j along u_l and v_l, l not in J: (b_j +- b_l) / s_j,
 
 each times the weights of the metric.
@@ -28,12 +28,11 @@ from fixedrank._checks import Array, nonnegative_number
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.subsets import best_subsets
+from fixedrank.losses.moments import nearest_white
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.losses.schatten import SchattenDecay
 from fixedrank.losses.schatten_roots import schatten_threshold
 
-# How far X X^T may be from a multiple of the identity, relative to it.
-_WHITE = 1e-10
 # Of smaller roots beside b the quotient b / s is no number.
 _LEAST = 1e-290
 
@@ -162,24 +161,38 @@ class WhiteDecay:
 
     def least(self, rank: int) -> Choice:
         """Return the minimum of all matrices of at most some rank: at b_t the lower rank."""
-        count = min(int((self.energies(self.upper) < 0).sum()), rank)
+        # For N <= 2 every root gains, however little.
+        jump = self.penalty.depth > 2
+        gains = -self.energies(self.upper) > (self._round_off(self.upper) if jump else 0.0)
+        count = min(int(gains.sum()), rank)
         return Choice(tuple(range(count)), (True,) * count)
 
     def is_least(self, choice: Choice) -> bool:
         """Say whether no matrix of this rank or less has a lower objective, beyond round-off."""
-        least = self.least(len(choice.indices))
-        excess = self._energy(choice) - self._energy(least)
-        return excess <= self.energy_tolerance
+        return self.excess(choice, self.least(len(choice.indices))) == 0
+
+    def excess(self, choice: Choice, best: Choice) -> float:
+        """Return the objective of a critical point less that of a better one, 0 for round-off.
+
+        Of what both have nothing is added up: it may be much larger.
+        """
+        own, other = (set(zip(*one, strict=True)) for one in (choice, best))
+        value = allowed = 0.0
+        for sign, parts in ((1, own - other), (-1, other - own)):
+            for index, up in parts:
+                roots = (self.upper if up else self.lower)[: index + 1]
+                value += sign * float(self.energies(roots)[-1])
+                allowed += float(self._round_off(roots)[-1])
+        return value if value > allowed else 0.0
+
+    def _round_off(self, s: Array) -> Array:
+        """Return that of energies: a change of b moves them by s times as much."""
+        return np.asarray(2 * self.c * self.tolerance * s)
 
     @property
     def energy_tolerance(self) -> float:
         """Round-off of energies: a change of b moves them by s <= b / c times as much."""
         return float(2 * self.problem.tolerance * self.problem.svd[1].max(initial=0.0))
-
-    def _energy(self, choice: Choice) -> float:
-        upper, lower = self.energies(self.upper), self.energies(self.lower)
-        pairs = zip(choice.indices, choice.upper, strict=True)
-        return float(sum(upper[i] if up else lower[i] for i, up in pairs))
 
     def spectrum(self, choice: Choice, metric: SpectralMetric) -> Array:
         """Return the eigenvalues of the Hessian of the objective, ascending."""
@@ -231,9 +244,8 @@ def white_decay(
         )
     require_data(problem, what)
     penalty = SchattenDecay(decay, known_depth(depth, f"{what} with weight decay"))
-    c = float(np.trace(problem.C)) / len(problem.C)
-    spread = float(np.linalg.norm(problem.C - c * np.eye(len(problem.C)), 2))
-    if spread > _WHITE * c:
+    c, white, spread = nearest_white(problem.C)
+    if not white:
         advice = (
             "; at depth 2 dual_certificate(problem, point, weight_decay) says of a point whether "
             "it is the minimum"

@@ -49,14 +49,14 @@ class DualCertificate(Displayed):
     rank : int
         The number of singular values that count.
     dual_norm : float
-        |G|_2, the largest singular value of the gradient of the loss at W.
+        ``|G|_2``, the largest singular value of the gradient of the loss at W.
     weight_decay : float
         lambda.
     gap : float
         The objective of W is at most so much above the minimum of all matrices; infinite where
-        |G|_2 exceeds lambda and the infimum of the loss is not known.
+        ``|G|_2`` exceeds lambda and no lower bound of the loss is known.
     objective : float
-        The loss and lambda |W|_*.
+        The loss and ``lambda |W|_*``.
     gradient_norm : float
         The length of the Riemannian gradient of the objective at depth 2, on the matrices of the
         rank.
@@ -86,7 +86,7 @@ class DualCertificate(Displayed):
 
     @property
     def escape_rate(self) -> float:
-        """|G|_2 - lambda: layers of width above the rank leave a critical W at it, if positive."""
+        """``|G|_2`` - lambda: wider layers than the rank leave a critical W at it, if positive."""
         return self.dual_norm - self.weight_decay
 
     def __str__(self) -> str:
@@ -128,9 +128,9 @@ def dual_certificate(
     weight_decay : float
         lambda, in all positive.
     rtol : float
-        The tolerance: of |G|_2 relative to lambda, and of the gap relative to the objective above
-        the infimum of the loss (above 0 where that is not known). Singular values below it,
-        relative to the most that |W|_* of a minimum can be, count as zero.
+        The tolerance: of ``|G|_2`` relative to lambda; of the gap relative to the objective above
+        the infimum of the loss or a lower bound (above 0 where none is known). Singular values
+        below it, relative to the most that ``|W|_*`` of a minimum can be, count as zero.
 
     Returns
     -------
@@ -183,11 +183,12 @@ def dual_certificate(
     left, dual_norm, right = _leading(gradient)
     value = float(loss.loss(whole))
     objective = value + decay * float(whole.s.sum())
-    above = abs(objective) if loss.infimum is None else objective - loss.infimum
+    bound = loss._lower_bound
+    above = abs(objective) if bound is None else objective - bound
     slope = float(whole.s @ np.einsum("ij,ij->j", whole.u, times(gradient, whole.vt.T)))
     gap = own_gap = max(decay * float(whole.s.sum()) + slope, 0.0)
     if dual_norm > decay:
-        gap += math.inf if loss.infimum is None else (dual_norm - decay) / decay * above
+        gap += math.inf if bound is None else (dual_norm - decay) / decay * above
 
     # No minimiser has a larger nuclear norm.
     size = max(above / decay, float(whole.s.sum()))
@@ -243,10 +244,12 @@ def _leading(gradient: Any) -> tuple[Array, float, Array]:
 def _verdict(kind: str, rank: int, dual_norm: float, decay: float, gap: float) -> str:
     norms = f"|G|_2 = {dual_norm:.6g}, lambda = {decay:.6g}"
     if kind == GLOBAL_MINIMUM:
-        return f"{kind} of all matrices, of rank {rank}: {norms}, objective within {gap:.1e} of it"
+        near = f", objective within {gap:.1e} of it" if gap < math.inf else ""
+        return f"{kind} of all matrices, of rank {rank}: {norms}{near}"
     if kind == STRICT_SADDLE:
         return (
             f"{kind}: critical on the matrices of rank {rank}, and with more width layers leave it "
             f"at the rate {dual_norm - decay:.3g} ({norms})"
         )
-    return f"{kind}, of rank {rank}: {norms}, objective within {gap:.1e} of the minimum"
+    near = f", objective within {gap:.1e} of the minimum" if gap < math.inf else ""
+    return f"{kind}, of rank {rank}: {norms}{near}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from fixedrank._aliases import LossLike
 from fixedrank.losses.loss import Loss
 
@@ -14,7 +16,6 @@ _OPTIONAL = (
     "line_minimum",
     "network_loss",
     "network_gradient",
-    "batch",
     "riemannian_gradient",
     "riemannian_hessian",
 )
@@ -58,6 +59,11 @@ class _Adapted(Loss):
     def gradient(self, W: Any) -> Any:
         """Return the gradient."""
         return self.problem.gradient(W)
+
+    def batch(self, indices: ArrayLike) -> Loss:
+        """Return the loss of some samples, which may be an object of another class too."""
+        own = getattr(self.problem, "batch", None)
+        return as_loss(own(indices)) if callable(own) else super().batch(indices)
 
     @property
     def _name(self) -> str:

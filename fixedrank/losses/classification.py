@@ -53,7 +53,7 @@ class Classification(Loss):
     labels : array_like of whole numbers, shape (samples,)
         The class of each sample, from 0 to K - 1; or -1 or +1 each.
     classes : int, optional
-        The number K of classes; by default one more than the largest label.
+        The number K of classes; by default one more than the largest label, if the least one is 0.
 
     Attributes
     ----------
@@ -72,7 +72,8 @@ class Classification(Loss):
     ------
     TypeError, ValueError
         If X is no finite real matrix, there is not one label for each sample, labels are neither
-        whole numbers from 0 on nor -1 and +1, or all are the same.
+        whole numbers from 0 on nor -1 and +1, all are the same, or none is 0 and `classes` is left
+        out.
 
     References
     ----------
@@ -279,14 +280,14 @@ class Classification(Loss):
     def dual_bound(self, W: PointLike | ArrayLike) -> float:
         r"""Return a lower bound of the least nuclear norm of a matrix with margins of at least 1.
 
-        With the probabilities :math:`p_{ic}` of wrong classes at W and the gradient G there, the
-        multipliers :math:`p_{ic} / \|G\|_2` are feasible for the dual problem, so
+        With the probabilities :math:`p_{ci}` of wrong classes at W and the gradient G there, the
+        multipliers :math:`p_{ci} / \|G\|_2` are feasible for the dual problem, so
 
-        .. math:: \frac{\sum_{ic} p_{ic}}{\|G\|_2} \le \min_{\text{margins} \ge 1} \|W'\|_*
+        .. math:: \frac{\sum_{ci} p_{ci}}{\|G\|_2} \le \min_{\text{margins} \ge 1} \|W'\|_*
             \le \frac{\|W\|_*}{\text{margin}(W)},
 
         the latter where the margin is positive. Along the flow of two layers both sides meet. The
-        bound holds for any W; its quality depends on W. For labels -1 and +1 the norm is |W'|.
+        bound holds for any W; its quality depends on W. For labels -1 and +1 it is that of W'.
 
         Returns
         -------
@@ -384,6 +385,11 @@ class Classification(Loss):
     def _unscaled(self, left: Array, core: Array | None, right: Array) -> tuple[Array, Array]:
         """Return thin products of the gradient times a number that makes it moderate."""
         return self._products(left, core, right, scaled=True)[1:]
+
+    @property
+    def _lower_bound(self) -> float | None:
+        # For which no linear program is solved.
+        return 0.0
 
     def _thin_loss(self, left: Array, right: Array) -> float:
         if type(self).loss is not Classification.loss:

@@ -50,6 +50,11 @@ def labelled(X: Any, labels: Any, classes: Any) -> Labelled:
     if found[0] < 0:
         return Labelled(data, _signs(values, found, classes), 2)
     count = int(found[-1]) + 1
+    if classes is None and found[0] > 0:
+        raise ValueError(
+            f"the classes are numbered from 0 on, but the least label is {found[0]}: take labels - "
+            f"{found[0]}, or say classes={count} if class 0 just has no samples"
+        )
     if classes is not None and positive_integer("classes", classes) < count:
         raise ValueError(
             f"labels must lie between 0 and classes - 1 = {classes - 1}, but the largest is "

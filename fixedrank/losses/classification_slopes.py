@@ -33,10 +33,14 @@ class Slopes(BlockOperator):
 
 
 def spectral_norm(slopes: Array, X: Any) -> float:
-    """Return the spectral norm of E X^T by the smaller of its Gram matrices, in blocks."""
-    near, far = (slopes, X) if slopes.shape[0] <= X.shape[0] else (X, slopes)
+    """Return the spectral norm of E X^T by the smaller of its Gram matrices, in blocks.
+
+    Of slopes of moderate size; X, which is squared, is taken in a unit of its size.
+    """
+    unit = math.ldexp(1.0, math.frexp(float(abs(X).max()))[1] - 1)
+    near, far = (slopes, X / unit) if slopes.shape[0] <= X.shape[0] else (X / unit, slopes)
     gram, size = np.zeros((near.shape[0],) * 2), max(1, near.shape[0])
     for start in range(0, far.shape[0], size):
         part = np.asarray(near @ far[start : start + size].T)
         gram += part @ part.T
-    return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))
+    return unit * math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))

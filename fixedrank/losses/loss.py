@@ -476,6 +476,11 @@ class Loss(Displayed, ABC):
             return -math.inf, np.full_like(gv, np.nan), np.full_like(gtu, np.nan)
         return math.log(excess), gv / excess, gtu / excess
 
+    @property
+    def _lower_bound(self) -> float | None:
+        """What no loss is below: the infimum, or less that costs less; None where none is known."""
+        return self.infimum
+
     def _trial_step(self, W: PointLike, Z: AmbientLike) -> float | None:
         """Return a step along Z of low rank that is worth trying: to the minimum, if it is known.
 
@@ -556,6 +561,16 @@ class LossSum(Loss):
         if self._only is None or self._only[1].infimum is None:
             return None
         return self._only[0] * self._only[1].infimum
+
+    @property
+    def _lower_bound(self) -> float | None:
+        total = 0.0
+        for factor, loss in self.terms:
+            bound = loss._lower_bound
+            if bound is None or factor < 0:
+                return None
+            total += factor * bound
+        return total
 
     def loss(self, W: PointLike) -> float:
         """Return the sum of the losses."""

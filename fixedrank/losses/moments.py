@@ -23,6 +23,8 @@ from fixedrank.losses.data import digest_of, finite_matrix
 _ROUND_OFF = 1e-8
 # Factors pay if they have this many times fewer columns; in small matrices calls cost more.
 _FEWER, _SMALL, _MOST = 8, 64, 256
+# How far white data may be from a multiple of the identity, relative to it.
+_WHITE = 1e-10
 # Relative sizes, of a column and of a matrix, that are round-off of the sums in them.
 _NOISE, _REST = 1e-13, 2e-15
 
@@ -130,6 +132,13 @@ def spectral_norm(matrix: Any) -> float:
     # Of a matrix of norm near 1, whatever the unit: squares neither underflow nor overflow.
     found = svds(matrix * (1 / size), 1, return_singular_vectors=False, rng=generator)
     return float(found[0]) * size
+
+
+def nearest_white(C: Array) -> tuple[float, bool, float]:
+    """Return the c of the multiple c I that is nearest to C, whether C is it, and the distance."""
+    c = float(np.trace(C)) / len(C)
+    spread = float(np.linalg.norm(C - c * np.eye(len(C)), 2))
+    return c, spread <= _WHITE * c, spread
 
 
 def as_moment(name: str, matrix: Any) -> Any:

@@ -19,7 +19,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint, is_triple
 from fixedrank.geometry.factored.stacks import times_matrix
 from fixedrank.losses.data import digest_of
 from fixedrank.losses.decomposition import Decomposition, decomposed, range_of
-from fixedrank.losses.loss import Loss
+from fixedrank.losses.loss import Loss, LossSum
 from fixedrank.losses.moment_loss import MomentLoss, as_pair
 from fixedrank.losses.moment_regression import MomentRegression
 from fixedrank.losses.moments import product_of_data
@@ -502,6 +502,10 @@ class LinearRegression(MomentLoss):
         """The least loss of all W, half of the squared residual; None where data are sparse."""
         return None if self._decomposed is None else self._decomposed.residual**2 / 2
 
+    @property
+    def _lower_bound(self) -> float | None:
+        return 0.0 if self._decomposed is None else self.infimum
+
     # Inside
 
     def _dense(self, what: str) -> Decomposition:
@@ -582,7 +586,7 @@ def require_regression(problem: Any, what: str) -> None:
     if not isinstance(problem, MomentLoss):
         raise TypeError(
             f"{what} needs a LinearRegression(X, Y), as it is made of C = X X^T and B = Y X^T; "
-            f"a {type(problem).__name__} has none"
+            f"a {type(problem).__name__} has none{_of_sums(problem)}"
         )
 
 
@@ -600,5 +604,12 @@ def require_data(problem: Any, what: str) -> None:
         raise TypeError(
             f"{what} needs a LinearRegression(X, Y) of X and Y as NumPy arrays, which has "
             f"Q = B C^(-1/2) and its singular values; a {type(problem).__name__} has none"
+            + _of_sums(problem)
         )
     problem._regular(what)
+
+
+def _of_sums(problem: Any) -> str:
+    if not isinstance(problem, LossSum):
+        return ""
+    return ": take the regression alone, and for a SchattenDecay the argument weight_decay"

@@ -60,6 +60,13 @@ class SchattenDecay(SpectralPenalty):
     of others there is an error, as ``weight_decay=`` of flows and of descent is meant: it needs no
     balance, and of layers that are not balanced it is not a function of their product.
 
+    Decay lowers ranks. On a manifold of a higher rank than that of the minimum optimisers come to
+    the boundary: pymanopt's line searches may step onto it, a :class:`RankLostError`, trust regions
+    take many steps, and :class:`~fixedrank.optimizers.LBFGS`, which goes by the embedded metric,
+    may end short of the minimum. :func:`riemannian_flow` goes on at lower rank; take the rank that
+    it leaves for the manifold. At N = 2 :func:`dual_certificate` says how far from the minimum of
+    all ranks a matrix is.
+
     References
     ----------
     F. Shang, Y. Liu, J. Cheng, "Unified scalable equivalent formulations for Schatten
@@ -118,8 +125,8 @@ class SchattenDecay(SpectralPenalty):
 
     def divided_slopes(self, s: Array) -> Array:
         """Return the first divided differences of the slopes, without a difference at ties."""
-        of_squares = first_differences(s, 1 / self.depth - 0.5)
-        return np.asarray(self.weight_decay * of_squares * (s[:, None] + s))
+        # They are those of squares: of s^2 and a power half as large they would overflow.
+        return self.weight_decay * first_differences(np.sqrt(s), 2 / self.depth - 1)
 
     @property
     def _price_of_rank(self) -> float:  # type: ignore[override]

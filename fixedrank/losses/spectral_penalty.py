@@ -59,7 +59,7 @@ class SpectralPenalty(Loss):
         """Return (phi'(s_i) - phi'(s_j)) / (s_i - s_j), a k x k array with phi'' where they tie."""
 
     def loss(self, W: Any) -> float:
-        """Return the sum."""
+        """Return the sum over the singular values."""
         return float(self.values(_positive_part(W).s).sum())
 
     def gradient(self, W: Any) -> LowRankPair:

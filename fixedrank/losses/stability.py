@@ -12,6 +12,7 @@ from fixedrank.geometry.factored.points import checked_point
 from fixedrank.geometry.metric.depth import known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.hessian import NetworkHessian
+from fixedrank.losses.schatten import split_decay
 
 # Up to this many entries of all layers the Hessian is made a matrix.
 _DENSE = 40
@@ -49,8 +50,8 @@ def sharpness(
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit together or with the problem, entries are not finite, or an option is
-        out of range.
+        If shapes do not fit together or with the problem, entries are not finite, an option is out
+        of range, or the loss has a :class:`SchattenDecay` of the number of layers.
     RuntimeError
         If Lanczos' method does not come to the tolerance.
 
@@ -77,6 +78,13 @@ def sharpness(
     if not 0 < tolerance < 1:
         raise ValueError(f"rtol must lie between 0 and 1, got {rtol!r}")
     hessian = NetworkHessian(problem, factors)
+    inside = split_decay(hessian.problem, len(hessian.layers))[1]
+    if inside:
+        raise ValueError(
+            f"a SchattenDecay of depth {len(hessian.layers)} is weight decay of balanced layers "
+            "only, and directions leave balance: give "
+            f"weight_decay={inside:g} in place of it"
+        )
     size = hessian.shape[0]
     if size <= _DENSE:
         matrix = hessian @ np.eye(size)
@@ -109,7 +117,7 @@ def edge_of_stability(point: PointLike, depth: float | SpectralMetric, *, c: flo
     r"""Return the largest step size with which gradient descent can stay at a solution W.
 
     :math:`2 / (N c\, s_1^{2-2/N})` for white data, :math:`X X^T = c I`, where W has no residual:
-    twice the inverse of the sharpness of balanced layers, and all others are sharper.
+    twice the inverse of the sharpness of balanced layers, and no others are less sharp.
 
     Parameters
     ----------
@@ -135,7 +143,7 @@ def edge_of_stability(point: PointLike, depth: float | SpectralMetric, *, c: flo
     A residual and weight decay change the Hessian: ``2 / sharpness(problem, layers)`` then. With
     momentum mu steps may be 1 + mu times as long.
 
-    Why other layers are sharper: the largest eigenvalue is at least the sum over j of
+    Why other layers are at least as sharp: the largest eigenvalue is at least the sum over j of
     :math:`c\, |W_{j+1}^T \cdots W_N^T u_1|^2\, |W_{j-1} \cdots W_1 v_1|^2`. Its N terms have a
     geometric mean of at least :math:`c\, s_1^{2-2/N}`, as
     :math:`|W_{j+1}^T \cdots W_N^T u_1|\, |W_j \cdots W_1 v_1| \ge s_1` for all j.

@@ -4,10 +4,10 @@ from fixedrank.networks.initial import balanced_factors, gaussian_factors, rando
 from fixedrank.networks.layers import balancedness, layer_widths, product
 from fixedrank.networks.models import factors_from
 from fixedrank.networks.network_operator import NetworkOperator
-from fixedrank.networks.unbalanced import Imbalance, imbalance, imbalanced_factors
+from fixedrank.networks.unbalanced import Imbalances, imbalance, imbalanced_factors
 
 __all__ = [
-    "Imbalance",
+    "Imbalances",
     "NetworkOperator",
     "balanced_factors",
     "balancedness",

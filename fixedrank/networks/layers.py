@@ -107,10 +107,16 @@ describe(balancedness, LAYERS)
 def imbalances(layers: Sequence[Array]) -> Array:
     """Return the balancedness of layers, along axes in front."""
     largest = np.zeros(layers[0].shape[:-2])
-    for inner, outer in pairwise(layers):
-        difference = transposed(outer) @ outer - inner @ transposed(inner)
+    for difference in differences(layers):
         largest = np.maximum(largest, np.linalg.norm(difference, axis=(-2, -1)))
     return largest
+
+
+def differences(layers: Sequence[Array]) -> list[Array]:
+    """Return all W_{j+1}^T W_{j+1} - W_j W_j^T, j = 1, ..., N - 1, along axes in front."""
+    return [
+        transposed(outer) @ outer - inner @ transposed(inner) for inner, outer in pairwise(layers)
+    ]
 
 
 def largest_norm(layers: Sequence[Array]) -> float:

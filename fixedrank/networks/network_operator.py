@@ -21,6 +21,8 @@ from fixedrank.networks.layers import checked_factors
 
 # Up to this size all eigenvalues of the small operator at once: a second, and 30 MB.
 _DENSE = 2000
+# Of the trace, or beside the largest eigenvalue, so little is round-off.
+_ZERO = 1e-12
 
 
 class NetworkOperator:
@@ -217,6 +219,7 @@ def _largest(left: list[Array], right: list[Array], count: int) -> Array:
 
     generator = np.random.default_rng(0)
     found, vectors = np.zeros(0), np.zeros((size, 0))
+    trace = sum(float(np.trace(a) * np.trace(b)) for a, b in zip(left, right, strict=True))
 
     def matvec(flat: Array) -> Array:
         block = flat.reshape(l, r)
@@ -226,12 +229,14 @@ def _largest(left: list[Array], right: list[Array], count: int) -> Array:
         return np.asarray(image)
 
     # Lanczos' method may miss copies of an eigenvalue: without those it has found, it shows them.
-    while True:
+    # Where the rest is zero it would look for eigenvalues of round-off.
+    while trace - found.sum() > _ZERO * trace:
         operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)
         start = generator.standard_normal(size)
         more, directions = eigsh(operator, k=count, which="LA", v0=start)
         known = np.sort(found)[-count:]
-        if known.size == count and more.max() <= known[0] * (1 + 1e-10):
+        if known.size == count and more.max() <= max(known[0] * (1 + 1e-10), _ZERO * known[-1]):
             return known
         vectors = np.hstack((vectors, directions))
         found = np.concatenate((found, more))
+    return np.sort(np.concatenate((found, np.zeros(count))))[-count:]

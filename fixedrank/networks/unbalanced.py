@@ -15,10 +15,10 @@ from fixedrank._shown import Displayed, counted, number, some
 from fixedrank.geometry.factored.orthonormal import orthonormal_columns
 from fixedrank.geometry.factored.points import checked_point
 from fixedrank.geometry.metric.imbalanced import ImbalancedMetric
-from fixedrank.networks.layers import BALANCED, checked_factors, largest_norm
+from fixedrank.networks.layers import BALANCED, checked_factors, differences, largest_norm
 
 
-class Imbalance(Displayed, Sequence[Array]):
+class Imbalances(Displayed, Sequence[Array]):
     r"""The matrices :math:`D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` of layers, j = 1, ..., N - 1.
 
     It is a sequence of them, and what :func:`imbalance` returns. Gradient flow keeps them all.
@@ -43,12 +43,12 @@ class Imbalance(Displayed, Sequence[Array]):
     (True, 2.1213)
     """
 
-    def __init__(self, differences: Sequence[Array], scale: float) -> None:
-        self._differences = tuple(differences)
-        means = [float(np.trace(part)) / len(part) for part in self._differences]
+    def __init__(self, matrices: Sequence[Array], scale: float) -> None:
+        self._matrices = tuple(matrices)
+        means = [float(np.trace(part)) / len(part) for part in self._matrices]
         self.defects: tuple[float, ...] = tuple(
             float(np.linalg.norm(part - mean * np.eye(len(part))))
-            for part, mean in zip(self._differences, means, strict=True)
+            for part, mean in zip(self._matrices, means, strict=True)
         )
         near = BALANCED * scale
         self.homogeneous: tuple[float, ...] | None = None
@@ -56,7 +56,7 @@ class Imbalance(Displayed, Sequence[Array]):
             self.homogeneous = tuple(0.0 if abs(mean) <= near else mean for mean in means)
 
     def __len__(self) -> int:
-        return len(self._differences)
+        return len(self._matrices)
 
     @overload
     def __getitem__(self, index: int) -> Array: ...
@@ -65,10 +65,10 @@ class Imbalance(Displayed, Sequence[Array]):
     def __getitem__(self, index: slice) -> tuple[Array, ...]: ...
 
     def __getitem__(self, index: int | slice) -> Array | tuple[Array, ...]:
-        return self._differences[index]
+        return self._matrices[index]
 
     def _shown_title(self) -> str:
-        return f"Imbalance of {counted(len(self) + 1, 'layer')}"
+        return f"Imbalances of {counted(len(self) + 1, 'layer')}"
 
     def _shown_facts(self) -> Mapping[str, str]:
         if self.homogeneous is None:
@@ -76,7 +76,7 @@ class Imbalance(Displayed, Sequence[Array]):
         return {"lambda_j": some([number(value) for value in self.homogeneous])}
 
 
-def imbalance(factors: LayersLike) -> Imbalance:
+def imbalance(factors: LayersLike) -> Imbalances:
     r"""Return the matrices :math:`D_j = W_{j+1}^T W_{j+1} - W_j W_j^T` of layers.
 
     Gradient flow (5) keeps them, weight decay shrinks them; balanced layers (Definition 2) are
@@ -84,7 +84,7 @@ def imbalance(factors: LayersLike) -> Imbalance:
 
     Returns
     -------
-    Imbalance
+    Imbalances
         A sequence of D_1, ..., D_{N-1}, which says whether they are multiples of the identity.
 
     Examples
@@ -94,8 +94,7 @@ def imbalance(factors: LayersLike) -> Imbalance:
     (3.0, 0.0)
     """
     layers = checked_factors(factors)
-    differences = [outer.T @ outer - inner @ inner.T for inner, outer in pairwise(layers)]
-    return Imbalance(differences, largest_norm(layers) ** 2)
+    return Imbalances(differences(layers), largest_norm(layers) ** 2)
 
 
 describe(imbalance, LAYERS)

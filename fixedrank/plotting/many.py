@@ -86,7 +86,8 @@ def _draw(
         below, above = (_quantile(curves, 0.5 + side * band / 2) for side in (-1, 1))
         for low, high in zip(below.T, above.T, strict=True):
             axes.fill_between(runs.t, low, high, color=look["color"], alpha=0.2, linewidth=0)
-    label_axes(axes, panel, "time $t$")
+    horizontal = "time $t$" if runs[0].clock is None else r"clock $\tau$"
+    label_axes(axes, panel, horizontal)
     suit_scales(axes, panel.logarithmic)
     tidy(axes)
 

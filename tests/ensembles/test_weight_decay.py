@@ -132,3 +132,17 @@ def test_saved_with_its_decay(tmp_path):
 def test_bad_decay_is_refused(decay):
     with pytest.raises(ValueError, match="weight_decay must be"):
         fixedrank.Experiment(WHITE, [3, 2, 3], weight_decay=decay)
+
+
+def test_runs_that_end_at_the_next_critical_value_are_not_the_minimum():
+    """At N = 3 zero is a minimum with decay, and its value the next one: some runs end there."""
+    problem = fixedrank.LinearRegression(np.eye(3), np.diag([2.0, 1.0, 0.3]))
+    experiment = fixedrank.Experiment(problem, [3] * 4, weight_decay=0.9)
+    records = fixedrank.run_ensemble(experiment, range(12), workers=1).records
+    at_zero = [record for record in records if record.loss > 2.5]
+    assert len(at_zero) > 1
+    for record in records:
+        assert (record.limit == "global minimum") == (record not in at_zero)
+    for record in at_zero:
+        assert record.loss == pytest.approx((2.0**2 + 1 + 0.3**2) / 2)
+        assert record.rank == 0

@@ -69,6 +69,9 @@ def test_layers_step_by_step(seed, shape, depth, decay, momentum, as_layers):
     for i in (0, 7, 40):
         loss = problem.loss(expected[i])
         assert exact.loss[i] == pytest.approx(loss, rel=1e-10)
+        # The least of lambda / 2 times the sum of squares of layers with this product.
+        penalty = decay * depth / 2 * (np.linalg.svd(expected[i])[1] ** (2 / depth))[:2].sum()
+        assert exact.objective[i] == pytest.approx(loss + penalty, rel=1e-10)
         s = np.linalg.svd(expected[i])[1][:2]
         np.testing.assert_allclose(np.sort(exact.singular_values[i]), s[::-1], rtol=1e-11)
     np.testing.assert_allclose(exact.t, 0.02 / (1 - momentum) * np.arange(41), rtol=1e-14)
@@ -86,6 +89,8 @@ def test_an_oracle_of_gradient_descent_past_the_edge(depth, factor):
     descent = gradient_descent(problem, layers, 60, step_size=step)
     for found, W in zip(exact.product, descent.product, strict=True):
         np.testing.assert_allclose(W, found, rtol=0, atol=1e-12)
+    assert exact.penalty is None
+    np.testing.assert_array_equal(exact.objective, exact.loss)
 
 
 @pytest.mark.parametrize("factor", [1.02, 1.1, 1.2])
@@ -163,7 +168,8 @@ def test_what_is_no_aligned_start_is_refused():
         aligned_descent(problem, [2 * layers[0], layers[1]], **options)
     with pytest.raises(ValueError, match="one layer does not keep the rank"):
         aligned_descent(problem, start, depth=1, **options)
-    with pytest.raises(TypeError, match=r"depth must be an integer, got 2\.5"):
+    assert aligned_descent(problem, start, depth=2.0, **options).depth == 2
+    with pytest.raises(ValueError, match=r"N layers, a whole number, got depth 2\.5"):
         aligned_descent(problem, start, depth=2.5, **options)
     other = fixedrank.FixedRank(4, 4, 2, depth=2).random_point(rng=0)
     with pytest.raises(ValueError, match=r"not aligned.*use gradient_descent"):

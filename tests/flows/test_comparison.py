@@ -164,3 +164,19 @@ def test_plot_without_matplotlib(comparison, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"fixedrank\[plot\]"):
         comparison.plot()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("clock", "loss", "is at the same times"),
+        ("infimum", 0.0, "is at the same times"),
+        ("store", "run.npz", "save"),
+        ("executor", None, "has one start"),
+        ("imbalance", [0.5, -0.2], "in the layers"),
+    ],
+)
+def test_what_is_of_single_flows_is_refused(problem, name, value, why):
+    """In the clock of the loss the two would be at different times."""
+    with pytest.raises(TypeError, match=f"{name} is for the flows one by one.*{why}"):
+        compare_flows(problem, random_balanced_factors(WIDTHS, rng=0), T, **{name: value})

@@ -178,10 +178,16 @@ def test_bad_input():
         gradient_descent(problem, layers, 3, step_size="auto")
     with pytest.raises(ValueError, match="positive and finite, got -1"):
         gradient_descent(problem, layers, 3, step_size=-1.0)
+    for wrong in ([-1, 3], [3, 2], [2, 2], []):
+        with pytest.raises(
+            ValueError, match=r"increasing whole numbers of iterates from 0 on, got"
+        ):
+            gradient_descent(problem, layers, wrong, step_size=0.1)
+    for kind in ([1.0, 2.0], ["a"], [True]):
+        with pytest.raises(TypeError, match=r"increasing whole numbers of iterates from 0 on"):
+            gradient_descent(problem, layers, kind, step_size=0.1)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         gradient_descent(problem, layers, 0)
-    with pytest.raises(ValueError, match="increasing numbers"):
-        gradient_descent(problem, layers, [3, 2])
     with pytest.raises(ValueError, match=r"layers map R\^3 to R\^2"):
         gradient_descent(problem, [np.ones((2, 3))], 3)
     with pytest.raises(ValueError, match="K must be finite and >= 0"):

@@ -84,3 +84,12 @@ def test_a_value_that_is_round_off():
     assert lost.startswith("; at t = 2 a singular value of the product was round-off")
     # What was zero from the start is not lost, and its sign means nothing.
     assert said([0.0, 1e-17, 0.0, 1e-5, 1e-1], side=-1) == ""
+
+
+def test_of_what_decays_out_of_floating_point_nothing_is_said():
+    """Zero has neither a sign nor small singular values."""
+    times, one = np.array([0.0, 1.0]), np.array([[1.0], [0.0]])
+    for sign in (1.0, -1.0):
+        assert not fate(times, one, (1, 1), [1.0, sign])
+    assert not fate(times, np.array([[1.0, 0.5], [0.0, 0.0]]), (2, 3), [])
+    assert "determinant" in fate(times, np.array([[1.0], [1e-9]]), (1, 1), [1.0, -1.0])

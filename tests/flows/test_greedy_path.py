@@ -516,6 +516,16 @@ def test_progress_is_shown(capsys, monkeypatch):
         (2, 2, {"rtol": 0.0}, ValueError, "rtol must"),
         (2, 2, {"method": "Euler"}, ValueError, "unknown method"),
         (2, 2, {"keep": "all"}, ValueError, "keep must be one of"),
+        (2, 2, {"weight_decay": 0.1}, TypeError, r"problem \+ SchattenDecay\(weight_decay, 2\)"),
+        (2, 2, {"imbalance": [1.0]}, TypeError, "the greedy path is that of balanced layers"),
+        (
+            2,
+            2,
+            {"clock": "loss"},
+            TypeError,
+            "clock is for the flows .* path is one in time",
+        ),
+        (2, 2, {"store": "path.npz"}, TypeError, "store is for the flows one by one"),
     ],
 )
 def test_bad_input(depth, most, options, error, text):
@@ -545,3 +555,14 @@ def test_sizes_of_starts(scale, error):
         path.arrival_times(scale)
     with pytest.raises(error, match="scale must be"):
         path.stages[0].plateau(scale)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_starts_beyond_the_first_plateau_have_no_times(depth):
+    """At the limit sigma^N = b / c and beyond nothing is left to wait for."""
+    path, limit = path_of_white_data(depth), (VALUES[0] / 0.5) ** (1 / depth)
+    assert path.stages[0].plateau(0.5 * limit) > 0
+    for times in (path.stages[0].plateau, path.arrival_times):
+        for scale in (limit, 100.0):
+            with pytest.raises(ValueError, match="is no small start at rank 0: it is beyond"):
+                times(scale)

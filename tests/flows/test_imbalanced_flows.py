@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
@@ -74,6 +74,7 @@ def test_both_flows_are_those_of_layers_by_themselves(imbalance, sizes, decay):
     decay=st.sampled_from([0.0, 0.5]),
     seed=st.integers(0, 99),
 )
+@example(sizes=(2, 2), imbalance=[2.0] * 4, decay=0.0, seed=3)
 def test_the_flows_agree(sizes, imbalance, decay, seed):
     m, n = sizes
     point, layers = start_of(m, n, 1 + seed % min(m, n), imbalance, seed)
@@ -355,7 +356,7 @@ def test_a_state_in_other_axes():
     system, E = MovingMetricSystem(inner), orthonormal(np.random.default_rng(0), 3, 3)
     state = system.state(point.u, np.diag(point.s), point.vt.T)
     (turned,) = zip(*system.points(system.turned(state, E)[None]), strict=True)
-    np.testing.assert_allclose(matrix(turned), matrix(point) @ E, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(matrix(turned), matrix(point) @ E, rtol=0, atol=1e-13)
     assert system.turned(state, E)[-1] == 1.0
     assert system.smallest(state) == pytest.approx(point.s[-1])
 

@@ -70,7 +70,7 @@ def drift(flow, infimum=0.0):
 
 
 @pytest.mark.parametrize(("depth", "k"), [(1, 3), (1, 4), (2, 4), (3, 3), (5, 4)])
-def test_a_loss_of_1e_100_in_some_hundred_evaluations(depth, k):
+def test_a_loss_of_1e_100_in_about_a_thousand_evaluations(depth, k):
     flows = list(both(EASY, depth, np.linspace(0, 230, 7), k, rtol=1e-6))
     for flow in flows:
         assert flow.status == "reached the last time clock = 230"
@@ -270,12 +270,13 @@ def test_it_ends_where_the_flow_rests_above_the_infimum(depth):
 
 
 def test_it_ends_at_round_off():
-    problem = LinearRegression(X, TARGET[:3] @ X + RNG.standard_normal((3, 12)))
+    noise = np.random.default_rng(0).standard_normal((3, 12))
+    problem = LinearRegression(X, TARGET[:3] @ X + noise)
     start = start_of(2, 3, shape=(3, 4))
     flow = riemannian_flow(problem, start, 2, [0, 20, 300], clock="loss", rtol=1e-6)
     assert "falls no more as the clock says" in flow.status
     assert "within round-off" in flow.status
-    assert flow.loss[-1] == pytest.approx(problem.infimum, rel=1e-14)
+    assert flow.loss[-1] == pytest.approx(problem.infimum, rel=1e-12)
     assert 40 < flow.clock[-1] < 100
 
 

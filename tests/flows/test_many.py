@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,8 +14,6 @@ from scipy.integrate import solve_ivp
 
 import fixedrank
 
-RNG = np.random.default_rng(5)
-
 
 def stacked(starts):
     """Return starts, layers or points, with an axis of them in front."""
@@ -24,9 +23,10 @@ def stacked(starts):
 
 def regression(m, n, rank=None, *, condition=1.0, scale=1.0):
     """Return a regression with a best fit of a rank, and C of a condition."""
-    X = RNG.standard_normal((n, 4 * n)) / np.sqrt(4 * n)
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((n, 4 * n)) / np.sqrt(4 * n)
     X *= np.geomspace(1, condition**-0.5, n)[:, None]
-    u, v = (np.linalg.qr(RNG.standard_normal((d, d)))[0] for d in (m, n))
+    u, v = (np.linalg.qr(rng.standard_normal((d, d)))[0] for d in (m, n))
     k = min(m, n) if rank is None else rank
     W = u[:, :k] * np.linspace(3, 1, k) @ v[:k]
     return fixedrank.LinearRegression(X, scale * W @ X)
@@ -189,6 +189,18 @@ def test_decay_takes_some_to_zero():
         np.testing.assert_allclose(runs.loss[:, copy], one.loss, rtol=1e-6)
 
 
+@pytest.mark.parametrize("widths", [[1, 1, 1], [3, 2, 2, 4]])
+def test_rest_at_zero_long_before_the_end(widths):
+    """It takes no more steps to t = 1e5 than to t = 10, and layers may leave floating point."""
+    starts, problem = networks(widths, 3), regression(widths[-1], widths[0])
+    starts[0] = [1e-200 * layer for layer in starts[0]]
+    for end in (10, 1e5):
+        runs = fixedrank.factored_flow(problem, stacked(starts), [0, 1, end], weight_decay=100.0)
+        assert all(status.startswith("stationary") for status in runs.status[1:])
+        assert (runs.steps < 1000).all()
+        assert (runs.singular_values[1:] < 1e-12).all()
+
+
 def test_ranks_that_fall_in_finite_time():
     # The third direction of the starts is opposed to that of the best fit.
     problem = fixedrank.LinearRegression(np.eye(4), np.diag([4.0, 3.0, -1.0, 0.0]))
@@ -278,14 +290,16 @@ class LogCosh(fixedrank.Loss):
 
 def completion():
     """Return a completion of a 6 x 5 matrix."""
-    rows, cols = np.nonzero(RNG.uniform(size=(6, 5)) < 0.7)
-    values = (RNG.standard_normal((6, 2)) @ RNG.standard_normal((2, 5)))[rows, cols]
+    rng = np.random.default_rng(5)
+    rows, cols = np.nonzero(rng.uniform(size=(6, 5)) < 0.7)
+    values = (rng.standard_normal((6, 2)) @ rng.standard_normal((2, 5)))[rows, cols]
     return fixedrank.MatrixCompletion(rows, cols, values, (6, 5))
 
 
 def classification():
     """Return a classification of 12 samples into three classes."""
-    return fixedrank.Classification(RNG.standard_normal((4, 12)), np.arange(12) % 3)
+    X = np.random.default_rng(5).standard_normal((4, 12))
+    return fixedrank.Classification(X, np.arange(12) % 3)
 
 
 @pytest.mark.parametrize(
@@ -358,6 +372,71 @@ def test_the_clock_of_the_loss_goes_one_by_one():
     runs = fixedrank.factored_flow(problem, stacked(starts), tau, clock="loss")
     one = fixedrank.factored_flow(problem, starts[1], tau, clock="loss")
     np.testing.assert_array_equal(runs.loss[:, 1], one.loss)
+    np.testing.assert_array_equal(runs.clock, tau)
+    assert "3, clock = 0 to 5" in repr(runs)
+    assert "2 reached the last time clock = 5" in repr(runs)
+
+
+def test_the_clock_in_tables_and_pictures():
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib")
+    problem, starts = regression(4, 3), stacked(networks([3, 3, 4], 2))
+    in_clock, in_time = (
+        fixedrank.factored_flow(problem, starts, [0, 1], **how) for how in ({"clock": "loss"}, {})
+    )
+    assert in_clock.to_dataframe()["clock"].tolist() == [0, 1, 0, 1]
+    assert in_clock.to_dataframe()["t"].tolist() == np.ravel([run.t for run in in_clock]).tolist()
+    assert in_clock.plot(quantities="loss").axes[0].get_xlabel() == r"clock $\tau$"
+    assert in_time.clock is None
+    assert "clock" not in in_time.to_dataframe()
+    assert in_time.plot(quantities="loss").axes[0].get_xlabel() == "time $t$"
+
+
+def test_ends_between_times_of_the_clock():
+    """A flow that comes to rest above the infimum ends at a clock of its own."""
+    problem, tau = regression(4, 3), np.linspace(0, 5, 11)
+    starts = networks([3, 2, 4], 3)
+    runs = fixedrank.factored_flow(problem, stacked(starts), tau, clock="loss", infimum=0.0)
+    assert not runs.complete.any()
+    for copy, run in enumerate(runs):
+        reached = tau <= run.clock[-1]
+        assert not np.isin(run.clock[-1], tau)
+        expected = run.loss[0] * np.exp(-tau[reached])
+        np.testing.assert_allclose(runs.loss[reached, copy], expected, rtol=1e-6)
+        assert np.isnan(runs.loss[~reached, copy]).all()
+        assert np.isnan(runs.factors[0][~reached, copy]).all()
+    table = runs.to_dataframe()
+    assert len(table) == sum(map(len, runs))
+    chosen = table[table["copy"] == 1].drop(columns="copy").reset_index(drop=True)
+    assert chosen.equals(runs[1].to_dataframe())
+    assert "3 stopped\n" in repr(runs)
+    assert "clock = 0 to 5" in repr(runs)
+    assert {axes.get_xlabel() for axes in runs.plot().figure.axes} >= {r"clock $\tau$"}
+
+
+def test_several_of_many():
+    runs = fixedrank.factored_flow(regression(4, 3), stacked(networks([3, 2, 4], 4)), [0, 1])
+    for index in (runs.loss[-1] > np.median(runs.loss[-1]), [2, 0], slice(1, None), [-1]):
+        several = runs[index]
+        assert type(several) is type(runs)
+        np.testing.assert_array_equal(several.loss, runs.loss[:, index])
+    assert runs[-1] is runs.runs[3]
+    assert runs[np.int64(2)] is runs.runs[2]
+    with pytest.raises(IndexError, match="of the 4 starts none is left"):
+        runs[4:]
+    with pytest.raises(IndexError, match="index 4 is out of bounds"):
+        runs[4]
+
+
+def test_infinite_depth_at_every_rank():
+    problem, t = regression(4, 3), np.linspace(0, 3, 4)
+    starts = points(4, 3, 2, 3, 3)
+    runs = fixedrank.riemannian_flow(problem, stacked(starts), math.inf, t)
+    for copy, start in enumerate(starts):
+        one = fixedrank.riemannian_flow(problem, start, math.inf, t)
+        np.testing.assert_allclose(runs.loss[:, copy], one.loss, rtol=1e-6)
+        np.testing.assert_allclose(runs.gradient_norm[:, copy], one.gradient_norm, atol=1e-6)
+        np.testing.assert_allclose(runs[copy].points[-1].s, one.points[-1].s, rtol=1e-6)
 
 
 def test_imbalance_goes_one_by_one():

@@ -9,6 +9,7 @@ import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fixedrank
 from fixedrank import (
     FixedRank,
     LinearRegression,
@@ -314,6 +315,28 @@ def test_at_the_jump_there_are_two_minima():
     assert values[0] == pytest.approx(found.least, rel=1e-12)
 
 
+@pytest.mark.parametrize("largest", [3.0, 1e8])
+def test_each_index_by_its_own_energy(largest):
+    """Kept above b_t = 2 and not below, also beside one whose round-off exceeds their energy."""
+    options = {"weight_decay": 1.0, "depth": 3}
+    for b, kind, kept in ((1.95, "local minimum", (0,)), (2.05, "global minimum", (0, 1))):
+        problem = LinearRegression(np.eye(2), np.diag([largest, b]))
+        assert global_minimizer(problem, 2, **options).indices == kept
+        first, *_ = critical_points(problem, 2, **options)
+        assert first.kind == kind
+        other = first if len(kept) == 1 else global_minimizer(problem, 1, **options)
+        verdict = str(fixedrank.classify(problem, other.point, **options, rtol=1e-10))
+        assert f"minimum of all ranks has rank {len(kept)} and an objective lower" in verdict
+
+
+def test_at_the_jump_the_lower_rank_is_taken():
+    # Of any lambda, however b_t is rounded.
+    for decay in np.linspace(0.1, 3, 30):
+        b = SchattenDecay(decay, 3).maxwell[1]
+        problem = LinearRegression(np.eye(2), np.diag([b, 0.1 * b]))
+        assert global_minimizer(problem, 2, weight_decay=decay, depth=3).indices == ()
+
+
 def test_lower_roots_that_underflow_are_left_out():
     """At N = 2.001 they are some (lambda / b)^1000."""
     problem, options = white(VALUES, 4, 5), {"weight_decay": C, "depth": 2.001}
@@ -325,6 +348,17 @@ def test_lower_roots_that_underflow_are_left_out():
     assert values.minimizer.indices == (0, 1, 2)
     least = global_minimizer(problem, 2, **options).objective - values.least
     assert values.gap == pytest.approx(least, rel=1e-9)
+
+
+def test_the_spectrum_at_a_very_small_lower_root():
+    problem = LinearRegression(np.eye(2), np.diag([60.0, 1e-3]))
+    *_, last = critical_points(problem, 2, weight_decay=1e-3 * 0.978, depth=2.0001)
+    assert last.branches[1] == "lower"
+    assert last.point.s[1] < 1e-180
+    found = last.hessian_spectrum(2.0001)
+    assert np.isfinite(found).all()
+    # The radial one, where c s is nothing beside lambda.
+    assert found[0] == pytest.approx(-1e-4 * 1e-3 * 0.978, rel=1e-6)
 
 
 def test_the_first_of_very_many_cost_little():

@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fixedrank
 from fixedrank import (
+    Classification,
     FixedRank,
     LinearRegression,
     Loss,
@@ -184,6 +187,23 @@ def test_where_the_infimum_is_not_known():
     saddle = dual_certificate(LogCosh(), np.diag([s[0], 0.0, 0.0]), 0.5)
     assert (saddle.kind, saddle.rank, saddle.gap) == ("strict saddle", 1, math.inf)
     assert saddle.dual_norm == pytest.approx(math.tanh(1), rel=1e-12)
+
+
+def test_samples_that_no_matrix_tells_apart():
+    """Their infimum is not known, but no cross-entropy is below zero, nor half of a square."""
+    problem = Classification([[1.0, 1.0, 1.0]], [1, 1, -1])
+    whole = problem + LinearRegression(scipy.sparse.csr_array([[1.0]]), [[0.0]])
+    for loss, square in ((problem, 0), (whole, 1)):
+        assert loss.infimum is None
+        w = scipy.optimize.brentq(
+            lambda w, square=square: 1.1 - 3 / (1 + math.exp(w)) + square * w, 0, 5
+        )
+        least = loss.loss(np.array([[w]])) + 0.1 * w
+        found = dual_certificate(loss, np.array([[w * (1 - 1e-9)]]), 0.1)
+        assert found.kind == "global minimum"
+        assert found.dual_norm > 0.1
+        assert found.objective - least < found.gap < 1e-7
+    assert "inf" not in dual_certificate(LogCosh(), np.zeros((3, 3)), 0.5).verdict
 
 
 @pytest.mark.parametrize("unit", [1e-100, 1e100])

@@ -13,6 +13,8 @@ from fixedrank import (
     MatrixCompletion,
     MomentRegression,
     gaussian_factors,
+    gradient_descent,
+    random_balanced_factors,
 )
 from fixedrank.losses import as_loss
 from tests.losses.members import SHAPE, SquaredLength
@@ -122,10 +124,27 @@ def test_an_object_with_batches():
         samples = 3
         loss, gradient, batch = SquaredLength.loss, SquaredLength.gradient, Own.batch
 
+    class Through:
+        samples, whole = 3, SquaredLength()
+
+        def loss(self, W):
+            return self.whole.loss(W)
+
+        def gradient(self, W):
+            return self.whole.gradient(W)
+
+        def batch(self, indices):
+            return Through()
+
     point = (np.eye(5, 1), np.array([2.0]), np.eye(1, 4))
     for problem in (Own(), as_loss(Plain())):
         assert problem.samples == 3
         assert problem.batch([0, 1]).loss(point) == 4.0
+    layers = random_balanced_factors([4, 2, 5], rng=0)
+    whole, steps = (
+        gradient_descent(Through(), layers, 3, step_size=0.1, batch_size=size) for size in (None, 2)
+    )
+    np.testing.assert_allclose(steps.loss, whole.loss, rtol=1e-12)
 
 
 def test_what_has_no_batches_says_so():

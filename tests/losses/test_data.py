@@ -11,6 +11,7 @@ from fixedrank import (
     MatrixCompletion,
     MomentRegression,
     RankLostError,
+    SchattenDecay,
     balancedness,
     classify,
     compare_flows,
@@ -18,6 +19,7 @@ from fixedrank import (
     gradient_descent,
     random_balanced_factors,
     riemannian_flow,
+    two_layer_solution,
 )
 from fixedrank.losses import require_data
 from tests.networks.data import dense_loss
@@ -141,6 +143,15 @@ def test_the_door_to_what_needs_data(problem):
     name = type(problem).__name__
     with pytest.raises(TypeError, match=rf"this needs a LinearRegression.*arrays.*{name} has none"):
         require_data(problem, "this")
+
+
+def test_a_sum_with_decay_is_told_of_weight_decay():
+    total = LinearRegression(np.eye(2), np.eye(2)) + SchattenDecay(0.1, 2)
+    words = "LossSum has none: take the regression alone, and .* the argument weight_decay"
+    with pytest.raises(TypeError, match=words):
+        classify(total, np.eye(2))
+    with pytest.raises(TypeError, match=words):
+        two_layer_solution(total, [np.eye(2)] * 2, [0, 1])
 
 
 def test_layers_on_the_range():

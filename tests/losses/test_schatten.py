@@ -106,6 +106,16 @@ def test_at_any_size(depth, unit):
     assert manifold.norm(point, gradient) == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize("unit", [1e-150, 1.0, 1e150])
+@EVERY_DEPTH
+def test_differences_of_slopes(depth, unit):
+    power = 2 / depth - 1
+    found = SchattenDecay(0.7, depth).divided_slopes(unit * np.array([4.0, 1.0, 1.0]))
+    apart, tied = (4**power - 1) / 3, power
+    expected = [[power * 4 ** (power - 1), apart, apart]] + [[apart, tied, tied]] * 2
+    np.testing.assert_allclose(found / unit ** (power - 1), np.multiply(0.7, expected), rtol=1e-11)
+
+
 @EVERY_DEPTH
 def test_in_pymanopt_as_by_euclidean_derivatives(depth):
     problem = regression() + 0.5 * SchattenDecay(0.8, depth)

@@ -15,6 +15,7 @@ from fixedrank import (
     MatrixCompletion,
     NetworkHessian,
     balanced_factors,
+    balancedness,
     edge_of_stability,
     gradient_descent,
     sharpness,
@@ -127,7 +128,7 @@ def test_the_spectrum_at_critical_points(depth, wider, m, n):
 @pytest.mark.parametrize("depth", [1, 2, 3, 5])
 @pytest.mark.parametrize("c", [1.0, 0.09])
 def test_the_edge_is_that_of_balanced_layers_and_least_for_others(depth, c):
-    """Factorisations W_j -> A_j W_j A_(j-1)^(-1) of a solution are sharper, random ones by far."""
+    """No factorisation W_j -> A_j W_j A_(j-1)^(-1) of a solution is less sharp."""
     rng = np.random.default_rng(depth)
     U, V, s = orthonormal(rng, 6, 4), orthonormal(rng, 5, 4), np.array([2.0, 1.5, 0.7, 0.1])
     problem = LinearRegression(np.sqrt(c) * np.eye(5), np.sqrt(c) * (U * s) @ V.T)
@@ -145,6 +146,14 @@ def test_the_edge_is_that_of_balanced_layers_and_least_for_others(depth, c):
                 A @ W @ np.linalg.inv(B) for A, W, B in zip(after, layers, before, strict=True)
             ]
             assert sharpness(problem, other) >= least * (1 - 1e-7)
+
+
+def test_layers_out_of_balance_where_singular_values_are_small_are_as_sharp():
+    problem = LinearRegression(np.eye(2), np.diag([4.0, 0.01]))
+    layers = [np.diag([2.0, 0.05]), np.diag([2.0, 0.2])]
+    least = 2 / edge_of_stability((np.eye(2), np.array([4.0, 0.01]), np.eye(2)), 2)
+    assert balancedness(layers) > 0.01
+    assert sharpness(problem, layers) == pytest.approx(least, rel=1e-12)
 
 
 @pytest.mark.parametrize("depth", [2, 3])
@@ -172,6 +181,8 @@ def test_bad_input(monkeypatch):
         sharpness(problem, layers, weight_decay=-1)
     with pytest.raises(ValueError, match="the problem asks for"):
         sharpness(MatrixCompletion(np.eye(3)), layers)
+    with pytest.raises(ValueError, match=r"leave balance: give weight_decay=0.3 in place"):
+        sharpness(problem + fixedrank.SchattenDecay(0.3, 2), layers)
 
     def failing(*args, **options):
         raise ArpackNoConvergence("no", np.empty(0), np.empty(0))

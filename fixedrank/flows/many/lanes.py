@@ -12,9 +12,6 @@ from fixedrank._checks import Array
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.flows.stationarity import Linearised
 
-# A layer that has changed by so much is looked at, as in single flows.
-CHANGE = 10.0
-
 Mask = NDArray[np.bool_]
 
 

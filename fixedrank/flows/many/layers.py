@@ -11,7 +11,8 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._packing import split
-from fixedrank.flows.many.lanes import CHANGE, Mask, finite, lengths
+from fixedrank.flows.changes import CHANGE
+from fixedrank.flows.many.lanes import Mask, finite, lengths
 from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.geometry.factored.stacks import transposed

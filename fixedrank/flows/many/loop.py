@@ -28,17 +28,18 @@ from fixedrank.flows.many.steps import (
     next_sizes,
     step,
 )
-from fixedrank.flows.stationarity import RestTest
+from fixedrank.flows.stationarity import ABSOLUTE, PATIENCE, SLOW, RestTest
 from fixedrank.flows.system import Restart, Stop
 
-# The test for rest asks at a step that moves less than so many tolerances, as a single flow does,
-# and if the flow has at most so many of them to go, as its slowing down tells.
-_SLOW, _TO_GO = 100.0, 20.0
-# The evaluations before the first look, and those of many at once that take as long as one look.
-_PATIENCE, _LOOK = 500, 600
-# A flow goes on alone if so many steps are ahead of it, stability limiting them in so many of the
-# last: ROCK4 then gets further. And if a step was cut so often in a row.
-_AHEAD, _LIMITED, _OFTEN, _CUTS = 5000, 3.5, 20, 60
+# A flow may be at rest that has at most so many tolerances to go, as its slowing down tells.
+_TO_GO = 20.0
+# The evaluations of many at once that take as long as one look.
+_LOOK = 600
+# A flow goes on alone if so many steps are ahead of it, and stability limited more than so many in
+# a row, by a step times a rate above this: ROCK4 then gets further.
+_AHEAD, _OFTEN, _LIMITED = 5000, 20, 3.5
+# And if a step was cut so often in a row.
+_CUTS = 60
 # Lanes are moved together when no more of them than this part are live.
 _EMPTY = 0.8
 # States that are made records of at once, in numbers.
@@ -55,12 +56,26 @@ class Course:
         The flow.
     state : ndarray
         The state, with which its system stands.
+    rest : RestTest
+        The test for rest.
     t : float
         The time since the start.
     size : float
         The size of the next step; 0 where none has been chosen.
     records : list of Outcome
         What is kept at the output times so far.
+    due : int
+        The index of the next output time.
+    status : str
+        Why it ended; empty as long as it goes on.
+    evaluations, steps : int
+        Numbers of evaluations and of accepted steps.
+    alone : bool
+        Whether a single flow does the rest.
+    first : sequence of ndarray
+        The layers at the start, as they were handed in; empty of points.
+    last : list of ndarray or FixedRankPoint
+        The layers, or the point, of the last record.
     """
 
     system: Any
@@ -145,6 +160,7 @@ class _Pool:
         self.spent = np.array([course.evaluations for course in courses]) + 1
         self.steps = np.array([course.steps for course in courses])
         self.asked = np.zeros(count, int)
+        self.peak = np.array([course.rest.largest for course in courses])
         self.f = self.kind.velocity(self.y, np.arange(count))
         for lane in range(count):
             self._take_tolerances(lane)
@@ -277,13 +293,15 @@ class _Pool:
     def _slow(self, done: Steps, lanes: Mask) -> Mask:
         """Say which flows may be at rest, and have gone on for long enough to be asked."""
         plan = self.plan
-        lanes = lanes & (self.spent >= 2 * self.asked + _PATIENCE)
+        lanes = lanes & (self.spent >= 2 * self.asked + PATIENCE)
         if not lanes.any():
             return lanes
         distance, norm = self.kind.moved(done.start, done.end)
-        absolute = 0.01 * plan.rtol * norm if plan.atol is None else plan.atol
+        # Where all decays it is a tolerance of what was there.
+        self.peak = np.where(lanes, np.maximum(self.peak, norm), self.peak)
+        absolute = ABSOLUTE * plan.rtol * self.peak if plan.atol is None else plan.atol
         tolerance = plan.rtol * norm + absolute
-        lanes &= distance <= _SLOW * tolerance
+        lanes &= distance <= SLOW * tolerance
         # A flow that slows down at a rate goes on for its velocity divided by the rate.
         speeds = [np.linalg.norm(done.slopes[i] / done.scale, axis=1) for i in (0, STEP)]
         rate = np.log(speeds[0] / speeds[1]) / done.h
@@ -295,6 +313,7 @@ class _Pool:
         """End a flow that is at rest."""
         course, left = self.courses[lane], self.end - self.t[lane]
         probe, state = self.kind.probe(lane), self.y[lane].copy()
+        course.rest.largest = float(self.peak[lane])
         found = course.rest.at_rest(probe, before, state, left, int(self.spent[lane]))
         self.asked[lane] += _LOOK
         if found is not None:
@@ -325,6 +344,7 @@ class _Pool:
             self.kind.prepare(lane, self.plan.times[0] + self.t[lane])
         course.state, course.t, course.size = state, float(self.t[lane]), float(self.h[lane])
         course.evaluations, course.steps = int(self.spent[lane]), int(self.steps[lane])
+        course.rest.largest = float(self.peak[lane])
         self.live[lane] = False
 
     def _move_together(self, lanes: Lanes) -> None:
@@ -333,7 +353,7 @@ class _Pool:
         self.courses = [self.courses[lane] for lane in lanes]
         for name in (
             *("y", "f", "t", "h", "relative", "absolute", "tried_again", "live", "cuts"),
-            *("limited", "spent", "steps", "asked"),
+            *("limited", "spent", "steps", "asked", "peak"),
         ):
             setattr(self, name, getattr(self, name)[lanes])
 

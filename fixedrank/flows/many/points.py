@@ -15,11 +15,12 @@ import numpy as np
 
 from fixedrank._checks import Array, round_off
 from fixedrank._packing import joined
+from fixedrank.flows.changes import APART, DRIFT, GROWN, MERGE, SHRUNK, SPLIT
 from fixedrank.flows.core import RiemannianSystem
 from fixedrank.flows.many.lanes import Mask, finite, lengths
 from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
 from fixedrank.flows.many.steps import Lanes
-from fixedrank.flows.scales import DECAYED, SMALLEST
+from fixedrank.flows.scales import SMALLEST
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
 from fixedrank.geometry.factored.stacks import transposed
 
@@ -38,7 +39,8 @@ class ManyPoints:
         first = systems[0]
         self.shape, self.k, self.metric = first.shape, first.k, first.metric
         self.problem, self.rtol = first.problem, first.rtol
-        self.guarded, self.reaches, self.decay = first.guarded, first.reaches, first.decay
+        self.guarded, self.reaches = first.guarded, first.reaches
+        self.decay, self.decayed = first.decay, first.decayed
         count = len(systems)
         self.unit, self.rate, self.least, self.largest, self.peak = np.empty((5, count))
         self.framed = np.empty((count, self.k))
@@ -153,24 +155,22 @@ class ManyPoints:
         falling = largest < self.largest[lanes]
         size = largest * self.unit[lanes]
         peak = np.maximum(self.peak[lanes], size)
-        # With decay W may be on its way to zero long before.
-        part = self.rtol if self.decay else DECAYED
-        found = falling & (size < np.maximum(part * peak, SMALLEST))
+        found = falling & (size < np.maximum(self.decayed * peak, SMALLEST))
         if self.reaches:
             found |= least < self.least[lanes]
             agreement = _agreement(left, right)
         else:
             agreement = np.linalg.det(left) * np.linalg.det(right)
-        found |= agreement < 0.5
+        found |= agreement < APART
         found |= ~(least > 2 * round_off(max(self.shape), 1.0) * largest)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = s[:, 1:] / s[:, :-1]
         within = np.diagonal(self.together[lanes], 1, 1, 2)
-        found |= ((least < GRADED * largest)[:, None] & within & (ratios < 0.1)).any(1)
-        found |= (~within & (ratios > 0.7)).any(1)
-        found |= (s < 0.1 * self.framed[lanes]).any(1)
-        found |= largest > 1e3 * self.framed[lanes, 0]
-        found |= np.maximum(_drift(u), _drift(v)) > 10 * self.rtol
+        found |= ((least < GRADED * largest)[:, None] & within & (ratios < SPLIT / 3)).any(1)
+        found |= (~within & (ratios > MERGE)).any(1)
+        found |= (s < SHRUNK * self.framed[lanes]).any(1)
+        found |= largest > GROWN * self.framed[lanes, 0]
+        found |= np.maximum(_drift(u), _drift(v)) > DRIFT * self.rtol
         calm = lanes[~found]
         self.least[calm], self.largest[calm] = least[~found], largest[~found]
         self.peak[calm] = peak[~found]

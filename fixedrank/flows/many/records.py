@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,6 @@ class Kept:
 
     name: str
     of: Any
-    own: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.own = self.name == "function"
 
 
 class LayerRecords:

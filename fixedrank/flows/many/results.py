@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,9 +33,12 @@ class Trajectories(Displayed, Saved, Generic[One]):
     Attributes
     ----------
     t : ndarray, shape (times,)
-        The asked times; with ``clock="loss"`` those of the clock.
+        The asked times; with ``clock="loss"`` those of the clock, and the times are in `runs`.
+    clock : ndarray, shape (times,), or None
+        The asked values of the clock of the loss, which are `t` then; None of flows in time.
     runs : tuple
-        The trajectory of each start, a copy, in their order; an index gives them, too.
+        The trajectory of each start, a copy, in their order; an index gives them, too, and slices,
+        lists of indices and masks such as `complete` several.
     loss, gradient_norm, effective_rank, balancedness : ndarray, shape (times, copies)
         What the single trajectories hold; NaN at times that a copy has not reached.
     singular_values : ndarray, shape (times, copies, k)
@@ -60,21 +64,24 @@ class Trajectories(Displayed, Saved, Generic[One]):
         return len(self.runs)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return dataclasses.replace(self, runs=self.runs[index])
-        return self.runs[index]
+        chosen = np.arange(len(self))[index]
+        if np.ndim(chosen) == 0:
+            return self.runs[chosen]
+        if not chosen.size:
+            raise IndexError(f"of the {counted(len(self), 'start')} none is left")
+        return dataclasses.replace(self, runs=tuple(self.runs[copy] for copy in chosen))
 
     def __iter__(self) -> Iterator[One]:
         return iter(self.runs)
 
     def _shown_title(self) -> str:
-        first = self.runs[0]._shown_title().partition(": ")[2] if self.runs else "none"
+        first = self.runs[0]._shown_title().partition(": ")[2]
         return f"{type(self).__name__}: {counted(len(self), 'start')}, {first}"
 
     def _shown_facts(self) -> dict[str, str]:
         kinds: dict[str, int] = {}
         for status in self.status:
-            kind = status.partition(";")[0].partition(" from t")[0].partition(" at t")[0]
+            kind = re.split("; | (?:at|from) (?:t|clock) = ", status)[0]
             kinds[kind] = kinds.get(kind, 0) + 1
         ends = [f"{count} {kind}" for kind, count in kinds.items()]
         # Of the ends only: arrays over all are made when they are asked for.
@@ -83,7 +90,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
         values = [number(value) for value in np.median(last, axis=0)]
         return {
             "status": some(ends),
-            "times": f"{len(self.t)}, t = {from_to(self.t)}",
+            "times": f"{len(self.t)}, {'t' if self.clock is None else 'clock'} = {from_to(self.t)}",
             "loss": f"{from_to(ends_of_loss)}, medians",
             "singular values": f"{some(values)}, medians at the end",
             "kept": self.runs[0].keep,
@@ -98,18 +105,28 @@ class Trajectories(Displayed, Saved, Generic[One]):
         ]
         return Table(["copy", "loss at the end", "s_1", "status"], rows)
 
+    @property
+    def clock(self) -> Array | None:
+        """The values of the clock of the loss that were asked for, None of flows in time."""
+        return None if self.runs[0].clock is None else self.t
+
     # Arrays over all
 
     def _over_all(self, name: str) -> Array:
         """Return a quantity of all runs, shape (times, copies, ...)."""
-        several = [np.asarray(getattr(run, name), dtype=float) for run in self.runs]
+        several = [
+            np.asarray(getattr(run, name), dtype=float)[: self._reached(run)] for run in self.runs
+        ]
         widest = max((part.shape[1:] for part in several), default=())
         result = np.full((len(self.t), len(several), *widest), np.nan)
         for copy, part in enumerate(several):
-            result[: len(part), copy] = 0.0
-            inner = tuple(slice(size) for size in part.shape[1:])
-            result[: len(part), copy][(slice(None), *inner)] = part
+            result[: len(part), copy] = _widened(part, widest)
         return result
+
+    def _reached(self, run: Trajectory) -> int:
+        """Return how many of the asked times a run has; one that stops may end between two."""
+        reached = run.t if run.clock is None else run.clock
+        return int((reached == self.t[: len(reached)]).sum())
 
     @cached_property
     def loss(self) -> Array:
@@ -156,7 +173,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     @property
     def status(self) -> tuple[str, ...]:
-        """Why each run ended."""
+        """Why each of the runs ended, in words."""
         return tuple(run.status for run in self.runs)
 
     @property
@@ -171,7 +188,7 @@ class Trajectories(Displayed, Saved, Generic[One]):
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """Numbers of steps."""
+        """The numbers of accepted steps."""
         return np.array([run.steps for run in self.runs], dtype=np.int64)
 
     def to_dataframe(self) -> Any:
@@ -180,8 +197,8 @@ class Trajectories(Displayed, Saved, Generic[One]):
         Returns
         -------
         pandas.DataFrame
-            With the column copy, and those of a single trajectory. Times that a copy has not
-            reached are left out.
+            With the column copy, and those of a single trajectory, such as the clock after t, if
+            it is that of the loss. Times that a copy has not reached are left out.
 
         Raises
         ------
@@ -197,22 +214,20 @@ class Trajectories(Displayed, Saved, Generic[One]):
         >>> len(table), list(table)[:3]
         (10, ['copy', 't', 'loss'])
         """
-        counts = [len(run) for run in self.runs]
-        which = np.repeat(np.arange(len(self)), counts)
-        rows = np.concatenate([np.arange(count) for count in counts])
-        decay = {}
-        if self.penalty is not None:
-            decay = {"penalty": self.penalty[rows, which], "objective": self.objective[rows, which]}
-        return data_frame(
-            copy=which,
-            t=np.concatenate([run.t for run in self.runs]),
-            loss=self.loss[rows, which],
-            **decay,
-            gradient_norm=self.gradient_norm[rows, which],
-            sigma=self.singular_values[rows, which],
-            effective_rank=self.effective_rank[rows, which],
-            balancedness=self.balancedness[rows, which],
-        )
+        names = ["t", "clock", "loss", "penalty", "objective", "gradient_norm"]
+        names += ["singular_values", "effective_rank", "balancedness"]
+        if self.penalty is None:
+            names = [name for name in names if name not in ("penalty", "objective")]
+        if self.clock is None:
+            names.remove("clock")
+        which = np.repeat(np.arange(len(self)), [len(run) for run in self.runs])
+        columns = {"copy": which}
+        for name in names:
+            several = [np.asarray(getattr(run, name)) for run in self.runs]
+            widest = max(part.shape[1:] for part in several)
+            column = np.concatenate([_widened(part, widest) for part in several])
+            columns["sigma" if name == "singular_values" else name] = column
+        return data_frame(**columns)
 
     def plot(
         self,
@@ -288,9 +303,9 @@ class Trajectories(Displayed, Saved, Generic[One]):
 class FactoredTrajectories(Trajectories[FactoredTrajectory]):
     """Solutions of the gradient flow (5) from many starts, at the asked times.
 
-    A sequence of :class:`FactoredTrajectory`, with arrays over all of them: t, loss, gradient_norm,
-    singular_values, effective_rank, balancedness, penalty, objective, product, status, complete,
-    evaluations, steps, as :class:`RiemannianTrajectories` has them.
+    A sequence of :class:`FactoredTrajectory`, with arrays over all of them: t, clock, loss,
+    gradient_norm, singular_values, effective_rank, balancedness, penalty, objective, product,
+    status, complete, evaluations, steps, as :class:`RiemannianTrajectories` has them.
 
     Attributes
     ----------
@@ -308,8 +323,8 @@ class FactoredTrajectories(Trajectories[FactoredTrajectory]):
     >>> runs = fixedrank.factored_flow(problem, starts, [0.0, 1.0, 20.0])
     >>> runs.loss.shape, runs.singular_values.shape
     ((3, 100), (3, 100, 1))
-    >>> np.round(np.median(runs.loss, axis=1)[-1], 6), runs[7].complete
-    (np.float64(0.5), True)
+    >>> round(float(np.median(runs.loss, axis=1)[-1]), 6), runs[7].complete
+    (0.5, True)
     """
 
     _one = FactoredTrajectory
@@ -317,7 +332,7 @@ class FactoredTrajectories(Trajectories[FactoredTrajectory]):
     @cached_property
     def factors(self) -> list[Array]:
         """The layers."""
-        kept = [run.factors for run in self.runs]
+        kept = [run.factors[: self._reached(run)] for run in self.runs]
         result = []
         for j, layer in enumerate(self.runs[0].last):
             whole = np.full((len(self.t), len(self), *layer.shape), np.nan)
@@ -336,7 +351,7 @@ class FactoredTrajectories(Trajectories[FactoredTrajectory]):
 class RiemannianTrajectories(Trajectories[RiemannianTrajectory]):
     """Solutions of the Riemannian gradient flow (9) from many starts, at the asked times.
 
-    A sequence of :class:`RiemannianTrajectory`, with arrays over all of them: t, loss,
+    A sequence of :class:`RiemannianTrajectory`, with arrays over all of them: t, clock, loss,
     gradient_norm, singular_values, effective_rank, balancedness, penalty, objective, product,
     status, complete, evaluations, steps. The first axis is that of the times, the second that of
     the starts; singular values of a rank that has fallen are zero.
@@ -367,7 +382,7 @@ class RiemannianTrajectories(Trajectories[RiemannianTrajectory]):
 
     @property
     def metric(self) -> SpectralMetric:
-        """The metric."""
+        """The metric of all the flows."""
         return self.runs[0].metric
 
     @property
@@ -413,3 +428,10 @@ class RiemannianTrajectories(Trajectories[RiemannianTrajectory]):
         """
         content = read_archive(path, cls.__name__, records=RECORDS)
         return cls._restored(content, path, metric)
+
+
+def _widened(part: Array, widest: tuple[int, ...]) -> Array:
+    """Return an array over times, in which ranks that have fallen have zeros up to the widest."""
+    result = np.zeros((len(part), *widest))
+    result[(slice(None), *map(slice, part.shape[1:]))] = part
+    return result

@@ -32,7 +32,7 @@ from fixedrank.flows.stepping import Stepper
 from fixedrank.flows.switching import AutoSwitching
 from fixedrank.flows.trajectory import FactoredTrajectory, RiemannianTrajectory, Trajectory
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point
-from fixedrank.geometry.metric.depth import EmbeddedMetric
+from fixedrank.geometry.metric.depth import EmbeddedMetric, LimitMetric
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.loss import Loss
 from fixedrank.losses.schatten import split_decay
@@ -458,7 +458,9 @@ def flows_of_points(
     """Return the flows of many points."""
     checked = checked_points(points)
     (_, m, k), n = checked.u.shape, checked.vt.shape[2]
-    metric.check_sizes(m, n, k)
+    # At infinite depth the flow is of no metric, and single ones are for every rank.
+    if not isinstance(metric, LimitMetric):
+        metric.check_sizes(m, n, k)
     if problem.shape is not None and tuple(problem.shape) != (m, n):
         raise ValueError(
             f"the points are {(m, n)} matrices, the problem is about {tuple(problem.shape)} ones"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from fixedrank._checks import Array
-from fixedrank.flows.inside import _DEFECT, _FEW, _LOOKS, _derivative
+from fixedrank.flows.inside import DEFECT, FEW, LOOKS, at_looks
 
 Lanes: TypeAlias = NDArray[np.intp]
 # The velocities of some states, and in which lanes these are.
@@ -109,7 +109,7 @@ def inside(
     counts = np.array([part.size for part in parts])
     which, at = np.repeat(np.arange(lanes.size), counts), np.concatenate(parts)
     states, cost = np.empty((at.size, steps.start.shape[1])), PART * counts
-    crowded = np.flatnonzero(counts > _FEW)
+    crowded = np.flatnonzero(counts > FEW)
     by_steps = np.ones(at.size, dtype=bool)
     if crowded.size:
         dense, good = _interpolant(velocity, steps, lanes[crowded])
@@ -149,14 +149,14 @@ def _interpolant(velocity: Velocity, steps: Steps, lanes: Lanes) -> tuple[Array,
     dense[:3] = change, h * first - change, 2 * change - h * (last + first)
     for row, weights in zip(dense[3:], DOP853.D, strict=True):
         row[:] = h * _weighted(weights, slopes)
-    nodes, to_slopes, to_values = _derivative()
+    nodes, to_slopes, to_values = at_looks()
     samples = np.array([_interpolated(dense, start, np.full(len(start), x)) for x in nodes])
     flat, worst = samples.reshape(len(nodes), -1), np.zeros(len(start))
-    for i in range(len(_LOOKS)):
+    for i in range(len(LOOKS)):
         slope, value = ((w[:, i] @ flat).reshape(start.shape) for w in (to_slopes, to_values))
         miss = (slope - h * velocity(value, lanes)) / steps.scale[lanes]
         worst = np.maximum(worst, np.sqrt(_squares(miss) / start.shape[1]))
-    return dense, worst < _DEFECT
+    return dense, worst < DEFECT
 
 
 def _interpolated(dense: Array, start: Array, parts: Array) -> Array:
