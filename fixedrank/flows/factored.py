@@ -32,7 +32,7 @@ from fixedrank.flows.keeping import (
     nothing,
     with_penalties,
 )
-from fixedrank.flows.kinks import kink, outer_parts
+from fixedrank.flows.kinks import kink, least_part
 from fixedrank.flows.log_excess import LogExcess
 from fixedrank.flows.loss_clock import (
     ClockName,
@@ -145,9 +145,7 @@ class _Layers:
         if self.problem._price_of_rank == 0:
             return np.inf
         layers = self.layers(state)
-        point = product_factors(layers)
-        roots = point.s ** (1 / len(layers))
-        return float(np.min([*outer_parts(layers, point), roots]))
+        return least_part(layers, product_factors(layers))
 
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the Hessian by central differences of the gradient, and the gradient."""

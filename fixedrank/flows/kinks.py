@@ -26,6 +26,19 @@ def outer_parts(layers: Sequence[Array], point: FixedRankPoint) -> tuple[Array, 
     return np.linalg.norm(layers[-1].T @ u, axis=0), np.linalg.norm(layers[0] @ vt.T, axis=0)
 
 
+def least_part(layers: Sequence[Array], point: FixedRankPoint) -> float:
+    """Return the least that a singular value of the product has in any layer.
+
+    Where layers are not balanced it may be one between, and zero before the product is small.
+    """
+    frame, parts = point.vt.T, [*outer_parts(layers, point)]
+    for layer in layers:
+        frame = layer @ frame
+        parts.append(np.linalg.norm(frame, axis=0))
+        frame = frame / np.where(parts[-1] > 0, parts[-1], 1)
+    return float(np.min(parts))
+
+
 def kink(layers: Sequence[Array], point: FixedRankPoint, peak: float, rtol: float) -> str | None:
     """Say which singular value of the product of layers, at this point, is at zero, or None.
 

@@ -23,7 +23,9 @@ from fixedrank import (
     riemannian_flow,
 )
 from fixedrank.flows.core import RiemannianSystem
+from fixedrank.flows.kinks import least_part
 from fixedrank.flows.moving_metric import MovingMetricSystem
+from fixedrank.flows.trajectory import product_factors
 from tests.flows.test_saving import again, identical
 from tests.flows.test_weight_decay import layers_by_themselves, regression, upper_root, whitened
 from tests.geometry.dense import matrix, orthonormal
@@ -375,6 +377,16 @@ def test_a_number_that_passes_zero(imbalance):
     )
     np.testing.assert_allclose(np.ravel(flow.product), expected, rtol=0, atol=1e-9)
     assert flow.evaluations < 3000
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_least_part_is_found_in_any_layer(place):
+    """Where the others have parts of one, no power of the product tells it."""
+    rng, parts = np.random.default_rng(place), np.ones((4, 2))
+    parts[place, 1] = 1e-8
+    frames = [np.linalg.qr(rng.standard_normal((2, 2)))[0] for _ in range(5)]
+    layers = [(a * part) @ b.T for a, part, b in zip(frames[1:], parts, frames, strict=False)]
+    assert least_part(layers, product_factors(layers)) == pytest.approx(1e-8, rel=1e-4)
 
 
 def test_where_singular_values_have_a_price_nothing_passes_zero():
