@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, LinearOperator, cg, eigsh
 
 from fixedrank._checks import Array
+from fixedrank.flows.known_rates import KnownRates
 from fixedrank.flows.scales import binary_scale
 
 # A step that moves less than this many tolerances is worth a look.
@@ -127,7 +128,8 @@ class RestTest:
             left /= unit
         for _ in range(_ITERATIONS):
             rates, gradient, lengths = system.linearisation(state)
-            noise = noise or unit * getattr(rates, "noise", 0.0)
+            if isinstance(rates, KnownRates):
+                noise = noise or unit * rates.noise
             rates, lengths = self._counted(rates, unit), unit * lengths
             longest = float(np.abs(lengths).max())
             noise = noise or _noise(rates)
@@ -158,7 +160,7 @@ class RestTest:
         return reason, state
 
     def _counted(self, rates: LinearOperator, unit: float) -> LinearOperator:
-        if hasattr(rates, "matrix") and unit == 1:
+        if isinstance(rates, KnownRates) and unit == 1:
             return rates
 
         def product(vector: Array) -> Array:
@@ -223,7 +225,7 @@ def _lowest(
     """
     size = start.size
     if size <= affordable:
-        matrix = rates.matrix if hasattr(rates, "matrix") else rates @ np.eye(size)
+        matrix = rates.matrix if isinstance(rates, KnownRates) else rates @ np.eye(size)
         values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
         return float(values[0]), int((values < -noise).sum())
     # A constant vector has a part in directions that the gradient misses by symmetry.

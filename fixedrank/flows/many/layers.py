@@ -12,8 +12,9 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank._packing import split
 from fixedrank.flows.changes import CHANGE
+from fixedrank.flows.known_rates import KnownRates
 from fixedrank.flows.many.lanes import Mask, finite, lengths
-from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
+from fixedrank.flows.many.rates import DENSE, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.networks.gradients import StackedProducts
@@ -81,6 +82,7 @@ class ManyLayers:
 
     def _rates(self, lane: int, state: Array) -> tuple[KnownRates, Array, Array]:
         """Return the Hessian by central differences, as a single flow does, and the gradient."""
+        # Where all layers are zero what matters is linear: nothing cancels, however small.
         scale = 1e-6 * float(lengths(state[None])[0]) or 1e-100
 
         def hessian(directions: Array) -> Array:

@@ -17,8 +17,9 @@ from fixedrank._checks import Array, round_off
 from fixedrank._packing import joined
 from fixedrank.flows.changes import APART, DRIFT, GROWN, MERGE, SHRUNK, SPLIT
 from fixedrank.flows.core import RiemannianSystem
+from fixedrank.flows.known_rates import KnownRates
 from fixedrank.flows.many.lanes import Mask, finite, lengths
-from fixedrank.flows.many.rates import DENSE, KnownRates, Probe
+from fixedrank.flows.many.rates import DENSE, Probe
 from fixedrank.flows.many.steps import Lanes
 from fixedrank.flows.scales import SMALLEST
 from fixedrank.geometry.factored.orthonormal import GRADED, graded_svd
