@@ -225,6 +225,7 @@ _LAYERS = (
     "plotting",
     "flows",
     "ensembles",
+    "thermodynamics",
     "_aliases",
 )
 

@@ -1,0 +1,3 @@
+"""Entropy and noise: free energies, exact laws, and Langevin dynamics on matrices of rank k."""
+
+__all__: list[str] = []
