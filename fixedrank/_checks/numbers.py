@@ -29,6 +29,13 @@ def nonnegative_number(name: str, value: Any) -> float:
     return float(value)
 
 
+def positive_number(name: str, value: Any) -> float:
+    """Return `value` as a finite float above 0."""
+    if nonnegative_number(name, value) == 0:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return float(value)
+
+
 def sizes_and_rank(m: int, n: int, k: int) -> tuple[int, int, int]:
     """Return the sizes of m x n matrices of rank k, checked, as ints."""
     rows, columns, rank = (
