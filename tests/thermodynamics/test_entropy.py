@@ -163,7 +163,10 @@ def test_second_derivatives_in_many_digits(s, widths, of_depth):
 
         def values(at):
             return np.array(
-                [x**power * slope for x, slope in zip(at, slopes_in_digits(at, widths), strict=True)]
+                [
+                    x**power * slope
+                    for x, slope in zip(at, slopes_in_digits(at, widths), strict=True)
+                ]
             )
 
         h = mpmath.mpf(10) ** -30

@@ -41,7 +41,9 @@ def log_embedded_density(s, m, n):
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 1), (4, 3, 1), (2, 2, 2), (3, 2, 2), (4, 5, 2)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (3, 1, 1), (4, 3, 1), (2, 2, 2), (3, 2, 2), (4, 5, 2)]
+)
 def test_partition_by_quadrature(shape, depth):
     """Over ordered singular values, times the volume of the frames, of which 2^k are one W."""
     m, n, k = shape
