@@ -44,7 +44,7 @@ class BalancedManifold:
             rotation = inverse(identity - skew / 2) @ (identity + skew / 2)
             frames.append(rotation[:, : self.k])
         power = mpmath.mpf(1) / (len(frames) - 1)
-        s = np.array([(value**power + root) ** (1 / power) for value, root in zip(self.s, roots)])
+        s = (self.s**power + roots) ** (1 / power)
         return layers_of(s, frames)
 
     def metric(self, x, h):

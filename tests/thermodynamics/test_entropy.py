@@ -234,7 +234,7 @@ def test_the_volume_scales_with_its_dimension(data, shape, unit):
 
 @given(data=st.data(), shape=shapes())
 def test_transposition_and_turns(data, shape):
-    m, n, k = shape
+    m, n, _ = shape
     u, s, vt = point = data.draw(points(shape))
     widths = data.draw(widths_for(shape))
     left, right = data.draw(frames(m, m)), data.draw(frames(n, n))

@@ -136,7 +136,7 @@ def test_a_stored_flow(tmp_path):
         for _ in range(2)
     ]
     np.testing.assert_array_equal(flows[0].loss, flows[1].loss)
-    with pytest.raises(ValueError, match="store|holds|another"):
+    with pytest.raises(ValueError, match="another"):
         riemannian_flow(
             FreeEnergy(problem(), widths_of(3), 0.2), point, 3, [0, 1], store=tmp_path / "flow"
         )
