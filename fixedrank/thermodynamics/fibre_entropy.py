@@ -28,8 +28,8 @@ from fixedrank.losses.spectral_penalty import (
 )
 from fixedrank.networks.initial import checked_widths, require_fitting
 from fixedrank.thermodynamics.entropy import (
-    EntropySlopes,
     entropy_drift,
+    kept_slopes,
     log_slopes,
     log_volume,
 )
@@ -171,8 +171,8 @@ class FibreEntropy(SpectralFunction):
     def _derivative(self, s: Array, power: float, core: Array) -> Array:
         """Return the part C of the derivative of U diag(s^power dS/d(ln s)) V^T."""
         self._require_rank(s)
-        at = EntropySlopes(s, self.widths, power)
-        result = moved_core(s, at.values, at.divided(), core)
+        at = kept_slopes(s.tobytes(), self.widths, power)
+        result = moved_core(s, at.values, at.divided, core)
         result.flat[:: s.size + 1] = at.along(core.diagonal())
         return result
 
