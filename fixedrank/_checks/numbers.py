@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,23 @@ def positive_integer(name: str, value: Any) -> int:
 
 def nonnegative_number(name: str, value: Any) -> float:
     """Return `value` as a finite float of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value < math.inf:
+    number = _number(name, value)
+    if not 0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
+    return number
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Return `value` as a finite float above 0."""
+    number = _number(name, value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return number
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     return float(value)
 
 
@@ -49,6 +62,8 @@ def real_depth(depth: Any) -> float:
     return number
 
 
-def integer_sequence(name: str, values: Sequence[int]) -> list[int]:
+def integer_sequence(name: str, values: Any) -> list[int]:
     """Return `values` as a list of positive integers."""
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"{name} must be a sequence of integers, got {values!r}")
     return [positive_integer(f"{name}[{i}]", value) for i, value in enumerate(values)]

@@ -8,7 +8,9 @@ moves by U C V^T + Up D V^T + U D Vp^T with D = diag(g(s) / s) and
     + \frac{g(s_i) + g(s_j)}{s_i + s_j} \frac{M_{ij} - M_{ji}}{2},
 
 where the first quotient is :math:`\varphi''(s_i)` at a tie. Along what is normal to the manifold of
-this rank it does not move: the k largest singular values of W + tZ stay up to order t^2.
+this rank it does not move: the k largest singular values of W + tZ stay up to order t^2. Of other
+symmetric functions of singular values g(s_i) is their derivative with respect to s_i, and on the
+diagonal of C there is the derivative of g(s_i) along the diagonal of M.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array, numerical_rank
+from fixedrank._checks import Array, round_off
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
     LowRank,
@@ -39,61 +41,60 @@ s : ndarray, shape (k,)
 """
 
 
-class SpectralPenalty(Loss):
-    r"""The sum of :math:`\varphi(s_j)`, where :math:`\varphi(0) = 0`.
+class SpectralFunction(Loss):
+    """A symmetric function of the singular values that are not zero.
 
     W may be a point, a LowRank or an array. Singular values that are zero, of an array those below
     round-off, count for nothing: then all derivatives are those on the matrices of this rank.
     """
 
     @abstractmethod
-    def values(self, s: Array) -> Array:
-        """Return phi(s)."""
+    def value(self, s: Array) -> float:
+        """Return the function of singular values."""
 
     @abstractmethod
     def slopes(self, s: Array) -> Array:
-        """Return phi'(s), for positive s."""
+        """Return its derivatives with respect to them, for positive s."""
 
     @abstractmethod
-    def divided_slopes(self, s: Array) -> Array:
-        """Return (phi'(s_i) - phi'(s_j)) / (s_i - s_j), a k x k array with phi'' where they tie."""
+    def _moved(self, s: Array, core: Array) -> Array:
+        """Return the part C of the derivative of the gradient along a direction with this core."""
 
     def loss(self, W: Any) -> float:
-        """Return the sum over the singular values."""
-        return float(self.values(_positive_part(W).s).sum())
+        """Return the function of the singular values of W."""
+        return self.value(self._positive_part(W).s)
 
     def gradient(self, W: Any) -> LowRankPair:
-        """Return U diag(phi'(s)) V^T."""
-        u, s, vt = _positive_part(W)
+        """Return U diag(slopes) V^T."""
+        u, s, vt = self._positive_part(W)
         return LowRankPair(u * self.slopes(s), vt.T)
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
         """Return the products of the gradient with right, and of its transpose with left."""
-        u, s, vt = _positive_part(point_of(left, core, right))
+        u, s, vt = self._positive_part(point_of(left, core, right))
         slopes = self.slopes(s)[:, None]
         return u @ (slopes * (vt @ right)), vt.T @ (slopes * (u.T @ left))
 
     def hessian_product(self, W: Any, Z: Any) -> LowRankPair:
         """Return the derivative of the gradient along Z, on the matrices of the rank of W."""
-        u, s, vt = _positive_part(W)
-        v, slopes = vt.T, self.slopes(s)
+        u, s, vt = self._positive_part(W)
+        v = vt.T
         direction = as_direction(W, Z, (len(u), len(v)))
         up, vp = times(direction, v), transposed_times(direction, u)
         core = u.T @ up
         up, vp = up - u @ core, vp - v @ core.T
-        skew = (slopes[:, None] + slopes) / (s[:, None] + s)
-        turned = (self.divided_slopes(s) * (core + core.T) + skew * (core - core.T)) / 2
-        ratios = slopes / s
-        return LowRankPair(np.hstack((u @ turned + up * ratios, u)), np.hstack((v, vp * ratios)))
+        ratios = self.slopes(s) / s
+        left = np.hstack((u @ self._moved(s, core) + up * ratios, u))
+        return LowRankPair(left, np.hstack((v, vp * ratios)))
 
     def slope_along(self, W: Any, Z: Any) -> float:
-        """Return the derivative of the sum along W + t Z at t = 0, from above.
+        """Return the derivative along W + t Z at t = 0, from above.
 
         Z is a tangent vector at a point, or a pair (L, R), whose normal part adds to the rank.
         """
-        u, s, vt = _positive_part(W)
+        u, s, vt = self._positive_part(W)
         slopes = self.slopes(s)
         if len(Z) == 3:
             return float(slopes @ Z[1].diagonal())
@@ -103,8 +104,48 @@ class SpectralPenalty(Loss):
         slope = float(slopes @ np.einsum("ij,ij->i", inner_left, inner_right))
         return slope + self._price_of_rank * float(added.s.sum())
 
+    def _positive_part(self, W: Any) -> FixedRankPoint:
+        """Return (u, s, vt) without singular values that are zero."""
+        if isinstance(W, LowRank):
+            W = point_of(*W)
+        if is_triple(W):
+            return positive_part(W, 0.0)
+        u, s, vt = svd_point(W)
+        return positive_part((u, s, vt), round_off(max(W.shape), float(s[0])))
 
-describe(SpectralPenalty, MATRICES, THIN, SPECTRA)
+
+describe(SpectralFunction, MATRICES, THIN, SPECTRA)
+
+
+def moved_core(s: Array, slopes: Array, divided: Array, core: Array) -> Array:
+    """Return the part C of the derivative of U diag(slopes) V^T along a direction with this core.
+
+    Where slopes are no function of their own singular value, the diagonal is another.
+    """
+    skew = (slopes[:, None] + slopes) / (s[:, None] + s)
+    return np.asarray((divided * (core + core.T) + skew * (core - core.T)) / 2)
+
+
+class SpectralPenalty(SpectralFunction):
+    r"""The sum of :math:`\varphi(s_j)`, where :math:`\varphi(0) = 0`."""
+
+    @abstractmethod
+    def values(self, s: Array) -> Array:
+        """Return phi(s)."""
+
+    @abstractmethod
+    def divided_slopes(self, s: Array) -> Array:
+        """Return (phi'(s_i) - phi'(s_j)) / (s_i - s_j), a k x k array with phi'' where they tie."""
+
+    def value(self, s: Array) -> float:
+        """Return the sum over the singular values."""
+        return float(self.values(s).sum())
+
+    def _moved(self, s: Array, core: Array) -> Array:
+        return moved_core(s, self.slopes(s), self.divided_slopes(s), core)
+
+
+describe(SpectralPenalty, SPECTRA)
 
 
 class NuclearNorm(SpectralPenalty):
@@ -130,16 +171,10 @@ class NuclearNorm(SpectralPenalty):
         return np.zeros((s.size, s.size))
 
 
-def _positive_part(W: Any) -> FixedRankPoint:
-    """Return (u, s, vt) without singular values that are zero."""
-    if isinstance(W, LowRank):
-        W = point_of(*W)
-    if is_triple(W):
-        u, s, vt = W
-        positive = s > 0
-        if positive.all():
-            return FixedRankPoint(u, s, vt)
-        return FixedRankPoint(u[:, positive], s[positive], vt[positive])
-    u, s, vt = svd_point(W)
-    rank, _ = numerical_rank(s, max(W.shape))
-    return FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
+def positive_part(W: tuple[Array, Array, Array], tolerance: float) -> FixedRankPoint:
+    """Return (u, s, vt) without singular values up to a tolerance."""
+    u, s, vt = W
+    positive = s > tolerance
+    if positive.all():
+        return FixedRankPoint(u, s, vt)
+    return FixedRankPoint(u[:, positive], s[positive], vt[positive])
