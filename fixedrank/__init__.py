@@ -118,6 +118,12 @@ if TYPE_CHECKING:
         truncate,
     )
     from fixedrank.recovery.recover import recover
+    from fixedrank.thermodynamics import (
+        FibreEntropy,
+        FreeEnergy,
+        free_energy,
+        log_fibre_volume,
+    )
 
 __all__ = [
     "RK4",
@@ -139,10 +145,12 @@ __all__ = [
     "FactoredTrajectories",
     "FactoredTrajectory",
     "FactorsClassification",
+    "FibreEntropy",
     "FixedRank",
     "FixedRankPoint",
     "FixedRankTangentVector",
     "FlowComparison",
+    "FreeEnergy",
     "GeodesicNotFoundError",
     "GreedyPath",
     "GreedyStage",
@@ -187,6 +195,7 @@ __all__ = [
     "edge_of_stability",
     "factored_flow",
     "factors_from",
+    "free_energy",
     "gaussian_factors",
     "global_minimizer",
     "gradient_descent",
@@ -196,6 +205,7 @@ __all__ = [
     "imbalanced_factors",
     "integral_inner_product",
     "layer_widths",
+    "log_fibre_volume",
     "plot_trajectories",
     "product",
     "random_balanced_factors",

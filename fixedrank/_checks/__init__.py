@@ -13,6 +13,7 @@ from fixedrank._checks.numbers import (
     integer_sequence,
     nonnegative_number,
     positive_integer,
+    positive_number,
     real_depth,
     sizes_and_rank,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "number_of_axes",
     "numerical_rank",
     "positive_integer",
+    "positive_number",
     "real_array",
     "real_depth",
     "refuse_masked",

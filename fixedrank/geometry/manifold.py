@@ -15,7 +15,7 @@ import numpy as np
 from pymanopt.manifolds.manifold import Manifold
 
 from fixedrank._aliases import AmbientLike, PointLike, TangentLike
-from fixedrank._checks import Array, Seed, finite_array, sizes_and_rank
+from fixedrank._checks import Array, Seed, finite_array, positive_integer, sizes_and_rank
 from fixedrank._shared_docs import POINTS, describe
 from fixedrank.geometry.factored import haar, retraction, tangent
 from fixedrank.geometry.factored.points import (
@@ -32,6 +32,7 @@ from fixedrank.geometry.factored.tangency import (
     require_tangent,
 )
 from fixedrank.geometry.geodesics import exponential, logarithm
+from fixedrank.geometry.measure import brownian, gibbs
 from fixedrank.geometry.metric import christoffel, curvature, derivatives, products
 from fixedrank.geometry.metric.choice import arguments_told, chosen_metric
 from fixedrank.geometry.metric.depth import as_metric
@@ -559,6 +560,122 @@ class FixedRank(Manifold):
         400.0
         """
         return -self.operator(point).logdet() / 2
+
+    # Noise
+
+    def brownian_drift(self, point: PointLike, temperature: float) -> FixedRankTangentVector:
+        r"""Return the drift of Brownian motion at W, T times the Laplacian of the matrix.
+
+        :math:`\Delta_g W = (N-1)\, U \operatorname{diag}(s^{1-2/N}) V^T` for every real N, so that
+
+        .. math:: dW = T (N-1)\, U \operatorname{diag}(s^{1-2/N}) V^T dt
+            + \sqrt{2T}\, \mathcal{A}_{W,N}^{1/2} dB
+
+        (Ito) has the generator :math:`T \Delta_g`. With the drift :math:`-\mathcal{A}_{W,N}(\nabla
+        L)` beside it, it has the stationary law exp(-L/T) dvol_g, where that can be normalised.
+
+        Parameters
+        ----------
+        temperature : float
+            T > 0, in the unit of a loss.
+
+        Returns
+        -------
+        FixedRankTangentVector
+            The drift. It is zero at N = 1, and T W at infinite depth, where the metric is the
+            limit of N g.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the metric is not that of a depth, or the temperature no positive number.
+        OverflowError
+            If the drift is beyond the range of floating point.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> manifold = fixedrank.FixedRank(3, 3, 2, depth=4)
+        >>> point = manifold.point(np.diag([9.0, 4.0, 0.0]))
+        >>> manifold.brownian_drift(point, 0.5).M.diagonal()  # 0.5 * 3 * (3, 2)
+        array([4.5, 3. ])
+        """
+        return brownian.drift(self._point(point), self.metric, temperature)
+
+    def log_partition(self, rate: float) -> float:
+        r"""Return the logarithm of the integral of exp(-rate r^2 / 2) over the manifold.
+
+        :math:`r^2 = N \sum_j s_j^{2/N}` is the sum of the squares of balanced layers with the
+        product W, and the volume is that of the metric. With the decay lambda of layers and the
+        temperature T the rate is lambda / T.
+
+        Parameters
+        ----------
+        rate : float
+            A positive number, in the unit of W to the power -2/N.
+
+        Returns
+        -------
+        float
+            The logarithm; the derivative with respect to the rate is -E[r^2] / 2 =
+            -dim / (2 rate).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the metric is not that of a finite depth, or the rate no positive number.
+
+        Examples
+        --------
+        >>> import math, fixedrank
+        >>> manifold = fixedrank.FixedRank(3, 1, 1, depth=1)  # R^3 without zero
+        >>> round(math.exp(manifold.log_partition(2 * math.pi)), 12)
+        1.0
+        """
+        return gibbs.log_partition(self.m, self.n, self.k, self.metric, rate)
+
+    def random_gibbs(
+        self, rate: float, *, size: int | None = None, rng: Seed = None
+    ) -> FixedRankPoint:
+        r"""Return exact samples of the law exp(-rate r^2 / 2) dvol_g, r^2 = N sum_j s_j^(2/N).
+
+        U and V have the Haar distribution, and :math:`r_j = \sqrt N s_j^{1/N}` are the singular
+        values of a k x (m+n-k) matrix of Gaussians with the variance 1 / rate, at every N.
+
+        Parameters
+        ----------
+        rate : float
+            A positive number, in the unit of W to the power -2/N; decay over temperature.
+        size : int, optional
+            The number of samples.
+
+        Returns
+        -------
+        FixedRankPoint
+            A point, or with a size the arrays of that many, of shapes (size, m, k), (size, k) and
+            (size, k, n), singular values descending.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the metric is not that of a finite depth, the rate no positive number, or the size
+            no positive integer.
+        OverflowError
+            If singular values are beyond the range of floating point, as they are easily at large
+            depths; the message names a rate at which they are about one.
+
+        Examples
+        --------
+        >>> import fixedrank
+        >>> manifold = fixedrank.FixedRank(4, 3, 2, depth=3)
+        >>> u, s, vt = manifold.random_gibbs(2.0, size=10_000, rng=0)
+        >>> round(float((3 * s ** (2 / 3)).sum(axis=1).mean()), 1)  # E[r^2] = dim / rate
+        5.0
+        """
+        count = 1 if size is None else positive_integer("size", size)
+        generator = self._generator(rng)
+        stack = gibbs.random_points(self.m, self.n, self.k, self.metric, rate, count, generator)
+        return stack if size is not None else FixedRankPoint(*(part[0] for part in stack))
 
     def preconditioner(self, depth: float | SpectralMetric = 1) -> MetricPreconditioner:
         r"""Return the map from gradients in this metric to those in that of another depth.

@@ -8,7 +8,9 @@ moves by U C V^T + Up D V^T + U D Vp^T with D = diag(g(s) / s) and
     + \frac{g(s_i) + g(s_j)}{s_i + s_j} \frac{M_{ij} - M_{ji}}{2},
 
 where the first quotient is :math:`\varphi''(s_i)` at a tie. Along what is normal to the manifold of
-this rank it does not move: the k largest singular values of W + tZ stay up to order t^2.
+this rank it does not move: the k largest singular values of W + tZ stay up to order t^2. Of other
+symmetric functions of singular values g(s_i) is their derivative with respect to s_i, and on the
+diagonal of C there is the derivative of g(s_i) along the diagonal of M.
 """
 
 from __future__ import annotations
@@ -39,31 +41,31 @@ s : ndarray, shape (k,)
 """
 
 
-class SpectralPenalty(Loss):
-    r"""The sum of :math:`\varphi(s_j)`, where :math:`\varphi(0) = 0`.
+class SpectralFunction(Loss):
+    """A symmetric function of the singular values that are not zero.
 
     W may be a point, a LowRank or an array. Singular values that are zero, of an array those below
     round-off, count for nothing: then all derivatives are those on the matrices of this rank.
     """
 
     @abstractmethod
-    def values(self, s: Array) -> Array:
-        """Return phi(s)."""
+    def value(self, s: Array) -> float:
+        """Return the function of singular values."""
 
     @abstractmethod
     def slopes(self, s: Array) -> Array:
-        """Return phi'(s), for positive s."""
+        """Return its derivatives with respect to them, for positive s."""
 
     @abstractmethod
-    def divided_slopes(self, s: Array) -> Array:
-        """Return (phi'(s_i) - phi'(s_j)) / (s_i - s_j), a k x k array with phi'' where they tie."""
+    def _moved(self, s: Array, core: Array) -> Array:
+        """Return the part C of the derivative of the gradient along a direction with this core."""
 
     def loss(self, W: Any) -> float:
-        """Return the sum over the singular values."""
-        return float(self.values(_positive_part(W).s).sum())
+        """Return the function of the singular values of W."""
+        return self.value(_positive_part(W).s)
 
     def gradient(self, W: Any) -> LowRankPair:
-        """Return U diag(phi'(s)) V^T."""
+        """Return U diag(slopes) V^T."""
         u, s, vt = _positive_part(W)
         return LowRankPair(u * self.slopes(s), vt.T)
 
@@ -78,18 +80,17 @@ class SpectralPenalty(Loss):
     def hessian_product(self, W: Any, Z: Any) -> LowRankPair:
         """Return the derivative of the gradient along Z, on the matrices of the rank of W."""
         u, s, vt = _positive_part(W)
-        v, slopes = vt.T, self.slopes(s)
+        v = vt.T
         direction = as_direction(W, Z, (len(u), len(v)))
         up, vp = times(direction, v), transposed_times(direction, u)
         core = u.T @ up
         up, vp = up - u @ core, vp - v @ core.T
-        skew = (slopes[:, None] + slopes) / (s[:, None] + s)
-        turned = (self.divided_slopes(s) * (core + core.T) + skew * (core - core.T)) / 2
-        ratios = slopes / s
-        return LowRankPair(np.hstack((u @ turned + up * ratios, u)), np.hstack((v, vp * ratios)))
+        ratios = self.slopes(s) / s
+        left = np.hstack((u @ self._moved(s, core) + up * ratios, u))
+        return LowRankPair(left, np.hstack((v, vp * ratios)))
 
     def slope_along(self, W: Any, Z: Any) -> float:
-        """Return the derivative of the sum along W + t Z at t = 0, from above.
+        """Return the derivative along W + t Z at t = 0, from above.
 
         Z is a tangent vector at a point, or a pair (L, R), whose normal part adds to the rank.
         """
@@ -104,7 +105,38 @@ class SpectralPenalty(Loss):
         return slope + self._price_of_rank * float(added.s.sum())
 
 
-describe(SpectralPenalty, MATRICES, THIN, SPECTRA)
+describe(SpectralFunction, MATRICES, THIN, SPECTRA)
+
+
+def moved_core(s: Array, slopes: Array, divided: Array, core: Array) -> Array:
+    """Return the part C of the derivative of U diag(slopes) V^T along a direction with this core.
+
+    Where slopes are no function of their own singular value, the diagonal is another.
+    """
+    skew = (slopes[:, None] + slopes) / (s[:, None] + s)
+    return np.asarray((divided * (core + core.T) + skew * (core - core.T)) / 2)
+
+
+class SpectralPenalty(SpectralFunction):
+    r"""The sum of :math:`\varphi(s_j)`, where :math:`\varphi(0) = 0`."""
+
+    @abstractmethod
+    def values(self, s: Array) -> Array:
+        """Return phi(s)."""
+
+    @abstractmethod
+    def divided_slopes(self, s: Array) -> Array:
+        """Return (phi'(s_i) - phi'(s_j)) / (s_i - s_j), a k x k array with phi'' where they tie."""
+
+    def value(self, s: Array) -> float:
+        """Return the sum over the singular values."""
+        return float(self.values(s).sum())
+
+    def _moved(self, s: Array, core: Array) -> Array:
+        return moved_core(s, self.slopes(s), self.divided_slopes(s), core)
+
+
+describe(SpectralPenalty, SPECTRA)
 
 
 class NuclearNorm(SpectralPenalty):

@@ -25,11 +25,27 @@ from fixedrank.networks.gradients import narrow_partial_products
 from fixedrank.networks.layers import checked_factors
 
 
-def _checked_widths(widths: Sequence[int]) -> list[int]:
+def checked_widths(widths: Sequence[int]) -> list[int]:
+    """Return the widths of at least one layer as ints."""
     checked = integer_sequence("widths", widths)
     if len(checked) < 2:
         raise ValueError(f"widths must be [d_0, ..., d_N] with N >= 1 layers, got {checked}")
     return checked
+
+
+def require_fitting(widths: Sequence[int], shape: tuple[int, int], rank: int) -> None:
+    """Raise a ValueError unless layers of these widths can have a product of this kind."""
+    d_y, d_x = shape
+    if (widths[0], widths[-1]) != (d_x, d_y):
+        raise ValueError(
+            f"widths must run from d_0 = {d_x} to d_N = {d_y} for a {d_y}x{d_x} matrix, got "
+            f"{list(widths)}"
+        )
+    if min(widths) < rank:
+        raise ValueError(
+            f"widths {list(widths)} do not admit a matrix of rank {rank}: "
+            f"the smallest, {min(widths)}, is below the rank"
+        )
 
 
 def balanced_factors(
@@ -75,21 +91,12 @@ def balanced_factors(
     True
     """
     u, s, vt = checked_point(point)
-    sizes = _checked_widths(widths)
-    (d_y, k), d_x = u.shape, vt.shape[1]
-    if (sizes[0], sizes[-1]) != (d_x, d_y):
-        raise ValueError(
-            f"widths must run from d_0 = {d_x} to d_N = {d_y} for a {d_y}x{d_x} matrix, got {sizes}"
-        )
-    if min(sizes) < k:
-        raise ValueError(
-            f"widths {sizes} do not admit a matrix of rank {k}: "
-            f"the smallest, {min(sizes)}, is below the rank"
-        )
+    sizes = checked_widths(widths)
+    require_fitting(sizes, (u.shape[0], vt.shape[1]), s.size)
     generator = np.random.default_rng(rng)
     depth = len(sizes) - 1
     roots = s ** (1 / depth)
-    frames = [orthonormal_columns(generator.standard_normal((d, k))) for d in sizes[1:-1]]
+    frames = [orthonormal_columns(generator.standard_normal((d, s.size))) for d in sizes[1:-1]]
     frames = [vt.T, *frames, u]
     return [(outer * roots) @ inner.T for inner, outer in pairwise(frames)]
 
@@ -124,7 +131,7 @@ def random_balanced_factors(widths: Sequence[int], *, rng: Seed = None) -> list[
     >>> np.round(np.linalg.svd(fixedrank.product(factors))[1], 12)
     array([1., 1., 0.])
     """
-    sizes = _checked_widths(widths)
+    sizes = checked_widths(widths)
     generator = np.random.default_rng(rng)
     rank = min(sizes)
     frames = [orthonormal_columns(generator.standard_normal((d, rank))) for d in sizes]
@@ -166,7 +173,7 @@ def gaussian_factors(
     >>> [factor.shape for factor in fixedrank.gaussian_factors([4, 2, 3], scale=0.1, rng=0)]
     [(2, 4), (3, 2)]
     """
-    sizes = _checked_widths(widths)
+    sizes = checked_widths(widths)
     depth = len(sizes) - 1
     if scale is None:
         scales = 1 / np.sqrt(sizes[1:])

@@ -6,6 +6,8 @@ from scipy.special import log_softmax, softmax
 
 from fixedrank import (
     Classification,
+    FibreEntropy,
+    FreeEnergy,
     LinearRegression,
     Loss,
     MatrixCompletion,
@@ -84,6 +86,7 @@ def completion(unit, **options):
 ON_ONE_RANK = (
     *("ridge", "ridge and weights", "sensing with a ridge", "sum with a ridge"),
     *("decay at depth 1.5", "decay at depth 2.5", "sum with decay"),
+    *("entropy", "entropy of narrow layers", "free energy"),
 )
 
 LOSSES = {
@@ -115,6 +118,9 @@ LOSSES = {
     "decay at depth 1.5": lambda unit: SchattenDecay(0.3 / unit ** (1 / 3), 1.5),
     "decay at depth 2.5": lambda unit: SchattenDecay(0.3, 2.5),
     "sum with decay": lambda unit: completion(unit) + SchattenDecay(unit**1.5, 4),
+    "entropy": lambda unit: FibreEntropy([N, 5, 6, M]),
+    "entropy of narrow layers": lambda unit: FibreEntropy([N, N, M]),
+    "free energy": lambda unit: FreeEnergy(completion(unit), [N, 4, 7, 4, M], 0.3 * unit * unit),
     "cross-entropy": lambda unit: CrossEntropy(X / unit, LABELS, M),
     "classification": lambda unit: Classification(X / unit, LABELS, classes=M),
     "sparse classification": lambda unit: Classification(
