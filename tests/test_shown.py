@@ -88,6 +88,8 @@ def made():
         "MatrixSensing": lambda: fixedrank.MatrixSensing((X.T, Y.T), np.ones(2 * D)),
         "Loss": lambda: 2 * get("LinearRegression") + 3 * get("MatrixCompletion"),
         "SchattenDecay": lambda: fixedrank.SchattenDecay(0.1, 3),
+        "FibreEntropy": lambda: fixedrank.FibreEntropy([D] * 101),
+        "FreeEnergy": lambda: fixedrank.FreeEnergy(get("LinearRegression"), [D] * 101, 0.5),
         "OccurringPart": lambda: get("MatrixCompletion").occurring(),
         "FixedRank": lambda: manifold,
         "FixedRankPoint": lambda: point,
@@ -235,6 +237,8 @@ SIZES = {
     "CriticalPoint": "300x300",
     "DualCertificate": "rank 40",
     "SchattenDecay": "depth 3",
+    "FibreEntropy": "300x300 matrices, N = 100 layers",
+    "FreeEnergy": "300x300 matrices, N = 100 layers",
     "FactorsClassification": "rank 40",
     "Hypotheses": "k = 40",
 }

@@ -152,9 +152,7 @@ def test_it_is_a_sum():
     assert len((problem() + energy).terms) == 3
     again = pickle.loads(pickle.dumps(energy))
     assert again.loss(point) == energy.loss(point)
-    assert repr(energy).startswith(
-        "<FreeEnergy: L - T S for layers of the widths [4, 3, 4, 5] at T = 0.3"
-    )
+    assert "L - T S of 5x4 matrices, N = 3 layers" in repr(energy)
 
 
 class Plain:
