@@ -1,0 +1,193 @@
+r"""
+The entropic force of depth
+===========================
+
+**You learn** where noise takes a network that has learned its data already, what the
+entropy of the layers adds to it, and what both do to the rank.
+
+**You need** :ref:`a double well <sphx_glr_gallery_thermodynamics_double_well.py>`; to
+run it, matplotlib.
+
+Many matrices fit few data. A flow stops at the first one that it meets; noise goes on
+along the valley, and only its volume says where it is then. Noise on the product
+counts the matrices, noise on the layers counts all balanced layers of a matrix, too:
+their entropy S, :func:`~fixedrank.log_fibre_volume`, acts like a force
+:math:`T \nabla S`. Some weight decay holds the product back.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import fixedrank
+
+# %%
+# Along a valley
+# --------------
+#
+# Of the matrices of 3 x 3 and rank 2 one sample is known, :math:`W e_1 = e_1`. The
+# network has learned it with next to no rank: :math:`s = (1, 0.001)`. Then noise sets
+# in, on the product (``widths=None``) or on three layers with hidden widths 2 or 4.
+
+temperature, decay, rank, size = 0.05, 0.1, 2, 3
+sample = np.eye(size)[:, :1]
+problem = fixedrank.LinearRegression(sample, sample)
+start = (np.eye(3)[:, :2], np.array([1.0, 1e-3]), np.eye(3)[:2])
+
+
+def widths(depth, hidden):
+    """Return the widths of the layers, or none for noise on the product."""
+    return None if hidden is None else [size] + [hidden] * (depth - 1) + [size]
+
+
+noises = {
+    None: ("noise on the product", "#0b3c5d", "-", "o"),
+    2: ("on layers of width 2", "#b35900", "--", "s"),
+    4: ("on layers of width 4", "#4d7c0f", ":", "^"),
+}
+t = np.linspace(0, 60, 121)
+runs = {
+    hidden: fixedrank.langevin(
+        problem,
+        start,
+        3,
+        t,
+        temperature=temperature,
+        weight_decay=decay,
+        widths=widths(3, hidden),
+        copies=150,
+        step=0.05,
+        rng=0,
+    )
+    for hidden in noises
+}
+
+# %%
+# The loss stays near what noise costs in the three directions that are seen,
+# :math:`3T/2`. But the matrix does not stay where it was: what the sample does not see
+# grows until the decay holds it, and the second singular value rises from nothing. So
+# this is no search for a simple matrix. The entropy of the layers pushes the same way,
+# to larger singular values, and more so the wider the layers are.
+#
+# The exact law
+# -------------
+#
+# In equilibrium the density of :math:`r_j = \sqrt N s_j^{1/N}` is a product of four
+# things: the volume of the manifold, :math:`|p_1 - p_2| \, p_1 p_2` with
+# :math:`p = s^{2/N}`; the decay; with layers of width d their entropy,
+# :math:`c_{12}^{(N-1)/2}...`; and the mean of :math:`e^{-L/T}` over all frames, of
+# which two angles are left. Markers at the right edge are the means of it.
+
+
+def equilibrium(depth, hidden, points=80):
+    """Return singular values, and weights of the exact law at them."""
+    end = 4.5 * np.sqrt(temperature / decay) + 1.6 * np.sqrt(depth)
+    nodes, weights = np.polynomial.legendre.leggauss(points)
+    grid = np.meshgrid(end * (nodes + 1) / 2, end * (nodes + 1) / 2)
+    weights = np.outer(weights, weights)[grid[0] > grid[1]]
+    r = np.stack([part[grid[0] > grid[1]] for part in grid])
+    p = r**2 / depth
+    s = p ** (depth / 2)
+    log = np.log(p[0] - p[1]) + (size - rank) * np.log(p).sum(axis=0)
+    log -= decay * (r**2).sum(axis=0) / (2 * temperature)
+    if hidden is not None:
+        c = sum(p[0] ** (depth - 1 - j) * p[1] ** j for j in range(depth))
+        log += np.log(c) / 2 + (depth - 1) * (hidden - rank) / 2 * np.log(p).sum(axis=0)
+    nodes, heights = np.polynomial.legendre.leggauss(64)
+    radii, fit = np.sqrt(1 - (nodes + 1) ** 2 / 4), 0.0
+    for angle in np.pi / 2 * (np.arange(16) + 0.5) / 16:
+        seen = np.outer(np.hypot(np.cos(angle) * s[0], np.sin(angle) * s[1]), radii)
+        part = np.exp(-((seen - 1) ** 2) / (2 * temperature))
+        fit = fit - part * np.expm1(-2 * seen / temperature) / seen @ heights
+    weights = weights * fit * np.exp(log - log.max())
+    return s, weights / weights.sum()
+
+
+def with_error(values):
+    """Return mean and standard error over copies at each time."""
+    return values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+
+
+def unseen(run):
+    """Return the squared length of what the sample does not see."""
+    u, s, vt = run.points
+    return (s**2 * (1 - vt[..., 0] ** 2)).sum(axis=-1)
+
+
+figure, (loss, rest, values) = plt.subplots(
+    1, 3, figsize=(12, 4.2), layout="constrained"
+)
+for hidden, (name, colour, line, mark) in noises.items():
+    style = {"color": colour, "ls": line}
+    run, (s, weights) = runs[hidden], equilibrium(3, hidden)
+    for panel, quantity in ((loss, run.loss), (rest, unseen(run))):
+        mean, error = with_error(quantity)
+        panel.plot(t, mean, **style, label=name)
+        panel.fill_between(t, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
+    for j in range(2):
+        mean, _ = with_error(run.singular_values[..., j])
+        values.plot(t, mean, **style)
+        values.plot(61, weights @ s[j], mark, color=colour, mfc="none", clip_on=False)
+loss.axhline(1.5 * temperature, color="k", lw=0.8)
+loss.set(xlabel="time $t$", ylabel="loss", title="What the sample sees")
+rest.set(xlabel="time $t$", title="What it does not see")
+rest.set(ylabel=r"$\|W - W e_1 e_1^\top\|^2$")
+values.set(xlabel="time $t$", ylabel=r"singular values $s_1$, $s_2$")
+values.set(title="Singular values", yscale="log", ylim=(5e-3, 5))
+loss.legend()
+figure.suptitle("At zero loss the noise leaves the matrix of low rank")
+plt.show()
+
+# %%
+# Not only the means agree. Here are the values that the copies have from t = 20 on,
+# and the exact densities of :math:`\sigma_j = s_j^{1/N}`, the singular values of one
+# layer.
+
+figure, panels = plt.subplots(
+    1, 3, figsize=(12, 3.8), sharey=True, layout="constrained"
+)
+edges = np.linspace(0, 2.2, 45)
+for panel, (hidden, (name, colour, line, _)) in zip(panels, noises.items(), strict=True):
+    s, weights = equilibrium(3, hidden, points=240)
+    late = runs[hidden].singular_values[t >= 20]
+    for j, hatch in enumerate(("", "///")):
+        values = np.cbrt(late[..., j]).ravel()
+        panel.hist(values, edges, density=True, color=colour, alpha=0.3, hatch=hatch)
+        exact, _ = np.histogram(np.cbrt(s[j]), edges, weights=weights)
+        middles = (edges[1:] + edges[:-1]) / 2
+        panel.plot(middles, exact / np.diff(edges), color="k", ls=line)
+    panel.set(xlabel=r"$s_1^{1/3}$, $s_2^{1/3}$", title=name)
+panels[0].set(ylabel="density")
+figure.suptitle("Singular values of copies (bars) and the exact law (lines)")
+plt.show()
+
+# %%
+# Depth
+# -----
+#
+# The volume does not know the depth: the law of the radii :math:`r_j` without data is
+# the same for all N. But :math:`s_j = (r_j / \sqrt N)^N`, so that the same radii are a
+# matrix of lower rank the deeper the network is. That is the whole effect of depth on
+# the rank under noise on the product. The entropy of layers of width k hardly changes
+# it: it stretches both singular values. That of wider layers works against it: its force
+# on a radius is :math:`T \sum_j (d_j - k) / r_j`, the same as if the matrix had so many
+# columns more, which lifts a small singular value more than a large one.
+
+depths = np.arange(1, 11)
+figure, (ranks, values) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+for hidden, (name, colour, line, mark) in noises.items():
+    style = {"color": colour, "ls": line, "marker": mark, "mfc": "none"}
+    laws = [equilibrium(depth, hidden) for depth in depths]
+    shares = [s / s.sum(axis=0) for s, _ in laws]
+    effective = [
+        weights @ np.exp(-(share * np.log(share)).sum(axis=0))
+        for share, (_, weights) in zip(shares, laws, strict=True)
+    ]
+    ranks.plot(depths, effective, **style, label=name)
+    for j in range(2):
+        values.semilogy(depths, [weights @ s[j] for s, weights in laws], **style)
+ranks.set(xlabel="depth $N$", ylabel="mean effective rank", title="Effective rank")
+values.set(xlabel="depth $N$", ylabel=r"mean of $s_1$ and of $s_2$", ylim=(1e-3, 30))
+values.set(title="Singular values")
+ranks.legend()
+figure.suptitle("Depth lowers the rank; the entropy of wide layers raises it")
+plt.show()
