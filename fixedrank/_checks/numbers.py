@@ -22,17 +22,23 @@ def positive_integer(name: str, value: Any) -> int:
 
 def nonnegative_number(name: str, value: Any) -> float:
     """Return `value` as a finite float of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value < math.inf:
+    number = _number(name, value)
+    if not 0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
-    return float(value)
+    return number
 
 
 def positive_number(name: str, value: Any) -> float:
     """Return `value` as a finite float above 0."""
-    if nonnegative_number(name, value) == 0:
+    number = _number(name, value)
+    if not 0 < number < math.inf:
         raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return number
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     return float(value)
 
 
