@@ -121,7 +121,9 @@ if TYPE_CHECKING:
     from fixedrank.thermodynamics import (
         FibreEntropy,
         FreeEnergy,
+        LangevinTrajectory,
         free_energy,
+        langevin,
         log_fibre_volume,
     )
 
@@ -157,6 +159,7 @@ __all__ = [
     "Hypotheses",
     "ImbalancedMetric",
     "Imbalances",
+    "LangevinTrajectory",
     "LinearRegression",
     "Loss",
     "LossLike",
@@ -204,6 +207,7 @@ __all__ = [
     "imbalance",
     "imbalanced_factors",
     "integral_inner_product",
+    "langevin",
     "layer_widths",
     "log_fibre_volume",
     "plot_trajectories",

@@ -8,6 +8,7 @@ from fixedrank.plotting.comparison import plot_comparison
 from fixedrank.plotting.ensemble import plot_ensemble
 from fixedrank.plotting.figures import PAGE, legend_below, new_figure, tidy
 from fixedrank.plotting.greedy import plot_greedy_path
+from fixedrank.plotting.langevin import plot_langevin
 from fixedrank.plotting.many import plot_many
 from fixedrank.plotting.palette import depth_style, order_style
 from fixedrank.plotting.trajectories import plot_trajectories, plot_trajectory
@@ -22,6 +23,7 @@ __all__ = [
     "plot_comparison",
     "plot_ensemble",
     "plot_greedy_path",
+    "plot_langevin",
     "plot_many",
     "plot_trajectories",
     "plot_trajectory",

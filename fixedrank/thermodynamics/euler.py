@@ -9,6 +9,7 @@ import numpy as np
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.geometry.metric.depth import DepthMetric
+from fixedrank.thermodynamics.entropy import entropy_drift
 from fixedrank.thermodynamics.law import Law
 from fixedrank.thermodynamics.splitting import Roots
 
@@ -25,17 +26,23 @@ class Euler:
         The law.
     start : Roots
         The roots at the start.
+
+    Attributes
+    ----------
+    shortened : int
+        Zero: no step is shortened.
     """
 
     def __init__(self, law: Law, start: Roots) -> None:
         self.law, self.metric = law, DepthMetric(law.depth)
+        self.shortened = 0
 
     def step(self, roots: Roots, h: float, generator: np.random.Generator) -> Roots:
         """Return the roots after a step of size h."""
         law, (u, sigma, v) = self.law, roots
         depth = law.depth
         s = sigma**depth
-        _, gv, gtu = law.slopes(u, sigma, v)
+        gv, gtu = law.gradient(u, sigma, v)
         weights, normal = self.metric.tangential(s), self.metric.normal(s)[0][:, None, :]
         unit = math.sqrt(2 * law.temperature) * math.sqrt(h)
         middle = transposed(u) @ gv
@@ -44,6 +51,8 @@ class Euler:
         np.einsum("cii->ci", core)[:] += s + h * (
             law.temperature * (depth - 1) * sigma ** (depth - 2) - depth * law.weight_decay * s
         )
+        if law.widths is not None:
+            np.einsum("cii->ci", core)[:] += h * law.temperature * entropy_drift(s, law.widths)
         sides = []
         for frame, along in ((u, gv - u @ middle), (v, gtu - v @ transposed(middle))):
             away = generator.standard_normal(frame.shape)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank.losses.loss import Loss
+from fixedrank.thermodynamics.entropy import log_slopes
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,19 @@ class Law:
         variance = -math.expm1(-2 * rate * h) / rate if rate else 2 * h
         return math.exp(-rate * h), math.sqrt(self.temperature) * math.sqrt(variance)
 
-    def slopes(self, u: Array, sigma: Array, v: Array) -> tuple[Array | None, Array, Array]:
-        """Return the force on sigma that comes of the entropy, and thin products of the gradient.
-
-        The first is -T times d/d(sigma) of ln prod_(a<b) c_ab^(1/2), over N; None without widths.
-        """
+    def gradient(self, u: Array, sigma: Array, v: Array) -> tuple[Array, Array]:
+        """Return the products G V and G^T U of the gradients of the loss at some roots."""
         s = sigma**self.depth
         core = np.zeros((*s.shape, s.shape[1]))
         np.einsum("cii->ci", core)[:] = s
-        gv, gtu = self.problem._stacked_products(u, core, v)
-        return None, gv, gtu
+        return self.problem._stacked_products(u, core, v)
+
+    def pair_force(self, sigma: Array) -> Array | None:
+        """Return by what the entropy of pairs moves sigma, None where there is none.
+
+        It is T/N times the derivative of ln prod_(a<b) c_ab^(1/2), and T/sigma that in ln s.
+        """
+        if self.widths is None or self.k == 1:
+            return None
+        pairs = (self.k,) * len(self.widths)
+        return self.temperature / sigma * log_slopes(sigma**self.depth, pairs)

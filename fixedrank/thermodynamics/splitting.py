@@ -1,7 +1,7 @@
 r"""A step of Langevin dynamics in three parts: down the gradient, frames turn, radii diffuse.
 
 All is done in the root chart R = U diag(sigma) V^T, sigma = s^(1/N), of many copies at once. No
-power of s stands below a fraction bar, and what is small beside sigma_1 is so by its N-th root only.
+gradient is divided by a singular value, and these are as far apart as their N-th roots only.
 
 *Gradient.* Along W' = -A(G), with g = U^T G V, the root moves by U Z V^T + Up V^T + U Vp^T with
 
@@ -86,7 +86,7 @@ class Splitting:
 
     def _descend(self, roots: Roots, h: float) -> Roots:
         u, sigma, v = roots
-        slopes, gv, gtu = self.law.slopes(u, sigma, v)
+        gv, gtu = self.law.gradient(u, sigma, v)
         middle = transposed(u) @ gv
         even, odd = _root_weights(sigma, self.law.depth)
         core = (-h / 2 * even) * (middle + transposed(middle))
@@ -94,8 +94,9 @@ class Splitting:
         powers = h * sigma[:, None, :] ** (self.law.depth - 1)
         up, vp = powers * (u @ middle - gv), powers * (v @ transposed(middle) - gtu)
         diagonal = np.einsum("cii->ci", core)
-        if slopes is not None:
-            diagonal -= h * slopes
+        force = self.law.pair_force(sigma)
+        if force is not None:
+            diagonal += h * force
         # Without a bound a rare large W, where gradients grow faster than W, would go to infinity.
         longest = lengths(sigma)
         share = longest / np.maximum(lengths(core, up, vp), longest)
