@@ -44,7 +44,7 @@ noises = {
     2: ("on layers of width 2", "#b35900", "--", "s"),
     4: ("on layers of width 4", "#4d7c0f", ":", "^"),
 }
-t = np.linspace(0, 60, 121)
+t = np.linspace(0, 40, 81)
 runs = {
     hidden: fixedrank.langevin(
         problem,
@@ -54,7 +54,7 @@ runs = {
         temperature=temperature,
         weight_decay=decay,
         widths=widths(3, hidden),
-        copies=150,
+        copies=100,
         step=0.05,
         rng=0,
     )
@@ -71,20 +71,30 @@ runs = {
 # The exact law
 # -------------
 #
-# In equilibrium the density of :math:`r_j = \sqrt N s_j^{1/N}` is a product of four
-# things: the volume of the manifold, :math:`|p_1 - p_2| \, p_1 p_2` with
-# :math:`p = s^{2/N}`; the decay; with layers of width d their entropy,
-# :math:`c_{12}^{(N-1)/2}...`; and the mean of :math:`e^{-L/T}` over all frames, of
-# which two angles are left. Markers at the right edge are the means of it.
+# In equilibrium the density of :math:`r_j = \sqrt N s_j^{1/N}` is known. With
+# :math:`p = s^{2/N}` it has the factors :math:`|p_1 - p_2| \, p_1 p_2` of the volume,
+# :math:`e^{-\lambda r^2 / 2T}` of the decay, and, for layers of width d,
+# :math:`\sqrt{c_{12}} \, (p_1 p_2)^{(N-1)(d-2)/2}` of their entropy. What is left is
+# the mean of :math:`e^{-L/T}` over all frames. There :math:`W e_1` has a random
+# direction and the length :math:`\|(s_1 v_1, s_2 v_2)\|`, where v is a random unit
+# vector of three entries.
+
+psi, psi_weights = np.polynomial.legendre.leggauss(100)
+lengths = np.geomspace(1e-4, 1e4, 2000)
+top = np.arcsin(np.minimum(1, 3 / lengths))[:, None]
+sines = np.sin(top * (psi + 1) / 2)
+seen = lengths[:, None] * sines
+fit = np.exp(-((seen - 1) ** 2) / (2 * temperature))
+fit *= -np.expm1(-2 * seen / temperature) / seen * sines
+# The mean over the third entry of v, where the other two have a length of their own.
+fit = top[:, 0] * (fit @ psi_weights)
+LONGEST = 8.5
 
 
-def equilibrium(depth, hidden, points=80):
+def equilibrium(depth, hidden, points=140):
     """Return singular values, and weights of the exact law at them."""
-    end = 4.5 * np.sqrt(temperature / decay) + 1.6 * np.sqrt(depth)
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    grid = np.meshgrid(end * (nodes + 1) / 2, end * (nodes + 1) / 2)
-    weights = np.outer(weights, weights)[grid[0] > grid[1]]
-    r = np.stack([part[grid[0] > grid[1]] for part in grid])
+    smaller, larger = np.triu_indices(points, 1)
+    r = LONGEST * (np.stack((larger, smaller)) + 0.5) / points
     p = r**2 / depth
     s = p ** (depth / 2)
     log = np.log(p[0] - p[1]) + (size - rank) * np.log(p).sum(axis=0)
@@ -92,19 +102,12 @@ def equilibrium(depth, hidden, points=80):
     if hidden is not None:
         c = sum(p[0] ** (depth - 1 - j) * p[1] ** j for j in range(depth))
         log += np.log(c) / 2 + (depth - 1) * (hidden - rank) / 2 * np.log(p).sum(axis=0)
-    nodes, heights = np.polynomial.legendre.leggauss(64)
-    radii, fit = np.sqrt(1 - (nodes + 1) ** 2 / 4), 0.0
-    for angle in np.pi / 2 * (np.arange(16) + 0.5) / 16:
-        seen = np.outer(np.hypot(np.cos(angle) * s[0], np.sin(angle) * s[1]), radii)
-        part = np.exp(-((seen - 1) ** 2) / (2 * temperature))
-        fit = fit - part * np.expm1(-2 * seen / temperature) / seen @ heights
-    weights = weights * fit * np.exp(log - log.max())
+    angles = np.pi / 2 * (np.arange(100)[:, None] + 0.5) / 100
+    mean = np.interp(
+        np.hypot(np.cos(angles) * s[0], np.sin(angles) * s[1]), lengths, fit
+    ).mean(axis=0)
+    weights = mean * np.exp(log - log.max())
     return s, weights / weights.sum()
-
-
-def with_error(values):
-    """Return mean and standard error over copies at each time."""
-    return values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
 
 
 def unseen(run):
@@ -120,13 +123,13 @@ for hidden, (name, colour, line, mark) in noises.items():
     style = {"color": colour, "ls": line}
     run, (s, weights) = runs[hidden], equilibrium(3, hidden)
     for panel, quantity in ((loss, run.loss), (rest, unseen(run))):
-        mean, error = with_error(quantity)
+        mean, error = run.observable(quantity)
         panel.plot(t, mean, **style, label=name)
         panel.fill_between(t, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
     for j in range(2):
-        mean, _ = with_error(run.singular_values[..., j])
+        mean, _ = run.observable(run.singular_values[..., j])
         values.plot(t, mean, **style)
-        values.plot(61, weights @ s[j], mark, color=colour, mfc="none", clip_on=False)
+        values.plot(40.5, weights @ s[j], mark, color=colour, mfc="none", clip_on=False)
 loss.axhline(1.5 * temperature, color="k", lw=0.8)
 loss.set(xlabel="time $t$", ylabel="loss", title="What the sample sees")
 rest.set(xlabel="time $t$", title="What it does not see")
@@ -138,24 +141,26 @@ figure.suptitle("At zero loss the noise leaves the matrix of low rank")
 plt.show()
 
 # %%
-# Not only the means agree. Here are the values that the copies have from t = 20 on,
+# Not only the means agree. Here are the values that the copies have from t = 15 on,
 # and the exact densities of :math:`\sigma_j = s_j^{1/N}`, the singular values of one
 # layer.
 
 figure, panels = plt.subplots(
     1, 3, figsize=(12, 3.8), sharey=True, layout="constrained"
 )
-edges = np.linspace(0, 2.2, 45)
-for panel, (hidden, (name, colour, line, _)) in zip(panels, noises.items(), strict=True):
-    s, weights = equilibrium(3, hidden, points=240)
-    late = runs[hidden].singular_values[t >= 20]
+edges = np.linspace(0, LONGEST, 86) / np.sqrt(3)
+middles = (edges[1:] + edges[:-1]) / 2
+for panel, (hidden, (name, colour, line, _)) in zip(
+    panels, noises.items(), strict=True
+):
+    s, weights = equilibrium(3, hidden, points=340)
+    late = runs[hidden].singular_values[t >= 15]
     for j, hatch in enumerate(("", "///")):
         values = np.cbrt(late[..., j]).ravel()
         panel.hist(values, edges, density=True, color=colour, alpha=0.3, hatch=hatch)
         exact, _ = np.histogram(np.cbrt(s[j]), edges, weights=weights)
-        middles = (edges[1:] + edges[:-1]) / 2
         panel.plot(middles, exact / np.diff(edges), color="k", ls=line)
-    panel.set(xlabel=r"$s_1^{1/3}$, $s_2^{1/3}$", title=name)
+    panel.set(xlabel=r"$s_1^{1/3}$, $s_2^{1/3}$", title=name, xlim=(0, 2.2))
 panels[0].set(ylabel="density")
 figure.suptitle("Singular values of copies (bars) and the exact law (lines)")
 plt.show()
@@ -172,7 +177,7 @@ plt.show()
 # on a radius is :math:`T \sum_j (d_j - k) / r_j`, the same as if the matrix had so many
 # columns more, which lifts a small singular value more than a large one.
 
-depths = np.arange(1, 11)
+depths = np.arange(1, 9)
 figure, (ranks, values) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 for hidden, (name, colour, line, mark) in noises.items():
     style = {"color": colour, "ls": line, "marker": mark, "mfc": "none"}

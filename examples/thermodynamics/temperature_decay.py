@@ -43,11 +43,15 @@ def learned(decay, temperature, depth):
     return mean / weights.sum(axis=-1)
 
 
-decays, temperatures = np.meshgrid(np.linspace(0.01, 1.3, 90), np.geomspace(1e-3, 1, 70))
+decays, temperatures = np.meshgrid(
+    np.linspace(0.01, 1.3, 90), np.geomspace(1e-3, 1, 70)
+)
 figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
 for panel, depth in zip(panels, (2, 3, 5), strict=True):
     share = learned(decays, temperatures, depth)
-    lines = panel.contourf(decays, temperatures, share, np.arange(0, 1.05, 0.1), cmap="viridis")
+    lines = panel.contourf(
+        decays, temperatures, share, np.arange(0, 1.05, 0.1), cmap="viridis"
+    )
     panel.contour(decays, temperatures, share, [0.5], colors="k")
     if depth > 2:
         limit = fixedrank.SchattenDecay(1.0, depth).maxwell[1] ** (2 / depth - 2)
