@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,4 +64,6 @@ def real_depth(depth: Any) -> float:
 
 def integer_sequence(name: str, values: Sequence[int]) -> list[int]:
     """Return `values` as a list of positive integers."""
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"{name} must be a sequence of integers, got {values!r}")
     return [positive_integer(f"{name}[{i}]", value) for i, value in enumerate(values)]

@@ -385,7 +385,8 @@ class RiemannianSystem:
     def linearisation(self, state: Array) -> tuple[LinearOperator, Array, Array]:
         """Return the rates, the gradient and the weights that the test for rest needs."""
         metric = self.current.within(1.0)
-        return linearise(self.products, self.point(state), metric, self.weight_decay)
+        one_rank = math.isinf(self.problem._price_of_rank)
+        return linearise(self.products, self.point(state), metric, self.weight_decay, one_rank)
 
     def corrected(self, state: Array, displacement: Array) -> Array:
         """Return the state less a small tangent vector, (Up, M, Vp) one after another."""

@@ -23,6 +23,7 @@ def linearise(
     point: FixedRankPoint,
     metric: SpectralMetric,
     weight_decay: float = 0.0,
+    one_rank: bool = False,
 ) -> tuple[LinearOperator, Array, Array]:
     """Return A^(1/2) Hess A^(1/2), A^(1/2) G and the weights A^(1/2), on flattened (Up, M, Vp).
 
@@ -33,6 +34,8 @@ def linearise(
     With weight decay the critical points are those of L + R, where the Riemannian gradient of L is
     -N lambda W: by that the connection bends the Hessian of L, and that of R is lambda times the
     identity.
+    A loss that is smooth on matrices of `one_rank` only is asked at such matrices, W + hZ and what
+    bends to the rank k, with steps for the smallest singular value.
     Where squares of the gradient would leave floating point, it is divided by its size, and the
     weights are multiplied by it: what one does with both is the same.
     """
@@ -67,12 +70,14 @@ def linearise(
         # Of a vector that is normal nothing is left: its step would be infinite in large units.
         if size == 0:
             return np.zeros_like(weights)
-        step = 1e-5 * s[0] / max(size, np.finfo(float).tiny)
+        step = 1e-5 * s[-1 if one_rank else 0] / max(size, np.finfo(float).tiny)
 
         def moved_by(h: float) -> tuple[Array, Array]:
             middle = np.zeros((2 * k, 2 * k))
             middle[:k, :k] = np.diag(s) + h * core
             middle[:k, k:] = middle[k:, :k] = h * np.eye(k)
+            if one_rank:
+                middle[k:, k:] = h * h * np.linalg.inv(middle[:k, :k])
             gr, gtl = products(left, r_left @ middle @ r_right.T, right)
             return gr @ r_right, gtl @ r_left
 

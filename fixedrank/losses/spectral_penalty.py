@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._checks import Array, numerical_rank
+from fixedrank._aliases import PointLike
+from fixedrank._checks import Array, round_off
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
     LowRank,
@@ -62,24 +63,24 @@ class SpectralFunction(Loss):
 
     def loss(self, W: Any) -> float:
         """Return the function of the singular values of W."""
-        return self.value(_positive_part(W).s)
+        return self.value(self._positive_part(W).s)
 
     def gradient(self, W: Any) -> LowRankPair:
         """Return U diag(slopes) V^T."""
-        u, s, vt = _positive_part(W)
+        u, s, vt = self._positive_part(W)
         return LowRankPair(u * self.slopes(s), vt.T)
 
     def gradient_products(
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
         """Return the products of the gradient with right, and of its transpose with left."""
-        u, s, vt = _positive_part(point_of(left, core, right))
+        u, s, vt = self._positive_part(point_of(left, core, right))
         slopes = self.slopes(s)[:, None]
         return u @ (slopes * (vt @ right)), vt.T @ (slopes * (u.T @ left))
 
     def hessian_product(self, W: Any, Z: Any) -> LowRankPair:
         """Return the derivative of the gradient along Z, on the matrices of the rank of W."""
-        u, s, vt = _positive_part(W)
+        u, s, vt = self._positive_part(W)
         v = vt.T
         direction = as_direction(W, Z, (len(u), len(v)))
         up, vp = times(direction, v), transposed_times(direction, u)
@@ -94,7 +95,7 @@ class SpectralFunction(Loss):
 
         Z is a tangent vector at a point, or a pair (L, R), whose normal part adds to the rank.
         """
-        u, s, vt = _positive_part(W)
+        u, s, vt = self._positive_part(W)
         slopes = self.slopes(s)
         if len(Z) == 3:
             return float(slopes @ Z[1].diagonal())
@@ -103,6 +104,15 @@ class SpectralFunction(Loss):
         added = point_of(left - u @ inner_left, None, right - vt.T @ inner_right)
         slope = float(slopes @ np.einsum("ij,ij->i", inner_left, inner_right))
         return slope + self._price_of_rank * float(added.s.sum())
+
+    def _positive_part(self, W: Any) -> FixedRankPoint:
+        """Return (u, s, vt) without singular values that are zero."""
+        if isinstance(W, LowRank):
+            W = point_of(*W)
+        if is_triple(W):
+            return positive_part(W, 0.0)
+        u, s, vt = svd_point(W)
+        return positive_part((u, s, vt), round_off(max(W.shape), float(s[0])))
 
 
 describe(SpectralFunction, MATRICES, THIN, SPECTRA)
@@ -162,16 +172,10 @@ class NuclearNorm(SpectralPenalty):
         return np.zeros((s.size, s.size))
 
 
-def _positive_part(W: Any) -> FixedRankPoint:
-    """Return (u, s, vt) without singular values that are zero."""
-    if isinstance(W, LowRank):
-        W = point_of(*W)
-    if is_triple(W):
-        u, s, vt = W
-        positive = s > 0
-        if positive.all():
-            return FixedRankPoint(u, s, vt)
-        return FixedRankPoint(u[:, positive], s[positive], vt[positive])
-    u, s, vt = svd_point(W)
-    rank, _ = numerical_rank(s, max(W.shape))
-    return FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
+def positive_part(W: PointLike, tolerance: float) -> FixedRankPoint:
+    """Return (u, s, vt) without singular values up to a tolerance."""
+    u, s, vt = W
+    positive = s > tolerance
+    if positive.all():
+        return FixedRankPoint(u, s, vt)
+    return FixedRankPoint(u[:, positive], s[positive], vt[positive])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fixedrank._aliases import PointLike
-from fixedrank._checks import Array
+from fixedrank._checks import Array, round_off
 from fixedrank._shared_docs import LAYERS, POINTS, describe
 from fixedrank.geometry.factored.points import (
     FixedRankPoint,
@@ -18,7 +19,12 @@ from fixedrank.geometry.factored.points import (
 from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.losses.loss import IN_METRIC
-from fixedrank.losses.spectral_penalty import SPECTRA, SpectralFunction, moved_core
+from fixedrank.losses.spectral_penalty import (
+    SPECTRA,
+    SpectralFunction,
+    moved_core,
+    positive_part,
+)
 from fixedrank.networks.initial import checked_widths, require_fitting
 from fixedrank.thermodynamics.entropy import (
     EntropySlopes,
@@ -92,7 +98,8 @@ class FibreEntropy(SpectralFunction):
 
     It points to larger singular values. Hidden widths above k keep W from lower rank, where S
     tends to minus infinity. S of a matrix of another rank is the volume of a fibre of another
-    dimension: along a sequence of ranks it jumps.
+    dimension: where the rank changes it jumps, and singular values that are round-off beside the
+    largest count as zero.
 
     Parameters
     ----------
@@ -166,6 +173,11 @@ class FibreEntropy(SpectralFunction):
 
     def _require_rank(self, s: Array) -> None:
         require_fitting(self.widths, self.shape, s.size)
+
+    def _positive_part(self, W: Any) -> FixedRankPoint:
+        # Layers may be wider than the rank of their product, whose round-off is left then.
+        point = super()._positive_part(W)
+        return positive_part(point, round_off(max(self.shape), float(point.s.max(initial=0.0))))
 
     # On its own depth
 

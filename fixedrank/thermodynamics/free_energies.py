@@ -11,7 +11,7 @@ from fixedrank._shown import number
 from fixedrank.geometry.factored.points import checked_point
 from fixedrank.losses import as_loss
 from fixedrank.losses.loss import LossSum
-from fixedrank.thermodynamics.fibre_entropy import FibreEntropy
+from fixedrank.thermodynamics.fibre_entropy import FibreEntropy, log_fibre_volume
 
 _FREE_ENERGIES = """
 Parameters
@@ -67,7 +67,8 @@ class FreeEnergy(LossSum):
         super().__init__(*total.terms)  # type: ignore[attr-defined]
 
     def _shown_title(self) -> str:
-        return f"{super()._shown_title()} at the temperature {number(self.temperature)}"
+        widths, temperature = list(self.widths), number(self.temperature)
+        return f"{self._name}: L - T S for layers of the widths {widths} at T = {temperature}"
 
 
 describe(FreeEnergy, _FREE_ENERGIES)
@@ -98,7 +99,9 @@ def free_energy(
     >>> round(energy + 0.5 * math.log(2**1.5 * math.pi), 12)
     0.0
     """
-    return FreeEnergy(problem, widths, temperature).loss(checked_point(point))
+    loss = as_loss(problem)
+    FreeEnergy(loss, widths, temperature)  # checks that all fits together
+    return float(loss.loss(checked_point(point))) - temperature * log_fibre_volume(point, widths)
 
 
 describe(free_energy, _FREE_ENERGIES, POINTS, LAYERS)

@@ -11,7 +11,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from fixedrank._checks import Array, numerical_rank
+from fixedrank._checks import numerical_rank
 from fixedrank.losses.classification import Classification
 from fixedrank.losses.loss import Loss, LossSum
 from fixedrank.losses.moment_regression import MomentRegression
@@ -37,7 +37,7 @@ def _of_regression(loss: LinearRegression) -> bool | None:
 def _of_moments(loss: MomentRegression) -> bool | None:
     if not isinstance(loss.C, np.ndarray):
         return None
-    values: Array = np.linalg.eigvalsh(loss.C)[::-1]
+    values = np.asarray(np.linalg.eigvalsh(loss.C)[::-1], dtype=np.float64)
     return numerical_rank(values, values.size)[0] == values.size
 
 

@@ -10,17 +10,22 @@ gradient is divided by a singular value, and these are as far apart as their N-t
 
 and with the columns of -(I - UU^T) G V and -(I - VV^T) G^T U times sigma_j^(N-1).
 
-*Radii.* With frames that stand still, r = sqrt(N) sigma moves as the singular values of a
-k x q matrix whose entries are independent Ornstein-Uhlenbeck processes: exactly, for any step.
+*Radii.* With r = sqrt(N) sigma, the singular values of a k x q matrix whose entries are independent
+Ornstein-Uhlenbeck processes move as r does: exactly, for any step. First its square part,
 
-*Frames.* With radii that stand still, U turns by A and V by B within their ranges, where
+    a diag(r) + noise = P diag(r') Q^T,
 
-.. math:: A_{ab} + B_{ab} \sim \sqrt{4 T h \frac{\coth N x}{p_a - p_b}}\, \xi, \quad
-    A_{ab} - B_{ab} \sim \sqrt{4 T h \frac{\tanh N x}{p_a - p_b}}\, \xi', \quad
-    x = \tfrac12 \ln \frac{\sigma_a}{\sigma_b},
+then the q - k columns beside it, [diag(r') noise] = P' diag(r'') (...)^T. Near a tie frames turn as
+fast as r_a^2 - r_b^2 is small, and it is these decompositions that turn them: U by P P', V by Q P'.
 
-and columns leave these by sqrt(2 T h) xi / sigma_j. The rates are the geometric means of those
-before and after the radii have moved, so that both parts together are reversible.
+*Frames.* They turn faster than P and Q by A and B, whose rates are bounded at ties: with the step
+h and x = ln(sigma_a / sigma_b) / 2 they are skew matrices of Gaussian numbers,
+
+.. math:: A_{ab} + B_{ab} \sim \sqrt{4 T h \frac{\coth N x - \coth(x) / N}{p_a - p_b}}\, \xi, \quad
+    A_{ab} - B_{ab} \sim \sqrt{4 T h \frac{\tanh N x - \tanh(x) / N}{p_a - p_b}}\, \xi' .
+
+Their columns leave their ranges by sqrt(2 T h) xi / sigma_j. Rates are geometric means of those
+before and after the radii have moved.
 """
 
 from __future__ import annotations
@@ -35,10 +40,8 @@ from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.thermodynamics.law import Law
 
-# An angle that is spread so widely is uniform on the circle, to exp(-50).
-_WIDE = 20.0
-# Half a turn less 2e-6, up to which I - tan(angle / 2) is well enough conditioned.
-_STEEP = 1e6
+# Up to this N x rates are what they are at a tie, to 1e-8; beyond, differences are as exact.
+_TIE = 1e-4
 
 
 class Roots(NamedTuple):
@@ -78,9 +81,18 @@ class Splitting:
 
     def step(self, roots: Roots, h: float, generator: np.random.Generator) -> Roots:
         """Return the roots after a step of size h."""
-        roots = self._descend(roots, h)
-        sigma = self._radii(roots.sigma, h, generator)
-        return self._turned(roots, sigma, h, generator)
+        u, before, v = self._descend(roots, h)
+        turn_u, middle, turn_v = self._square(before, h, generator)
+        sigma, turn = self._beside(middle, h, generator)
+        unit = math.sqrt(self.law.temperature) * math.sqrt(h)
+        with np.errstate(over="ignore"):
+            spread = math.sqrt(2) * unit / np.sqrt(before) / np.sqrt(sigma)
+        if self.rows.size:
+            faster_u, faster_v = self._faster(before, sigma, unit, generator)
+            turn_u, turn_v = turn_u @ faster_u @ turn, turn_v @ faster_v @ turn
+        u = _spread(u, spread, generator) @ turn_u
+        v = _spread(v, spread, generator) @ turn_v
+        return Roots(u, sigma, v)
 
     # Down the gradient
 
@@ -111,80 +123,77 @@ class Splitting:
             moved.u[flipped, :, -1] *= -1
         return moved
 
-    # Radii
+    # Radii, and frames
 
-    def _radii(self, sigma: Array, h: float, generator: np.random.Generator) -> Array:
-        """Return singular values of a k x q matrix of Ornstein-Uhlenbeck processes, over sqrt(N).
-
-        Of the q - k further columns, which are zero before, only the triangle of their
-        QR decomposition matters: normal numbers below a diagonal of chi-distributed ones.
-        """
-        law = self.law
-        kept, spread = law.memory(h)
-        count, k = sigma.shape
-        noise = generator.standard_normal((count, k, k))
-        free = law.further_columns
-        width = min(k, free)
-        beside = np.zeros((count, k, width))
-        if width:
-            degrees = free - np.arange(width)
-            np.einsum("cii->ci", beside[:, :width])[:] = np.sqrt(
-                generator.chisquare(degrees, (count, width))
-            )
-            below = np.tril_indices(k, -1, width)
-            beside[:, below[0], below[1]] = generator.standard_normal((count, below[0].size))
-        scale = spread / math.sqrt(law.depth)
-        square = scale * noise
+    def _square(
+        self, sigma: Array, h: float, generator: np.random.Generator
+    ) -> tuple[Array, Array, Array]:
+        """Return the decomposition P, sigma', Q of the square part."""
+        kept, scale = self._memory(h)
+        square = scale * generator.standard_normal((*sigma.shape, sigma.shape[1]))
         np.einsum("cii->ci", square)[:] += kept * sigma
-        both = np.concatenate((square, scale * beside), axis=2)
-        return np.linalg.svd(both, compute_uv=False)
+        left, sigma, right = np.linalg.svd(square)
+        if self.signs is not None:
+            crossed = np.sign(np.linalg.det(left)) * np.sign(np.linalg.det(right)) < 0
+            left[crossed, :, -1] *= -1
+        return left, sigma, transposed(right)
 
-    # Frames
+    def _beside(
+        self, sigma: Array, h: float, generator: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Return the singular values, and the left vectors, with the columns beside the square.
 
-    def _turned(
-        self, roots: Roots, sigma: Array, h: float, generator: np.random.Generator
-    ) -> Roots:
-        """Return frames that have turned while the radii moved, with the new ones."""
-        u, before, v = roots
-        unit = math.sqrt(self.law.temperature) * math.sqrt(h)
-        with np.errstate(over="ignore"):
-            spread = math.sqrt(2) * unit / np.sqrt(before) / np.sqrt(sigma)
-        u = _spread(u, spread, generator)
-        v = _spread(v, spread, generator)
-        if self.rows.size:
-            first, second = self._rates(before), self._rates(sigma)
-            # The mean of infinity and anything is infinity: a tie before or after is one.
-            with np.errstate(over="ignore"):
-                both, each = (
-                    np.minimum(2 * unit * np.sqrt(a) * np.sqrt(b), _WIDE)
-                    for a, b in zip(first, second, strict=True)
-                )
-            draws = generator.standard_normal((2, *both.shape))
-            both, each = both * draws[0] / 2, each * draws[1] / 2
-            u = u @ self._rotation(both + each)
-            v = v @ self._rotation(both - each)
-        return Roots(u, sigma, v)
+        Of these only the triangle of their QR decomposition matters: normal numbers below a
+        diagonal of chi-distributed ones.
+        """
+        count, k = sigma.shape
+        degrees = self.law.further_columns - np.arange(k)
+        degrees = degrees[degrees > 0]
+        if not degrees.size:
+            return sigma, np.broadcast_to(np.eye(k), (count, k, k))
+        beside = np.tril(generator.standard_normal((count, k, degrees.size)), -1)
+        chosen = np.arange(degrees.size)
+        beside[:, chosen, chosen] = np.sqrt(generator.chisquare(degrees, (count, degrees.size)))
+        both = np.zeros((count, k, k + degrees.size))
+        both[:, :, k:] = self._memory(h)[1] * beside
+        np.einsum("cii->ci", both[:, :, :k])[:] = sigma
+        left, sigma, _ = np.linalg.svd(both, full_matrices=False)
+        return sigma, left
+
+    def _memory(self, h: float) -> tuple[float, float]:
+        """Return a, and the deviation of the noise of sigma."""
+        kept, deviation = self.law.memory(h)
+        return kept, deviation / math.sqrt(self.law.depth)
+
+    def _faster(
+        self, before: Array, after: Array, unit: float, generator: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Return by what U and V turn beyond P and Q."""
+        both, each = (
+            unit * np.sqrt(a) * np.sqrt(b) * generator.standard_normal(a.shape)
+            for a, b in zip(self._rates(before), self._rates(after), strict=True)
+        )
+        return self._rotation(both + each), self._rotation(both - each)
 
     def _rates(self, sigma: Array) -> tuple[Array, Array]:
-        """Return sqrt(coth Nx / (p_a - p_b)) and sqrt(tanh Nx / (p_a - p_b)) of all pairs a < b."""
+        """Return the deviations of (A + B)/2 and (A - B)/2 over sqrt(T h), of all pairs a < b."""
+        depth = self.law.depth
         larger, smaller = sigma[:, self.rows], sigma[:, self.columns]
         with np.errstate(divide="ignore", over="ignore"):
-            # ln(sigma_a / sigma_b), to all digits near a tie.
-            y = np.maximum(np.log1p((larger - smaller) / smaller), 1e-100)
-            tangent, gap = np.tanh(self.law.depth / 2 * y), -np.expm1(-2 * y)
-            return 1 / np.sqrt(tangent * gap) / larger, np.sqrt(tangent / gap) / larger
+            # ln(sigma_a / sigma_b) / 2, to all digits near a tie.
+            x = np.log1p((larger - smaller) / smaller) / 2
+        far = np.maximum(x, _TIE / depth)
+        gap = -np.expm1(-4 * far)
+        both = (1 / np.tanh(depth * far) - 1 / (depth * np.tanh(far))) / gap
+        each = (np.tanh(depth * far) - np.tanh(far) / depth) / gap
+        return np.sqrt(np.maximum(both, 0)) / larger, np.sqrt(np.maximum(each, 0)) / larger
 
     def _rotation(self, angles: Array) -> Array:
-        """Return rotations by angles in all planes: Cayley transforms.
-
-        With the tangents of half the angles, so that a pair whose angle is large, as near a tie,
-        turns by just this angle if the others are small.
-        """
+        """Return rotations by small angles in all planes, as Cayley transforms."""
         count, k = len(angles), self.law.k
-        tangents = np.clip(np.tan(angles / 2), -_STEEP, _STEEP)
         skew = np.zeros((count, k, k))
-        skew[:, self.rows, self.columns] = tangents
-        skew[:, self.columns, self.rows] = -tangents
+        skew[:, self.rows, self.columns] = angles / 2
+        skew[:, self.columns, self.rows] = angles / -2
         one = np.eye(k)
         return np.linalg.solve(one - skew, one + skew)
 
@@ -214,11 +223,13 @@ def _projected(u: Array, v: Array, core: Array, up: Array, vp: Array) -> Roots:
 
 
 def _spread(frame: Array, spread: Array, generator: np.random.Generator) -> Array:
-    """Return frames whose columns have left their range, by so much each."""
+    """Return frames whose columns have left their range, by Gaussian angles so wide each."""
     if frame.shape[1] > frame.shape[2]:
         away = generator.standard_normal(frame.shape)
         away -= frame @ (transposed(frame) @ away)
-        frame = frame + spread[:, None, :] * away
+        away *= spread[:, None, :]
+        angles = np.linalg.norm(away, axis=1, keepdims=True)
+        frame = np.cos(angles) * frame + np.sinc(angles / np.pi) * away
     # Column after column, the least noisy first; and what rounding has moved is put right.
     frame, triangle = np.linalg.qr(frame)
     return frame * np.copysign(1.0, np.einsum("cii->ci", triangle))[:, None, :]
