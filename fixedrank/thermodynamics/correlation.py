@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fixedrank._checks import Array
@@ -28,18 +26,11 @@ def correlation_time(values: Array) -> float:
 
 def effective_samples(values: Array) -> float:
     """Return the number of independent samples whose mean is as exact as that of all values."""
-    largest = float(np.abs(values).max())
-    if largest == 0 or not values.size or not math.isfinite(largest):
-        raise ValueError(_flat(values))
-    scaled = values / largest
-    if np.ptp(scaled) == 0:
-        raise ValueError(_flat(values))
+    if not values.size or values.min() == values.max():
+        shown = f", all are {values.flat[0]:.6g}" if values.size else ""
+        raise ValueError(
+            f"the {values.size} values do not vary{shown}: an effective sample size is that of "
+            "values that do"
+        )
+    scaled = values / np.abs(values).max()
     return values.size / correlation_time(scaled.reshape(len(values), -1))
-
-
-def _flat(values: Array) -> str:
-    first = values.flat[0] if values.size else None
-    return (
-        f"the {values.size} values do not vary, or are not finite: the first is {first}; an "
-        "effective sample size is one of values that do"
-    )

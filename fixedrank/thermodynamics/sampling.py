@@ -86,8 +86,8 @@ def langevin(
         The longest step; between two output times all are of one size. By default a twentieth of
         the shortest time scale, ``1 / (N h s^(2-2/N) + T / s^(2/N) + lambda)`` with the largest
         curvature h of the loss along M_k at the start, and
-        ``s = s_1 + |P_T grad L| / h + sqrt(T / h)`` there. Errors of averages are proportional to
-        it: halve it to see how large they are.
+        ``s = s_1 + |P_T grad L| / h + sqrt(T / h)`` there, of many starts at that with the median
+        s_1. Errors of averages are proportional to it: halve it to see how large they are.
     store : path-like, optional
         A file that the run is written to, whole or not at all: now and then, and where it ends,
         also by Ctrl-C or an error. The same call goes on from there with exactly the numbers of an

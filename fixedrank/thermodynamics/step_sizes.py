@@ -23,11 +23,14 @@ def default_step(law: Law, start: Roots) -> float:
     With the largest curvature h of the loss along M_k at the start, the scale of W is
     :math:`s = s_1 + \|P_T G\| / h + \sqrt{T / h}`: that of the start, the way to the minimum, and
     the width of the well at the temperature. The rates are :math:`N h s^{2 - 2/N}` of the gradient,
-    :math:`T / s^{2/N}` of the noise, and lambda of decay.
+    :math:`T / s^{2/N}` of the noise, and lambda of decay. Of many starts that with the median s_1
+    counts.
     """
-    first = int(start.sigma[:, 0].argmax())
-    curvature, slope = _curvature(law, Roots(*(part[first : first + 1] for part in start)))
-    sigma = float(start.sigma[first, 0])
+    # Of many starts the middle one: single large ones among random points would set a tiny step.
+    order = np.argsort(start.sigma[:, 0])
+    middle = int(order[order.size // 2])
+    curvature, slope = _curvature(law, Roots(*(part[middle] for part in start)))
+    sigma = float(start.sigma[middle, 0])
     rate = law.weight_decay
     if curvature > 0:
         away = slope / curvature + math.sqrt(law.temperature) / math.sqrt(curvature)
@@ -43,7 +46,7 @@ def _curvature(law: Law, roots: Roots) -> tuple[float, float]:
 
     Both are 0 where the loss has none.
     """
-    u, sigma, v = (part[0] for part in roots)
+    u, sigma, v = roots
     point = FixedRankPoint(u, sigma**law.depth, v.T)
     gradient = project(point, law.problem.gradient(point))
     generator = np.random.default_rng(0)
