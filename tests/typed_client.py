@@ -240,6 +240,26 @@ def landscape() -> None:
         ensemble.to_csv(pathlib.Path(folder) / "runs.csv")
 
 
+def thermodynamics() -> None:
+    """Entropy, free energies, and exact samples."""
+    problem = fixedrank.LinearRegression(np.eye(2), TARGET)
+    manifold = fixedrank.FixedRank(2, 2, 1, depth=2)
+    drawn = manifold.random_gibbs(1.0, rng=0)
+    assert_type(manifold.random_gibbs(2.0, size=3, rng=0), fixedrank.FixedRankPoint)
+    assert_type(manifold.brownian_drift(drawn, 0.5), fixedrank.FixedRankTangentVector)
+    assert_type(manifold.log_partition(1), float)
+    assert_type(fixedrank.log_fibre_volume(drawn, [2, 3, 2]), float)
+    assert_type(fixedrank.free_energy(problem, drawn, (2, 3, 2), 0.5), float)
+    run = fixedrank.langevin(problem, drawn, 2, [0, 1], temperature=0.5, widths=(2, 3, 2), rng=0)
+    assert_type(run, fixedrank.LangevinTrajectory)
+    mean, error = run.observable(lambda W: W.s[0])
+    assert mean.shape == error.shape == run.loss.shape
+    assert_type(run.effective_sample_size(run.loss), float)
+    entropy: fixedrank.Loss = fixedrank.FibreEntropy([2, 3, 2])
+    energy: fixedrank.Loss = fixedrank.FreeEnergy(LogCosh(), [2, 3, 2], temperature=0.1)
+    assert np.isfinite((entropy + energy).loss(drawn))
+
+
 # ------------------------------------------------------------------------------ what is wrong
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def real_depth(depth: Any) -> float:
     return number
 
 
-def integer_sequence(name: str, values: Sequence[int]) -> list[int]:
+def integer_sequence(name: str, values: Any) -> list[int]:
     """Return `values` as a list of positive integers."""
     if not isinstance(values, Iterable) or isinstance(values, str):
         raise TypeError(f"{name} must be a sequence of integers, got {values!r}")

@@ -587,7 +587,13 @@ class LossSum(Loss):
         return counts.pop() if len(counts) == 1 else None
 
     def batch(self, indices: ArrayLike) -> Loss:
-        """Return the sum with the batches of all terms that have samples, the others whole."""
+        """Return the sum with the batches of all terms that have samples, the others whole.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (count,)
+            The numbers of the samples, from 0.
+        """
         if self.samples is None:
             return super().batch(indices)
         batches = [
@@ -696,6 +702,9 @@ class LossSum(Loss):
         self, left: Array, core: Array | None, right: Array
     ) -> tuple[Array, Array]:
         return self._summed(loss._stacked_products(left, core, right) for _, loss in self.terms)
+
+
+describe(LossSum, MATRICES, THIN, LAYERS, IN_METRIC)
 
 
 def _terms(loss: Loss) -> tuple[tuple[float, Loss], ...]:

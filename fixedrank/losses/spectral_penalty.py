@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, round_off
 from fixedrank._shared_docs import describe
 from fixedrank.geometry.factored.ambient import (
@@ -172,7 +171,7 @@ class NuclearNorm(SpectralPenalty):
         return np.zeros((s.size, s.size))
 
 
-def positive_part(W: PointLike, tolerance: float) -> FixedRankPoint:
+def positive_part(W: tuple[Array, Array, Array], tolerance: float) -> FixedRankPoint:
     """Return (u, s, vt) without singular values up to a tolerance."""
     u, s, vt = W
     positive = s > tolerance

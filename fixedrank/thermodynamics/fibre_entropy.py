@@ -11,6 +11,7 @@ import numpy as np
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, round_off
 from fixedrank._shared_docs import LAYERS, POINTS, describe
+from fixedrank._shown import some
 from fixedrank.geometry.factored.points import (
     FixedRankPoint,
     FixedRankTangentVector,
@@ -27,8 +28,8 @@ from fixedrank.losses.spectral_penalty import (
 )
 from fixedrank.networks.initial import checked_widths, require_fitting
 from fixedrank.thermodynamics.entropy import (
-    EntropySlopes,
     entropy_drift,
+    kept_slopes,
     log_slopes,
     log_volume,
 )
@@ -141,7 +142,11 @@ class FibreEntropy(SpectralFunction):
         self.shape = (self.widths[-1], self.widths[0])
 
     def _shown_title(self) -> str:
-        return f"{self._name}: minus the entropy of layers of the widths {list(self.widths)}"
+        m, n = self.shape
+        return f"{self._name}: minus the entropy of {m}x{n} matrices, N = {self.depth} layers"
+
+    def _shown_facts(self) -> dict[str, str]:
+        return {"widths": some([str(width) for width in self.widths])}
 
     # A matrix of lower rank has a fibre of lower dimension.
     @property
@@ -151,12 +156,12 @@ class FibreEntropy(SpectralFunction):
     # A function of singular values
 
     def value(self, s: Array) -> float:
-        """Return -S."""
+        """Return minus the entropy, -S."""
         self._require_rank(s)
         return -float(log_volume(s, self.widths))
 
     def slopes(self, s: Array) -> Array:
-        """Return -dS/ds."""
+        """Return the derivatives -dS/ds of minus the entropy."""
         self._require_rank(s)
         return np.asarray(-log_slopes(s, self.widths) / s)
 
@@ -166,8 +171,8 @@ class FibreEntropy(SpectralFunction):
     def _derivative(self, s: Array, power: float, core: Array) -> Array:
         """Return the part C of the derivative of U diag(s^power dS/d(ln s)) V^T."""
         self._require_rank(s)
-        at = EntropySlopes(s, self.widths, power)
-        result = moved_core(s, at.values, at.divided(), core)
+        at = kept_slopes(s.tobytes(), self.widths, power)
+        result = moved_core(s, at.values, at.divided, core)
         result.flat[:: s.size + 1] = at.along(core.diagonal())
         return result
 

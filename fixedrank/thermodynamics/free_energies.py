@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import positive_number
 from fixedrank._shared_docs import LAYERS, POINTS, describe
-from fixedrank._shown import number
+from fixedrank._shown import number, some
 from fixedrank.geometry.factored.points import checked_point
 from fixedrank.losses import as_loss
 from fixedrank.losses.loss import LossSum
@@ -67,8 +67,15 @@ class FreeEnergy(LossSum):
         super().__init__(*total.terms)  # type: ignore[attr-defined]
 
     def _shown_title(self) -> str:
-        widths, temperature = list(self.widths), number(self.temperature)
-        return f"{self._name}: L - T S for layers of the widths {widths} at T = {temperature}"
+        sizes = f"{self.widths[-1]}x{self.widths[0]}"
+        return f"{self._name}: L - T S of {sizes} matrices, N = {len(self.widths) - 1} layers"
+
+    def _shown_facts(self) -> dict[str, str]:
+        facts = {
+            "widths": some([str(width) for width in self.widths]),
+            "temperature": number(self.temperature),
+        }
+        return {**super()._shown_facts(), **facts}
 
 
 describe(FreeEnergy, _FREE_ENERGIES)

@@ -149,7 +149,7 @@ def test_averages_of_a_loss_have_an_error_of_first_order():
     )
     errors, chances = [], []
     for step in (0.2, 0.1):
-        times = np.r_[0, np.arange(2, 22, 0.4)]
+        times = np.r_[0, np.arange(2, 12, 0.4)]
         how = {"temperature": temperature, "weight_decay": decay, "rng": 1, "step": step}
         run = fixedrank.langevin(problem, start, depth, times, **how)
         values = (run.loss, squared_radii(run.points.s, depth), matrices(run.points)[..., 0, 0])
@@ -161,7 +161,7 @@ def test_averages_of_a_loss_have_an_error_of_first_order():
     # What is left of twice the finer error is of second order: a fifth of it, with the bias itself
     # far above chance for the loss and for W.
     chance = np.sqrt(of_coarse**2 + 4 * of_fine**2)
-    assert (np.abs(coarse) > 6 * of_coarse)[[0, 2]].all()
+    assert (np.abs(coarse) > 5 * of_coarse)[[0, 2]].all()
     assert (np.abs(coarse - 2 * fine) < 0.3 * np.abs(coarse) + 4 * chance).all()
 
 

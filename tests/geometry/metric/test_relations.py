@@ -1,5 +1,6 @@
 """The metric under the names that it has elsewhere."""
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -76,3 +77,39 @@ def test_weight_decay_is_a_penalty_on_singular_values(depth):
             fixedrank.product(others), fixedrank.product(factors), rtol=1e-7, atol=1e-7
         )
         assert sum(np.sum(factor**2) for factor in others) > least
+
+
+@pytest.mark.parametrize(("depth", "monotone"), [(2, True), (3, True), (10, True), (1.5, False)])
+def test_weights_are_operator_monotone_means_from_two_layers_on(depth, monotone):
+    """The Loewner matrix of f(t) = M(t, 1), by 50 digits, is positive semidefinite or is not."""
+    t = [mpmath.mpf(j + 1) / 3 for j in range(6)]
+    with mpmath.workdps(50):
+        # Normal weights u are s^(2-2/N): their means are what c_ij / N is.
+        power = mpmath.mpf(depth) / (depth - 1)
+
+        def mean(x):
+            if x == 1:
+                return mpmath.mpf(1)
+            return (x**power - 1) / (x ** (power - 1) - 1) / depth
+
+        matrix = [[mpmath.diff(mean, a) if a == b else 0 for b in t] for a in t]
+        for i, a in enumerate(t):
+            for j, b in enumerate(t):
+                if i != j:
+                    matrix[i][j] = (mean(a) - mean(b)) / (a - b)
+        lowest = min(mpmath.eigsy(mpmath.matrix(matrix), eigvals_only=True))
+    assert lowest > -1e-20 if monotone else lowest < -1e-12
+    s = np.array([float(a) for a in t]) ** (depth / (2 * depth - 2))
+    found = fixedrank.DepthMetric(depth).tangential(s)[:, 2] / depth
+    np.testing.assert_allclose(found, [float(mean(a)) for a in t], rtol=1e-13)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 20, 2.5, 1000])
+def test_weights_are_between_the_logarithmic_and_the_arithmetic_mean(depth):
+    s = np.exp(RNG.uniform(-3, 3, 8))
+    means = fixedrank.DepthMetric(depth).tangential(s) / depth
+    u = s ** (2 - 2 / depth)
+    logs = np.subtract.outer(np.log(u), np.log(u)) + np.eye(8)
+    logarithmic = np.subtract.outer(u, u) / logs + np.diag(u)
+    assert (logarithmic <= means * (1 + 1e-10)).all()
+    assert (means <= np.add.outer(u, u) / 2 * (1 + 1e-10)).all()
