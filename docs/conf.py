@@ -73,6 +73,7 @@ SECTIONS = {
         "infinite_depth",
         "many_starts",
     ],
+    "thermodynamics": ["double_well", "entropic_force", "temperature_decay"],
     "landscape": ["critical_points", "ensembles"],
     "geometry": ["geodesics", "trust_regions"],
     "recovery": [
