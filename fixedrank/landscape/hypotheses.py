@@ -20,7 +20,7 @@ from fixedrank.networks.layers import BALANCED, relative_imbalance
 
 
 class Theorem(NamedTuple):
-    """A theorem of the paper at a start.
+    """A theorem of the paper at a start, or another promise of its own kind.
 
     Parameters
     ----------
@@ -30,11 +30,20 @@ class Theorem(NamedTuple):
         Whether its hypotheses hold.
     statement : str
         What it promises, or which hypothesis fails.
+    kind : str
+        "theorem" of the paper; "certificate", proven on the library's pages from numbers of this
+        start; "partial answer", which is not refereed; or "conjecture".
     """
 
     name: str
     applies: bool
     statement: str
+    kind: str = "theorem"
+
+    @property
+    def label(self) -> str:
+        """The name, with the kind of what is no theorem of the paper."""
+        return self.name if self.kind == "theorem" else f"{self.name} ({self.kind})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,7 +65,8 @@ class Hypotheses(Displayed):
     balanced : bool
         Whether this is at most 1e-10.
     theorems : tuple of Theorem
-        For each theorem of the paper whether it applies, and what it promises or what fails.
+        For each theorem of the paper whether it applies, and what it promises or what fails; then
+        what else is promised, with its kind.
 
     Examples
     --------
@@ -83,7 +93,7 @@ class Hypotheses(Displayed):
         )
 
     def _shown_facts(self) -> dict[str, str]:
-        names = ([t.name for t in self.theorems if t.applies is held] for held in (True, False))
+        names = ([t.label for t in self.theorems if t.applies is held] for held in (True, False))
         applies, fails = map("; ".join, names)
         state = "balanced" if self.balanced else "not balanced"
         return {
@@ -94,7 +104,7 @@ class Hypotheses(Displayed):
         }
 
     def _shown_table(self) -> Table:
-        rows = [[t.name, "yes" if t.applies else "no", t.statement] for t in self.theorems]
+        rows = [[t.label, "yes" if t.applies else "no", t.statement] for t in self.theorems]
         return Table(["theorem", "applies", "statement"], rows)
 
     def __str__(self) -> str:
@@ -105,7 +115,7 @@ class Hypotheses(Displayed):
             f"the start is {state} ({self.imbalance:.1e})"
         )
         theorems = (
-            f"{theorem.name}: {'' if theorem.applies else 'does not apply: '}{theorem.statement}"
+            f"{theorem.label}: {'' if theorem.applies else 'does not apply: '}{theorem.statement}"
             for theorem in self.theorems
         )
         return "\n".join((setting, *theorems))

@@ -6,6 +6,7 @@ import pytest
 from fixedrank import (
     FixedRank,
     LinearRegression,
+    Theorem,
     check_hypotheses,
     gaussian_factors,
     random_balanced_factors,
@@ -39,7 +40,7 @@ def test_the_report_has_a_line_for_each_theorem():
     lines = str(report).splitlines()[1:]
     assert 0 < len(applying(report)) < len(lines) == len(report.theorems)
     for theorem, line in zip(report.theorems, lines, strict=True):
-        assert line.startswith(f"{theorem.name}: ")
+        assert line.startswith(f"{theorem.label}: ")
         assert ("does not apply" in line) != theorem.applies
 
 
@@ -53,7 +54,7 @@ def test_the_report_has_a_line_for_each_theorem():
 )
 def test_why_flow_9_is_solved_or_not(layers, applies, statement):
     report = check_hypotheses(LinearRegression(np.eye(2), np.eye(2)), layers)
-    assert ("Theorem 4, 1", applies, statement) in report.theorems
+    assert ("Theorem 4, 1", applies, statement, "theorem") in report.theorems
 
 
 def test_balanced_layers():
@@ -94,3 +95,10 @@ def test_bad_input():
         check_hypotheses(problem, [np.eye(2)], 1)
     with pytest.raises(ValueError, match=r"\(3, 2\) matrix, the problem has \(2, 2\)"):
         check_hypotheses(problem, FixedRank(3, 2, 1, depth=2).random_point(rng=0), 2)
+
+
+def test_what_is_no_theorem_of_the_paper_says_so():
+    assert Theorem("Theorem 1", True, "it converges").label == "Theorem 1"
+    assert Theorem("Saddles", True, "they are strict", "partial answer").label == (
+        "Saddles (partial answer)"
+    )
