@@ -26,6 +26,8 @@ from fixedrank.ensembles.saving import (
 )
 from fixedrank.flows.saving import RECORDS, Saved
 from fixedrank.flows.tables import data_frame
+from fixedrank.landscape.certificates import certify
+from fixedrank.losses.regression import require_data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +136,7 @@ class Ensemble(Displayed, Saved):
         >>> print(fixedrank.run_ensemble(experiment, range(5), workers=1).summary())
         5 runs, N = 2: global minimum 5
         rank of the limit: 1 (5)
+        starts below the next critical value: 2
         time to tolerance: median ...
         """
         limits = ", ".join(f"{kind} {count}" for kind, count in self.limits.items())
@@ -142,6 +145,9 @@ class Ensemble(Displayed, Saved):
             f"{len(self)} runs, N = {self.experiment.depth}: {limits}",
             f"rank of the limit: {ranks}",
         ]
+        if self.experiment.certificate is not None:
+            below = int(self._starts_below.sum())
+            lines.append(f"starts below the next critical value: {below}")
         times: Array = self.column("time_to_tolerance")
         times = times[np.isfinite(times)]
         if times.size:
@@ -150,6 +156,49 @@ class Ensemble(Displayed, Saved):
                 f"largest {times.max():.3g}, in {times.size} runs that came within it"
             )
         return "\n".join(lines)
+
+    @property
+    def _starts_below(self) -> NDArray[np.bool_]:
+        """Which starts are certain to reach the minimum, by their loss and more than round-off."""
+        certificate, initial = self.experiment._certain(), self.column("initial_loss")
+        margin = 1e-10 * (initial + certificate.scale)
+        return np.asarray(initial - certificate.minimum < certificate.gap - margin)
+
+    def certified_rates(self) -> Array:
+        """Return the rates of convergence that are proven of the runs, before any is run.
+
+        The starts are drawn again, and each has a certificate of its own, which takes about a
+        millisecond.
+
+        Returns
+        -------
+        ndarray, shape (runs,)
+            The rate of :func:`certify` for each run, zero where none is proven; NaN for failed
+            runs.
+
+        Raises
+        ------
+        TypeError
+            If the loss is not a regression by its data.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([2.0, 1.0]))
+        >>> experiment = fixedrank.Experiment(problem, [2, 6, 2])
+        >>> rates = fixedrank.run_ensemble(experiment, range(5), workers=1).certified_rates()
+        >>> (rates > 0).all()
+        np.True_
+        """
+        experiment = self.experiment
+        require_data(experiment.problem, "a certified rate")
+        rates = np.full(len(self), np.nan)
+        for i, record in enumerate(self.records):
+            if record.limit != FAILED:
+                layers = experiment.start(record.seed, reduced=True)
+                decay = experiment.weight_decay
+                rates[i] = certify(experiment.problem, layers, weight_decay=decay).rate
+        return rates
 
     def to_dataframe(self) -> Any:
         """Return the records as a table, a row for each run.

@@ -19,10 +19,11 @@ from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.critical_values import critical_values, gap_above_minimum
 from fixedrank.landscape.rates import (
+    Chain,
     MatrixRate,
     chains,
     excess_round_off,
-    imbalance_rates,
+    imbalance_rate,
     matrix_rate,
 )
 from fixedrank.losses.regression import LinearRegression, require_data
@@ -347,10 +348,10 @@ def _of_layers(
         return _with_decay(problem, objective, most, float(depth), weight_decay)
     _, left, right = narrow_partial_products(layers)
     level = _level(problem, left[-1], right[-1].T, most)
-    rate = float(imbalance_rates(problem, layers))
+    rate = imbalance_rate(problem, layers)
     if rate > 0:
         found = [chain for chain in chains(layers) if chain.product > 0]
-        reason = "; ".join(_chain_told(chain.free, chain.outer, chain.inner) for chain in found)
+        reason = " and ".join(_told_of_chain(chain) for chain in found)
         return RateCertificate(rate, rate, reason, level.basin, *_told(level), rate)
     if balanced and k:
         return _on_matrices(problem, level, k, float(depth))
@@ -364,18 +365,21 @@ def _no_chain(layers: Sequence[Array]) -> str:
     if not found:
         widths = some([str(width) for width in widths_of(layers)], 8)
         return f"the widths {widths} do not grow up to one layer and shrink after it"
-    best = max(found, key=lambda chain: min((*chain.outer, *chain.inner)))
-    told = _chain_told(best.free, best.outer, best.inner)
-    return f"their imbalances do not keep the rank of all layers but one; nearest to it: {told}"
+    best = max(found, key=lambda chain: min(chain.bounds.values()))
+    return (
+        "their imbalances do not keep the rank of all layers but one; the best lower bounds of "
+        f"squared singular values are {_bounds_of(best)}"
+    )
 
 
-def _chain_told(free: int, outer: Sequence[Array], inner: Sequence[Array]) -> str:
-    bounds = [(free + i + 1, e) for i, e in enumerate(outer)]
-    bounds += [(free - i - 1, f) for i, f in enumerate(inner)]
-    if not bounds:
+def _told_of_chain(chain: Chain) -> str:
+    if not chain.bounds:
         return "the loss of one layer is strongly convex"
-    parts = [f"{number(bound)} of W_{j}" for j, bound in sorted(bounds)]
-    return f"squared singular values stay above {some(parts, 6)}"
+    return f"squared singular values stay above {_bounds_of(chain)}"
+
+
+def _bounds_of(chain: Chain) -> str:
+    return some([f"{number(bound)} of W_{j}" for j, bound in sorted(chain.bounds.items())], 6)
 
 
 def _told(level: _Level) -> tuple[float, float, float, float]:

@@ -123,50 +123,46 @@ class Chain(NamedTuple):
     ----------
     free : int
         The number a of the free layer W_a.
-    outer : list of ndarray
-        Lower bounds e_a, ..., e_(N-1) of the squares of the least singular values of the layers
-        after it.
-    inner : list of ndarray
-        Lower bounds f_(a-1), ..., f_1 of those of the layers before it.
+    bounds : dict
+        Lower bounds of the square of the least singular value of each other layer, by its number:
+        e_a, ..., e_(N-1) after the free layer and f_(a-1), ..., f_1 before it.
     """
 
     free: int
-    outer: list[Array]
-    inner: list[Array]
+    bounds: dict[int, float]
 
     @property
-    def product(self) -> Array:
+    def product(self) -> float:
         """The product of all bounds, zero where one is not positive."""
-        bounds = [np.maximum(bound, 0.0) for bound in (*self.outer, *self.inner)]
-        return np.asarray(math.prod(bounds, start=np.ones(())))
+        return math.prod(max(bound, 0.0) for bound in self.bounds.values())
 
 
 def chains(layers: Sequence[Array]) -> Iterator[Chain]:
-    """Yield the chain of each layer that may be free, for layers along axes in front."""
-    widths, matrices = widths_of(layers), differences(layers)
-    values = [np.linalg.eigvalsh(matrix) for matrix in matrices]
-    squares = [np.linalg.norm(layer, axis=(-2, -1)) ** 2 for layer in layers]
+    """Yield the chain of each layer that may be free: widths grow up to it and shrink after it."""
+    widths, depth = widths_of(layers), len(layers)
+    values = [np.linalg.eigvalsh(matrix) for matrix in differences(layers)]
+    squares = [float(np.linalg.norm(layer)) ** 2 for layer in layers]
     off = [_ULPS * sum(widths) * (a + b) for a, b in pairwise(squares)]
-    depth = len(layers)
     for free in range(1, depth + 1):
         before, after = widths[:free], widths[free:]
         if before != sorted(before) or after != sorted(after, reverse=True):
             continue
-        outer: list[Array] = []
+        bounds: dict[int, float] = {}
+        kept = 0.0
         for j in range(free, depth):
             # The eigenvalue number d_(j+1), from above, of D_j.
-            least = values[j - 1][..., widths[j] - widths[j + 1]] - off[j - 1]
-            outer.append(least + (outer[-1] if outer else 0.0))
-        inner: list[Array] = []
+            kept += float(values[j - 1][widths[j] - widths[j + 1]]) - off[j - 1]
+            bounds[j + 1] = kept
+        kept = 0.0
         for j in range(free - 1, 0, -1):
-            # The same of -D_j, number d_(j-1).
-            least = -values[j - 1][..., widths[j - 1] - 1] - off[j - 1]
-            inner.append(least + (inner[-1] if inner else 0.0))
-        yield Chain(free, outer, inner)
+            # That of -D_j, number d_(j-1).
+            kept += float(-values[j - 1][widths[j - 1] - 1]) - off[j - 1]
+            bounds[j] = kept
+        yield Chain(free, bounds)
 
 
-def imbalance_rates(problem: LinearRegression, layers: Sequence[Array]) -> Array:
-    """Return the rates that the imbalances of layers prove, zero for none, along axes in front."""
+def imbalance_rate(problem: LinearRegression, layers: Sequence[Array]) -> float:
+    """Return the rate that the imbalances of layers prove, zero for none."""
     least, _ = _singular_values_of_data(problem)
-    total = sum((chain.product for chain in chains(layers)), np.zeros(layers[0].shape[:-2]))
-    return np.asarray(2 * least**2 * total * (1 - _ULPS * len(layers)))
+    total = sum(chain.product for chain in chains(layers))
+    return 2 * least**2 * total * (1 - _ULPS * len(layers))
