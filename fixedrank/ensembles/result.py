@@ -62,7 +62,7 @@ class Ensemble(Displayed, Saved):
         return f"{type(self).__name__}: {counted(len(self), 'run')}, widths {widths}"
 
     def _shown_facts(self) -> dict[str, str]:
-        first, *others = self.summary().splitlines()
+        first, *others = self._statistics()
         facts = {"limits": first.partition(": ")[2]}
         for line in others:
             name, _, facts[name] = line.partition(": ")
@@ -136,18 +136,22 @@ class Ensemble(Displayed, Saved):
         >>> print(fixedrank.run_ensemble(experiment, range(5), workers=1).summary())
         5 runs, N = 2: global minimum 5
         rank of the limit: 1 (5)
-        starts below the next critical value: 2
         time to tolerance: median ...
+        starts below the next critical value: 2
         """
+        lines = self._statistics()
+        if self.experiment.certificate is not None:
+            lines.append(f"starts below the next critical value: {self._starts_below.sum()}")
+        return "\n".join(lines)
+
+    def _statistics(self) -> list[str]:
+        """Return what the records tell without the critical values, which take an SVD."""
         limits = ", ".join(f"{kind} {count}" for kind, count in self.limits.items())
         ranks = ", ".join(f"{rank} ({count})" for rank, count in self.ranks.items())
         lines = [
             f"{len(self)} runs, N = {self.experiment.depth}: {limits}",
             f"rank of the limit: {ranks}",
         ]
-        if self.experiment.certificate is not None:
-            below = int(self._starts_below.sum())
-            lines.append(f"starts below the next critical value: {below}")
         times: Array = self.column("time_to_tolerance")
         times = times[np.isfinite(times)]
         if times.size:
@@ -155,7 +159,7 @@ class Ensemble(Displayed, Saved):
                 f"time to tolerance: median {np.median(times):.3g}, "
                 f"largest {times.max():.3g}, in {times.size} runs that came within it"
             )
-        return "\n".join(lines)
+        return lines
 
     @property
     def _starts_below(self) -> NDArray[np.bool_]:
