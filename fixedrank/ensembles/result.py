@@ -27,7 +27,7 @@ from fixedrank.ensembles.saving import (
 from fixedrank.flows.saving import RECORDS, Saved
 from fixedrank.flows.tables import data_frame
 from fixedrank.landscape.certificates import certify
-from fixedrank.losses.regression import require_data
+from fixedrank.losses.regression import LinearRegression, require_data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -194,14 +194,15 @@ class Ensemble(Displayed, Saved):
         >>> (rates > 0).all()
         np.True_
         """
-        experiment = self.experiment
-        require_data(experiment.problem, "a certified rate")
+        experiment, problem = self.experiment, self.experiment.problem
+        require_data(problem, "a certified rate")
+        assert isinstance(problem, LinearRegression)
         rates = np.full(len(self), np.nan)
         for i, record in enumerate(self.records):
             if record.limit != FAILED:
                 layers = experiment.start(record.seed, reduced=True)
                 decay = experiment.weight_decay
-                rates[i] = certify(experiment.problem, layers, weight_decay=decay).rate
+                rates[i] = certify(problem, layers, weight_decay=decay).rate
         return rates
 
     def to_dataframe(self) -> Any:
