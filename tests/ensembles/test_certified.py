@@ -61,6 +61,7 @@ def test_other_losses_have_no_critical_values():
 
     ensemble = run_ensemble(Experiment(Own(np.eye(1), np.eye(1)), [1, 1]), range(1), workers=1)
     assert "below the next critical value" not in ensemble.summary()
+    other = Experiment(MatrixCompletion([0], [0], [1.0], (1, 1)), [1, 1], end=1.0)
+    ensemble = run_ensemble(other, range(1), workers=1)
     with pytest.raises(TypeError, match="a certified rate needs a LinearRegression"):
-        other = Experiment(MatrixCompletion([0], [0], [1.0], (1, 1)), [1, 1], end=1.0)
-        run_ensemble(other, range(1), workers=1).certified_rates()
+        ensemble.certified_rates()
