@@ -13,6 +13,7 @@ from fixedrank._shown import Displayed, Table, number
 from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.landscape.kept_ranks import partial_answer
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.gradients import widths_of
 from fixedrank.networks.initial import product_point
@@ -191,6 +192,9 @@ def check_hypotheses(
         k = 0
     r = min(widths_of(layers))
     theorems = _of_layers(len(layers), q, r, k, balanced)
+    if len(layers) > 2:
+        held, statement = partial_answer(problem, layers)
+        theorems += (Theorem("Loose pivot", held, statement, "partial answer"),)
     return Hypotheses(float(len(layers)), condition, q, r, k, imbalance, balanced, theorems)
 
 
