@@ -14,6 +14,7 @@ from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
 from fixedrank.landscape.certificates import RateCertificate, certify
+from fixedrank.landscape.kept_ranks import partial_answer
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.gradients import widths_of
 from fixedrank.networks.initial import product_point
@@ -132,7 +133,7 @@ def check_hypotheses(
     That X X^T has full rank is known, as :class:`LinearRegression` asks for it; how nearly it
     fails is told by its condition number. Theorems for almost all starts say nothing about a
     particular one: the report says so where it matters. What :func:`certify` proves of this
-    one start comes last.
+    one start comes after them.
 
     Parameters
     ----------
@@ -196,6 +197,9 @@ def check_hypotheses(
     r = min(widths_of(layers))
     theorems = _of_layers(len(layers), q, r, k, balanced)
     theorems += _of_certificate(certify(problem, layers))
+    if len(layers) > 2:
+        held, statement = partial_answer(problem, layers)
+        theorems += (Theorem("Loose pivot", held, statement, "partial answer"),)
     return Hypotheses(float(len(layers)), condition, q, r, k, imbalance, balanced, theorems)
 
 

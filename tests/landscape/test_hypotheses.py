@@ -106,7 +106,7 @@ def test_what_is_no_theorem_of_the_paper_says_so():
     )
 
 
-def test_what_is_certain_of_a_start_comes_last():
+def test_what_is_certain_of_a_start_comes_after_the_theorems():
     problem = LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
     for scale in (0.9, 0.1):
         layers = [np.diag(np.sqrt(scale * np.array([3.0, 2.0])))] * 2
