@@ -74,7 +74,7 @@ SECTIONS = {
         "many_starts",
     ],
     "thermodynamics": ["double_well", "entropic_force", "temperature_decay"],
-    "landscape": ["critical_points", "ensembles"],
+    "landscape": ["critical_points", "certificates", "ensembles"],
     "geometry": ["geodesics", "trust_regions"],
     "recovery": [
         "recovery",
