@@ -22,7 +22,7 @@ from fixedrank.flows.stationarity import RestTest
 from fixedrank.losses.loss import Loss
 
 # So many evaluations in stabilised steps are spent on a run.
-MOST_EVALUATIONS = 2_000_000
+MOST_EVALUATIONS = 10_000_000
 
 
 @dataclass(frozen=True)

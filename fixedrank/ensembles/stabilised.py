@@ -69,6 +69,8 @@ class _Lanes:
 
     def __init__(self, networks: StackedNetworks, task: Task, y: Array, t: Array) -> None:
         self._set_up(networks, task, y.copy(), t.copy())
+        # What decays to zero is not followed to all of its digits.
+        self.absolute = task.absolute(y)
         self.f = self._velocity(self.y)
         self.direction = self.f.copy()
         self.rate = self._rates(_FIRST)
@@ -94,7 +96,7 @@ class _Lanes:
         other = object.__new__(_Lanes)
         other._set_up(self.networks, self.task, self.y[:, kept], self.t[kept])
         other.f, other.direction = self.f[:, kept], self.direction[:, kept]
-        other.rate, other.h = self.rate[kept], self.h[kept]
+        other.rate, other.h, other.absolute = self.rate[kept], self.h[kept], self.absolute[kept]
         other.steps, other.evaluations = self.steps[kept], self.evaluations[kept]
         return other
 
@@ -152,7 +154,7 @@ class _Lanes:
         y = self._moved(h)
         f = self._velocity(y)
         error = 0.8 * (self.y - y) + 0.4 * h * (self.f + f)
-        scale = task.absolute(self.y) + task.rtol * np.maximum(np.abs(self.y), np.abs(y))
+        scale = self.absolute + task.rtol * np.maximum(np.abs(self.y), np.abs(y))
         size = root_mean_square(error / scale)
         good = size < 1
         at_end = good & (h >= task.end - t)
