@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import time
+from itertools import product
 from typing import Any, cast
 
 import numpy as np
 
 from fixedrank._files import replacing
 from fixedrank._optional import import_extra
+from fixedrank._processes import process_pool
+from fixedrank.command.cells import Cell, CellSummary, write_cells
 from fixedrank.command.folders import add_out, writable
 from fixedrank.command.limits import at_most, check_memory, check_network
 from fixedrank.command.output import progress, say
@@ -21,9 +25,9 @@ from fixedrank.plotting import plot_ensemble
 
 # What the theorems are about, as far as an option does not say otherwise.
 _PRESETS: dict[str, dict[str, Any]] = {
-    "5a": {"depth": 3, "start": "gaussian", "scale": None, "rank": None, "q": None, "time": 2000.0},
-    "5b": {"depth": 2, "start": "gaussian", "scale": None, "rank": None, "q": None, "time": 2000.0},
-    "6": {"depth": 3, "start": "balanced", "scale": 1.0, "rank": None, "q": 2, "time": 200.0},
+    "5a": {"depth": 3, "start": "gaussian", "scale": None, "rank": None, "q": None},
+    "5b": {"depth": 2, "start": "gaussian", "scale": None, "rank": None, "q": None},
+    "6": {"depth": 3, "start": "balanced", "scale": 1.0, "rank": None, "q": 2},
 }
 
 
@@ -35,6 +39,8 @@ def add_parser(commands: Any) -> None:
         description=(
             "Integrate the factored flow (5) of small networks from many random starts, say for "
             "each whether it tends to the global minimum, and leave a table and a picture. "
+            "Several depths, dimensions, widths or scales make an experiment of each combination, "
+            "with one table of all: cells.csv, and cells.json with every run that is not decided. "
             "Interrupted, it goes on where it was when started again with the same options."
         ),
     )
@@ -48,9 +54,16 @@ def add_parser(commands: Any) -> None:
         ),
     )
     parser.add_argument("--runs", type=int, default=10_000, help="number of starts (default 10000)")
-    parser.add_argument("--depth", type=int, metavar="N", help="number of layers")
-    parser.add_argument("--dim", type=int, default=5, metavar="D", help="d_x = d_y (default 5)")
-    parser.add_argument("--width", type=int, metavar="R", help="smallest width (default: --dim)")
+    several = "+"
+    parser.add_argument(
+        "--depth", type=int, nargs=several, metavar="N", help="number of layers, or several"
+    )
+    parser.add_argument(
+        "--dim", type=int, nargs=several, default=[5], metavar="D", help="d_x = d_y (default 5)"
+    )
+    parser.add_argument(
+        "--width", type=int, nargs=several, metavar="R", help="smallest width (default: --dim)"
+    )
     parser.add_argument("--q", type=int, help="rank of Q (default: --dim; Theorem 6: 2)")
     parser.add_argument(
         "--rank", type=int, metavar="K", help="rank of balanced starts (default: the width)"
@@ -58,6 +71,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--scale",
         type=float,
+        nargs=several,
         metavar="S",
         help=(
             "standard deviation of Gaussian entries (default 1/sqrt(D)), or size of the singular "
@@ -72,7 +86,30 @@ def add_parser(commands: Any) -> None:
         help="weight decay of the layers, on white data, of which the minima are known (default 0)",
     )
     parser.add_argument(
-        "--time", type=float, metavar="T", help="last time (default 2000; Theorem 6: 200)"
+        "--time",
+        type=float,
+        metavar="T",
+        help=(
+            "last time (default 2000, of small Gaussian starts a hundred times what it takes to "
+            "leave zero; Theorem 6: 200)"
+        ),
+    )
+    parser.add_argument(
+        "--longer",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="runs that are not decided go on to so many times the last time (default 1)",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-6,
+        metavar="EPS",
+        help=(
+            "runs stop so close to the minimum, in parts of the gap to the next critical value "
+            "(default 1e-6)"
+        ),
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the data and of the first run")
     parser.add_argument("--workers", type=int, metavar="P", help="processes (default: all cores)")
@@ -86,7 +123,10 @@ def run(options: argparse.Namespace) -> int:
     if options.runs < 1:
         raise ValueError(f"--runs must be at least 1, got {options.runs}")
     at_most("runs", options.runs, 10**7, "a row of the table each, some 10 GB")
-    experiment = _experiment(options)
+    cells = cells_of(options)
+    if len(cells) > 1:
+        return _run_cells(options, cells)
+    experiment = experiment_of(options, cells[0])
     folder = writable(options.out)
     problem = cast(LinearRegression, experiment.problem)
     values = np.array2string(problem.svd[1], precision=3)
@@ -118,21 +158,78 @@ def run(options: argparse.Namespace) -> int:
     return 0 if everywhere or experiment.weight_decay else 1
 
 
-def _experiment(options: argparse.Namespace) -> Experiment:
+def cells_of(options: argparse.Namespace) -> list[Cell]:
+    """Return the combinations of what was given, without those whose width is above the size."""
+    preset = _PRESETS[options.theorem]
+    depths, scales = options.depth or [preset["depth"]], options.scale or [preset["scale"]]
+    given = list(product(depths, options.dim, options.width or [None], scales))
+    cells = [Cell(*each) for each in given if len(given) == 1 or (each[2] or 0) <= each[1]]
+    if not cells:
+        raise ValueError(f"each --width {options.width} is above each --dim {options.dim}")
+    if len(set(cells)) < len(cells):
+        raise ValueError("--depth, --dim, --width and --scale must not give a value twice")
+    return cells
+
+
+def _run_cells(options: argparse.Namespace, cells: list[Cell]) -> int:
+    """Run an experiment for each cell, in one folder, with a table of all."""
+    folder = writable(options.out)
+    experiments = [(cell, experiment_of(options, cell)) for cell in cells]
+    rows: list[CellSummary] = []
+    seeds = range(options.seed, options.seed + options.runs)
+    try:
+        with process_pool(options.workers or os.cpu_count() or 1) as pool:
+            for number, (cell, experiment) in enumerate(experiments, 1):
+                say(f"{number} of {len(cells)}: {cell.name()}, widths {list(experiment.widths)}")
+                store = folder / f"{cell.name()}.sqlite"
+                ensemble = run_ensemble(
+                    experiment, seeds, executor=pool, store=store, progress=progress()
+                )
+                rows.append(CellSummary.of(ensemble))
+                write_cells(folder, rows)
+                say(f"  {ensemble.summary().splitlines()[0]}")
+    except KeyboardInterrupt:
+        say(f"interrupted: what ended is kept in {folder}; start again to go on")
+        return 130
+    runs, decided = sum(row.runs for row in rows), sum(row.decided for row in rows)
+    say(f"{decided} of {runs} runs are certain to tend to the global minimum")
+    for row in rows:
+        for record in row.open_runs[:10]:
+            say(f"  {row.widths}, scale {row.scale}, seed {record['seed']}: {record['status']}")
+    say(f"tables cells.csv and cells.json in {folder}")
+    return 0 if decided == runs or options.weight_decay else 1
+
+
+def _last_time(options: argparse.Namespace, depth: int, scale: float | None) -> float:
+    """Return the last time of runs: of small starts it hangs on the time to leave zero."""
+    if options.time is not None:
+        return float(options.time)
+    if options.theorem == "6":
+        return 200.0
+    if scale is None or scale >= 1 or depth < 3:
+        return 2000.0
+    return max(2000.0, float(f"{100 * scale ** (2 - depth) / (depth - 2):.3g}"))
+
+
+def experiment_of(options: argparse.Namespace, cell: Cell) -> Experiment:
+    """Return the experiment of a cell."""
     preset = _PRESETS[options.theorem]
     chosen = {
         name: preset[name] if getattr(options, name) is None else getattr(options, name)
-        for name in ("depth", "scale", "rank", "q", "time")
+        for name in ("rank", "q")
     }
-    for name, value in (*chosen.items(), ("dim", options.dim), ("width", options.width)):
-        if name not in ("scale", "time") and value is not None and value < 1:
+    chosen |= {"depth": cell.depth, "scale": cell.scale}
+    for name, value in (*chosen.items(), ("dim", cell.dim), ("width", cell.width)):
+        if name != "scale" and value is not None and value < 1:
             raise ValueError(f"--{name} must be at least 1, got {value}")
+    if not 1 <= options.longer < math.inf:
+        raise ValueError(f"--longer must be finite and at least 1, got {options.longer}")
     if options.seed < 0:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
     check_network(chosen["depth"], chosen["scale"], options.workers)
-    at_most("dim", options.dim, 500, "this command is for ensembles of small networks")
-    d = options.dim
-    width, q = options.width or d, chosen["q"] or d
+    at_most("dim", cell.dim, 500, "this command is for ensembles of small networks")
+    d = cell.dim
+    width, q = cell.width or d, chosen["q"] or d
     if max(width, q) > d:
         raise ValueError(f"--width {width} and --q {q} must not be above --dim {d}")
     widths = (
@@ -147,13 +244,16 @@ def _experiment(options: argparse.Namespace) -> Experiment:
         raise ValueError(
             f"--weight-decay must be finite and at least 0, got {options.weight_decay}"
         )
+    end = _last_time(options, cell.depth, cell.scale)
     return Experiment(
         _problem(d, q, options.seed, white=options.weight_decay > 0),
         widths,
         preset["start"],
         scale=chosen["scale"],
         rank=(chosen["rank"] or width) if balanced else None,
-        end=chosen["time"],
+        end=end,
+        continue_to=options.longer * end if options.longer > 1 else None,
+        tolerance=options.tolerance,
         weight_decay=options.weight_decay,
     )
 

@@ -2,52 +2,25 @@
 
 A Dormand-Prince step of order 5(4), with the coefficients of SciPy's RK45, is taken for all
 networks together, each with a step size, a time and an error control of its own. A network that
-needs very many steps is stiff: it goes on alone, by an implicit method with the Hessian of L^N.
+needs very many steps is stiff: it goes on by stabilised steps, of `stabilised.finish`.
 What a network does never depends on which others are computed beside it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy.integrate import BDF
 
 from fixedrank._checks import Array
-from fixedrank._packing import split
 from fixedrank.ensembles.compiled import stepper_of
+from fixedrank.ensembles.ends import Ends
 from fixedrank.ensembles.stacked import StackedNetworks, two_or_more
-from fixedrank.ensembles.stepping import Mask, Task, root_mean_square
-from fixedrank.losses.hessian import NetworkHessian
+from fixedrank.ensembles.stepping import Task, root_mean_square
 
 # Numbers in the states that go on together, whose stages are then in the cache; and how many go on
 # at least, since with fewer calls would cost more than arithmetic.
 _TOGETHER, _LEAST = 1 << 15, 16
 # Lanes are moved together when no more of them than this part are live.
 _EMPTY = 0.8
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Where the networks have come.
-
-    Attributes
-    ----------
-    state : ndarray, shape (entries, count)
-        The layers at the end.
-    t : ndarray, shape (count,)
-        The time that was reached.
-    steps : ndarray of int, shape (count,)
-        Accepted steps.
-    failed : ndarray of bool, shape (count,)
-        Where a step size collapsed or values were not finite any more.
-    """
-
-    state: Array
-    t: Array
-    steps: NDArray[np.int64]
-    failed: Mask
 
 
 def integrate_stack(networks: StackedNetworks, state: Array, task: Task) -> Ends:
@@ -93,35 +66,6 @@ def integrate_stack(networks: StackedNetworks, state: Array, task: Task) -> Ends
                 stepper = stepper.of_lanes(kept)
     np.logical_or(ends.failed, ~np.isfinite(ends.state).all(0), out=ends.failed)
     return ends
-
-
-def finish_alone(networks: StackedNetworks, ends: Ends, column: int, task: Task) -> None:
-    """Integrate a column from where it is to the end, or until it is finished, by BDF."""
-    here, speed = np.empty((2, len(ends.state), 1))
-    (calls,) = networks.calls(here, [speed])
-
-    def velocity(_: float, state: Array) -> Array:
-        here[:, 0] = state
-        for call in calls:
-            call()
-        return speed[:, 0].copy()
-
-    def jacobian(_: float, state: Array) -> Array:
-        layers = split(state, networks.shapes, networks.bounds)
-        hessian = NetworkHessian(networks.problem, layers) @ np.eye(state.size)
-        return np.asarray(-hessian - networks.weight_decay * np.eye(state.size))
-
-    with np.errstate(all="ignore"):
-        start, end = ends.state[:, column], task.end
-        bound = float(task.absolute(start[:, None])[0])
-        solver = BDF(velocity, ends.t[column], start, end, rtol=task.rtol, atol=bound, jac=jacobian)
-        while solver.status == "running":
-            solver.step()
-            ends.steps[column] += 1
-            if task.finished(networks, solver.y[:, None])[0]:
-                break
-    ends.state[:, column], ends.t[column] = solver.y, solver.t
-    ends.failed[column] = solver.status == "failed" or not np.isfinite(solver.y).all()
 
 
 def _first_steps(y: Array, velocity: Array, task: Task) -> Array:

@@ -50,6 +50,8 @@ class Experiment(Displayed):
         The rank of balanced starts, the smallest width if left out.
     end : float
         The time at which a run ends that has not come close to the minimum, or to rest, before.
+    continue_to : float, optional
+        A later time, to which runs of a regression go on that are not decided at `end`.
     tolerance : float
         A run of a regression stops when its loss is this close to the minimum, relative to the gap
         between the minimum and the next higher critical value.
@@ -89,6 +91,7 @@ class Experiment(Displayed):
     rtol: float = 1e-6
     atol: float | None = None
     weight_decay: float = field(default=0.0, metadata=LATER)
+    continue_to: float | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         if isinstance(self.problem, type):
@@ -108,11 +111,15 @@ class Experiment(Displayed):
                 f"unknown initialisation {self.initialisation!r}: choose {' or '.join(_KINDS)}, "
                 "or pass a function of widths and a generator"
             )
-        for name in ("scale", "end", "tolerance", "rtol", "atol"):
+        for name in ("scale", "end", "continue_to", "tolerance", "rtol", "atol"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {value!r}")
         nonnegative_number("weight_decay", self.weight_decay)
+        if self.continue_to is not None and self.continue_to < self.end:
+            raise ValueError(
+                f"continue_to must not be before the end {self.end:g}, got {self.continue_to:g}"
+            )
         if self.tolerance >= 1:
             raise ValueError(
                 f"tolerance must be below 1, got {self.tolerance}: up to the next critical value "
@@ -140,7 +147,8 @@ class Experiment(Displayed):
             "problem": name_of(self.problem).partition("\n")[0].strip("<>"),
             "start": ", ".join([start, *details]),
             "weight decay": number(self.weight_decay) if self.weight_decay else "",
-            "end": f"t = {number(self.end)}",
+            "end": f"t = {number(self.end)}"
+            + (f", undecided {number(self.continue_to)}" if self.continue_to else ""),
             "tolerances": ", ".join(
                 f"{name} {number(value)}" for name, value in tolerances if value is not None
             ),
@@ -220,7 +228,8 @@ class Experiment(Displayed):
     @property
     def flow(self) -> LayerFlow:
         """The flow that its runs follow."""
-        return LayerFlow(self.end, self.rtol, self.atol, float(self.weight_decay))
+        decay = float(self.weight_decay)
+        return LayerFlow(self.end, self.rtol, self.atol, decay, self.continue_to)
 
     @property
     def beginning(self) -> Initialisation:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fixedrank._checks import Array
 from fixedrank._fingerprint import LATER
 from fixedrank._packing import joined
-from fixedrank.ensembles.batched import Ends, finish_alone, integrate_stack
+from fixedrank.ensembles.batched import integrate_stack
+from fixedrank.ensembles.ends import Ends
+from fixedrank.ensembles.stabilised import finish
 from fixedrank.ensembles.stacked import StackedNetworks
 from fixedrank.ensembles.stepping import Task
 from fixedrank.flows.factored import followed
@@ -18,28 +21,45 @@ from fixedrank.flows.integration import Run
 from fixedrank.flows.stationarity import RestTest
 from fixedrank.losses.loss import Loss
 
+# So many evaluations in stabilised steps are spent on a run.
+MOST_EVALUATIONS = 10_000_000
+
 
 @dataclass(frozen=True)
 class LayerFlow:
-    """Flow (5) up to a last time, with the tolerances of the integration and weight decay."""
+    """Flow (5) up to a last time, with the tolerances of the integration and weight decay.
+
+    Runs of a regression that are not decided then go on to a later time, if there is one.
+    """
 
     end: float
     rtol: float
     atol: float | None
     weight_decay: float = field(default=0.0, metadata=LATER)
+    continue_to: float | None = field(default=None, metadata=LATER)
 
     def together(
-        self, networks: StackedNetworks, state: Array, unreached: float, close: float
+        self,
+        networks: StackedNetworks,
+        state: Array,
+        unreached: float,
+        close: float,
+        undecided: float = math.inf,
     ) -> Ends:
         """Return where the networks of a regression come.
 
-        They stop where their loss is at most so close above the one that is not reached.
+        They stop where their loss is at most so close above the one that is not reached; where it
+        is so much above it that the limit is not decided they may be continued.
         """
         task = Task(self.end, self.rtol, self.atol, unreached, close)
         ends = integrate_stack(networks, state, task)
         stiff = ~ends.failed & ~task.finished(networks, ends.state) & (ends.t < self.end)
-        for column in np.flatnonzero(stiff):
-            finish_alone(networks, ends, int(column), task)
+        finish(networks, ends, np.flatnonzero(stiff), task, MOST_EVALUATIONS)
+        if self.continue_to is not None:
+            gaps = networks.gaps(ends.state, unreached)
+            left = ~ends.failed & (ends.t == self.end) & (gaps >= undecided)
+            later = replace(task, end=self.continue_to)
+            finish(networks, ends, np.flatnonzero(left), later, MOST_EVALUATIONS)
         return ends
 
     def alone(self, loss: Loss, layers: Sequence[Array]) -> Run:

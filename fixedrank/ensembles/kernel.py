@@ -68,6 +68,28 @@ def combine(out: Array, weights: Array, count: int, work: Array, first: int, ent
             out[n] += weights[count - 1] * part[n]
 
 
+@compiled("(f8[:, ::1], i8, i8[:, ::1], f8[:, :, ::1], f8[::1], f8)")
+def recur(
+    work: Array, entries: int, operations: Integers, table: Array, h: Array, rate: float
+) -> None:
+    """Take the stages (mu, nu, mu~, gamma~) of steps of `stabilised`.
+
+    The rows are those of the state, of its velocity, of the state before, and of the state and the
+    velocity at the beginning of the step.
+    """
+    for stage in table:
+        operate(work, operations, rate)
+        mu, nu, weight, correction = stage
+        for e in range(entries):
+            at, out, older = work[e], work[entries + e], work[2 * entries + e]
+            y, f = work[3 * entries + e], work[4 * entries + e]
+            for n in range(at.size):
+                new = (1 - mu[n] - nu[n]) * y[n] + mu[n] * at[n] + nu[n] * older[n]
+                new = new + (weight[n] * h[n]) * out[n] + (correction[n] * h[n]) * f[n]
+                older[n] = at[n]
+                at[n] = new
+
+
 @compiled(
     "(f8[:, ::1], i8, i8[:, ::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], i8[::1],"
     " b1[::1], b1[::1], b1[::1], f8[::1])"

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank._packing import split
 from fixedrank.ensembles.certificate import Certificate, DecayCertificate
-from fixedrank.ensembles.flow import LayerFlow
+from fixedrank.ensembles.flow import MOST_EVALUATIONS, LayerFlow
 from fixedrank.ensembles.records import (
     CERTIFIED,
     DUAL,
@@ -29,14 +30,19 @@ from fixedrank.geometry.factored.orthonormal import svd_point
 from fixedrank.geometry.factored.points import distance
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM
 from fixedrank.landscape.dual import dual_certificate
+from fixedrank.landscape.factors import classify_factors
 from fixedrank.losses.adapted import as_loss
+from fixedrank.losses.hessian import NetworkHessian
 from fixedrank.losses.moment_loss import MomentLoss
+from fixedrank.losses.regression import LinearRegression
 from fixedrank.networks.gradients import widths_of
 
 # How close a singular value is to zero, and W to a critical point, for the record.
 _NEAR = 1e-2
 # At rest a matrix is known to ten tolerances; what is ten times as large is no error.
 _KNOWN = 100.0
+# Up to so many entries of the layers their Hessian is diagonalised.
+_DENSE = 400
 
 
 class Outcome(ABC):
@@ -87,7 +93,7 @@ class CriticalValues(Outcome):
         minimum, unreached = certificate.minimum, certificate.unreached
         close = self.tolerance * certificate.scale
         state = networks.state(layers)
-        ends = flow.together(networks, state, unreached, close)
+        ends = flow.together(networks, state, unreached, close, certificate.gap - close)
         before, after = networks.gaps(state, unreached), networks.gaps(ends.state, unreached)
         products = networks.products(ends.state)
         # Below the minimum it can only come by errors; and by as little below the next value, which
@@ -106,7 +112,7 @@ class CriticalValues(Outcome):
                 records[seed] = failed._replace(t=t, steps=steps, initial_loss=initial)
                 continue
             reached, rank = abs(gap) <= close, least_rank
-            status = "within the tolerance" if reached else f"at the last time t = {t:g}"
+            status = "within the tolerance" if reached else _reason(flow, t)
             if decided[i] and least is not None:
                 limit, away = least, float(np.linalg.norm(products[i] - matrix))
             else:
@@ -116,6 +122,8 @@ class CriticalValues(Outcome):
                 else:
                     found = certificate.classify(products[i], _NEAR)
                     limit, rank, status = found.nearest, found.rank, f"{status}: {found.verdict}"
+                    end = split(ends.state[:, i], networks.shapes, networks.bounds)
+                    status += _of_layers(problem, end, flow.weight_decay)
                 away = distance(svd_point(products[i]), limit.point)
             records[seed] = RunRecord(
                 seed=seed,
@@ -171,6 +179,23 @@ class RestAndRank(Outcome):
                         record = record._replace(limit=MINIMUM, told_by=DUAL)
             records[seed] = record
         return records
+
+
+def _reason(flow: LayerFlow, t: float) -> str:
+    """Return why a run stopped that is not within the tolerance."""
+    if t in (flow.end, flow.continue_to):
+        return f"at the last time t = {t:g}"
+    return f"after {MOST_EVALUATIONS} evaluations in stabilised steps, at t = {t:g}"
+
+
+def _of_layers(problem: LinearRegression, layers: list[Array], decay: float) -> str:
+    """Return what there is to say of layers that are not decided."""
+    said, hessian = "", NetworkHessian(problem, layers)
+    size = hessian.shape[0]
+    if size <= _DENSE:
+        least = float(np.linalg.eigvalsh(hessian @ np.eye(size))[0]) + decay
+        said = f"; least eigenvalue of the Hessian of the layers {least:.3e}"
+    return said if decay else f"{said}; layers: {classify_factors(problem, layers, rtol=_NEAR)}"
 
 
 def _penalty(decay: float, layers: Sequence[Array]) -> float:

@@ -19,7 +19,7 @@ _MOST_STAGES = 5000
 
 
 @lru_cache(maxsize=32)
-def _coefficients(stages: int) -> tuple[float, tuple[tuple[float, ...], ...]]:
+def coefficients(stages: int) -> tuple[float, tuple[tuple[float, ...], ...]]:
     """Return the first weight, and (mu, nu, mu~, gamma~, c_(j-1)) of stages j = 2, ..., s.
 
     These are the names of the reference in :class:`RKC`.
@@ -111,7 +111,7 @@ class RKC(Stabilised):
     def _taken(self, h: float, start: float, y: Array, f: Array, rate: float) -> Array:
         """Return the state one step of the method later, h with its sign."""
         stages = self._stages_for(abs(h), rate)
-        first, rows = _coefficients(stages)
+        first, rows = coefficients(stages)
         older, state = y.copy(), y + (first * h) * f
         for mu, nu, weight, correction, time in rows:
             value = self.fun(start + time * h, state)

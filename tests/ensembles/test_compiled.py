@@ -105,7 +105,7 @@ def test_the_same_records_with_and_without_numba(widths, decay, monkeypatch):
 def test_wide_networks_are_not_compiled(monkeypatch):
     monkeypatch.setattr(compiled, "kernels", importlib.import_module)
     kinds = [
-        stepper_of(StackedNetworks(regression(widths), widths)) for widths in ([5] * 5, [11, 1, 2])
+        stepper_of(StackedNetworks(regression(widths), widths)) for widths in ([5] * 5, [21, 1, 2])
     ]
     assert kinds == [CompiledStepper, Stepper]
 

@@ -24,6 +24,7 @@ OTHER = {
     "rtol": 1e-7,
     "atol": 1e-8,
     "weight_decay": 0.1,
+    "continue_to": 2000.0,
 }
 
 
