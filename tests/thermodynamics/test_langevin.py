@@ -120,7 +120,7 @@ def test_the_step_by_default():
     how = {"temperature": temperature, "weight_decay": 0.4, "rng": 0}
     run = fixedrank.langevin(problem, start, depth, [0, 1e-6], **how)
     scale = s + np.sqrt(temperature / c)
-    rate = depth * c * scale ** (4 / 3) + temperature / scale ** (2 / 3) + 0.4
+    rate = depth * c * scale ** (4 / 3) + 3 * temperature / scale ** (2 / 3) + 0.4
     assert run.step == pytest.approx(0.05 / rate, rel=1e-6)
 
 

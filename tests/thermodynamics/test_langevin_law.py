@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import fixedrank
+from fixedrank.thermodynamics.splitting import _turned
 from tests.thermodynamics.sampled import deviates, matrices, squared_radii, two_dimensional
 
 SETTINGS = [
@@ -218,3 +219,16 @@ def test_the_transposed_problem_has_the_transposed_law():
         values.append(W if rows == 2 else W.swapaxes(1, 2))
     for index in np.ndindex(2, 3):
         assert stats.ks_2samp(*(each[:, *index] for each in values)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("d", [1, 3, 100, 2000])
+@pytest.mark.parametrize("variance", [1e-8, 0.1, 2.0])
+def test_columns_turn_as_brownian_motion_on_the_sphere(d, variance):
+    """The mean of the cosine is exp(-d v / 2), an eigenvalue of the sphere: by quadrature."""
+    variance /= d
+    rho = np.sqrt(variance) * stats.chi(d).ppf((np.arange(20_000) + 0.5) / 20_000)
+    cosines, sines = _turned(rho, d)
+    np.testing.assert_allclose(cosines**2 + sines**2, 1, atol=1e-12)
+    assert cosines.mean() == pytest.approx(np.exp(-d * variance / 2), abs=2e-5)
+    # And to the lowest order the columns move by what is drawn.
+    assert (sines**2).mean() == pytest.approx(d * variance, rel=1.2 * d * variance + 1e-3)
