@@ -84,8 +84,8 @@ def langevin(
         passes singular matrices.
     step : float, optional
         The longest step; between two output times all are of one size. By default a twentieth of
-        the shortest time scale, ``1 / (N h s^(2-2/N) + T / s^(2/N) + lambda)`` with the largest
-        curvature h of the loss along M_k at the start, and
+        the shortest time scale, ``1 / (N h s^(2-2/N) + (m + n) T / s^(2/N) + lambda)`` with the
+        largest curvature h of the loss along M_k at the start, and
         ``s = s_1 + |P_T grad L| / h + sqrt(T / h)`` there, of many starts at that with the median
         s_1. Errors of averages are proportional to it: halve it to see how large they are.
     store : path-like, optional
@@ -174,8 +174,8 @@ def langevin(
         stored = RunStore(store, ("langevin", *parts, tuple(start), method, longest, drawn), times)
     chain = Chain(law, _METHODS[method](law, roots), start, roots, times, longest, generator)
     chain.run(progress, stored)
-    points = FixedRankPoint(*map(np.array, zip(*chain.points, strict=True)))
-    losses = np.array(chain.losses)
+    kept, of_kept = zip(*chain.records, strict=True)
+    points, losses = FixedRankPoint(*map(np.array, zip(*kept, strict=True))), np.array(of_kept)
     if not stacked and count == 1:
         points, losses = FixedRankPoint(*(part[:, 0] for part in points)), losses[:, 0]
     return LangevinTrajectory(

@@ -24,8 +24,9 @@ h and x = ln(sigma_a / sigma_b) / 2 they are skew matrices of Gaussian numbers,
 .. math:: A_{ab} + B_{ab} \sim \sqrt{4 T h \frac{\coth N x - \coth(x) / N}{p_a - p_b}}\, \xi, \quad
     A_{ab} - B_{ab} \sim \sqrt{4 T h \frac{\tanh N x - \tanh(x) / N}{p_a - p_b}}\, \xi' .
 
-Their columns leave their ranges by sqrt(2 T h) xi / sigma_j. Rates are geometric means of those
-before and after the radii have moved.
+Their columns leave their ranges by sqrt(2 T h) xi / sigma_j, by angles whose cosines have the mean
+of Brownian motion on the sphere. Rates are geometric means of those before and after the radii have
+moved.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import hyp0f1
 
 from fixedrank._checks import Array
 from fixedrank.geometry.factored.points import FixedRankPoint
@@ -42,6 +44,8 @@ from fixedrank.thermodynamics.law import Law
 
 # Up to this N x rates are what they are at a tie, to 1e-8; beyond, differences are as exact.
 _TIE = 1e-4
+# Angles that are rho to 1e-6; and dimensions in which Bessel functions go by their asymptotics.
+_SMALL, _MANY = 1e-3, 100
 
 
 class Roots(NamedTuple):
@@ -228,11 +232,29 @@ def _spread(frame: Array, spread: Array, generator: np.random.Generator) -> Arra
         away = generator.standard_normal(frame.shape)
         away -= frame @ (transposed(frame) @ away)
         away *= spread[:, None, :]
-        angles = np.linalg.norm(away, axis=1, keepdims=True)
-        frame = np.cos(angles) * frame + np.sinc(angles / np.pi) * away
+        lengths = np.linalg.norm(away, axis=1, keepdims=True)
+        cosines, sines = _turned(lengths, frame.shape[1] - frame.shape[2])
+        frame = cosines * frame + sines / np.maximum(lengths, np.finfo(float).tiny) * away
     # Column after column, the least noisy first; and what rounding has moved is put right.
     frame, triangle = np.linalg.qr(frame)
     return frame * np.copysign(1.0, np.einsum("cii->ci", triangle))[:, None, :]
+
+
+def _turned(rho: Array, d: int) -> tuple[Array, Array]:
+    """Return the cosines and sines of the angles by which columns turn in d directions.
+
+    With the length rho of d Gaussian numbers of the variance v the mean of the function
+    0F1(d/2; -d rho^2 / 4), which is cos rho for d = 1, is exp(-d v / 2): that of the cosine of
+    Brownian motion on the sphere at the time v.
+    """
+    if d > _MANY:
+        # Its logarithm, to the order 1/d.
+        cosines = np.exp(-(rho**2) / 2 - rho**4 / (4 * (d + 2)))
+    else:
+        cosines = hyp0f1(d / 2, -d / 4 * rho**2)
+    cosines = np.where(rho < _SMALL, np.cos(rho), cosines)
+    sines = np.sqrt(np.maximum((1 - cosines) * (1 + cosines), 0))
+    return cosines, np.where(rho < _SMALL, np.sin(rho), sines)
 
 
 def lengths(*parts: Array) -> Array:

@@ -23,8 +23,8 @@ def default_step(law: Law, start: Roots) -> float:
     With the largest curvature h of the loss along M_k at the start, the scale of W is
     :math:`s = s_1 + \|P_T G\| / h + \sqrt{T / h}`: that of the start, the way to the minimum, and
     the width of the well at the temperature. The rates are :math:`N h s^{2 - 2/N}` of the gradient,
-    :math:`T / s^{2/N}` of the noise, and lambda of decay. Of many starts that with the median s_1
-    counts.
+    :math:`(m + n) T / s^{2/N}` of the noise, and lambda of decay. Of many starts that with the
+    median s_1 counts.
     """
     # Of many starts the middle one: single large ones among random points would set a tiny step.
     order = np.argsort(start.sigma[:, 0])
@@ -37,7 +37,7 @@ def default_step(law: Law, start: Roots) -> float:
         sigma = (sigma**law.depth + away) ** (1 / law.depth)
         # In this order numbers of any unit stay numbers.
         rate += law.depth * (curvature * sigma ** (law.depth - 1)) * sigma ** (law.depth - 1)
-    rate += (math.sqrt(law.temperature) / sigma) ** 2
+    rate += (law.m + law.n) * (math.sqrt(law.temperature) / sigma) ** 2
     return _PART / rate
 
 
