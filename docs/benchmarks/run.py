@@ -126,6 +126,11 @@ BENCHMARKS = (
         "Flows from many starts",
         "One call for all of them beside one call for each.",
     ),
+    Benchmark(
+        "langevin",
+        "Langevin dynamics",
+        "Steps of many copies at once beside one after another, and of a large matrix.",
+    ),
     Benchmark("imports", "Imports", "What a program pays before its first line."),
     Benchmark(
         "scaling",

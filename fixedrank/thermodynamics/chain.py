@@ -47,10 +47,8 @@ class Chain:
 
     Attributes
     ----------
-    points : list of FixedRankPoint
-        The points at the output times so far.
-    losses : list of ndarray
-        Their losses.
+    records : list of (FixedRankPoint, ndarray)
+        The points at the output times so far, and their losses.
     status : str
         Why it ended; empty as long as it goes on.
     complete : bool
@@ -69,8 +67,7 @@ class Chain:
     ) -> None:
         self.law, self.stepper, self.roots = law, stepper, roots
         self.times, self.longest, self.generator = times, longest, generator
-        self.points: list[FixedRankPoint] = []
-        self.losses: list[Array] = []
+        self.records: list[tuple[FixedRankPoint, Array]] = []
         # Steps since the last output, and in all.
         self.since, self.steps = 0, 0
         self.status, self.complete = "", False
@@ -79,13 +76,13 @@ class Chain:
     @property
     def t(self) -> float:
         """The time that is reached."""
-        reached = len(self.points)
+        reached = len(self.records)
         t = float(self.times[reached - 1])
         return t + self.since * self._size()[1] if self.since else t
 
     def _size(self) -> tuple[int, float]:
         """Return how many steps there are to the next output, and their size."""
-        reached = len(self.points)
+        reached = len(self.records)
         span = float(self.times[reached]) - float(self.times[reached - 1])
         # So that an interval of so many steps is not one more by round-off.
         count = max(1, math.ceil(span / self.longest * (1 - 1e-12)))
@@ -106,7 +103,7 @@ class Chain:
                     bar.reach(self.t - first, self._about)
         except KeyboardInterrupt:
             self.status = (
-                f"interrupted at t = {self.t:.6g}: {len(self.points)} of {self.times.size} output "
+                f"interrupted at t = {self.t:.6g}: {len(self.records)} of {self.times.size} output "
                 "times are kept"
             )
         finally:
@@ -114,7 +111,7 @@ class Chain:
                 store.write()
 
     def _about(self) -> str:
-        return f"mean loss {self.losses[-1].mean():.4e}"
+        return f"mean loss {self.records[-1][1].mean():.4e}"
 
     def _advance(self) -> None:
         """Take a step, and keep where it ends if that is an output time."""
@@ -131,23 +128,20 @@ class Chain:
         if self.since == count:
             self.since = 0
             self._keep(as_points(roots, self.law.depth))
-            if len(self.points) == self.times.size:
+            if len(self.records) == self.times.size:
                 self.status, self.complete = f"took {self.steps} steps", True
 
     def _keep(self, points: FixedRankPoint) -> None:
-        self.losses.append(self.law.problem._losses(points))
-        self.points.append(points)
+        self.records.append((points, self.law.problem._losses(points)))
 
     # The store
 
     def _note(self, store: RunStore) -> None:
-        count = len(self.points)
-        points, losses = self.points, self.losses
+        count, records = len(self.records), self.records
         place = {"since": self.since, "steps": self.steps, "status": self.status}
         store.note(
             {
-                "points": lambda: points[:count],
-                "losses": lambda: losses[:count],
+                "records": lambda: records[:count],
                 "roots": tuple(self.roots),
                 "run": place | {"complete": self.complete},
                 "shortened": self.stepper.shortened,
@@ -156,7 +150,7 @@ class Chain:
         )
 
     def _resume(self, found: dict[str, Any], extended: bool) -> None:
-        self.points, self.losses = list(found["points"]), list(found["losses"])
+        self.records = list(found["records"])
         self.roots = Roots(*found["roots"])
         vars(self).update(found["run"])
         self.stepper.shortened = found["shortened"]

@@ -174,8 +174,8 @@ def langevin(
         stored = RunStore(store, ("langevin", *parts, tuple(start), method, longest, drawn), times)
     chain = Chain(law, _METHODS[method](law, roots), start, roots, times, longest, generator)
     chain.run(progress, stored)
-    points = FixedRankPoint(*map(np.array, zip(*chain.points, strict=True)))
-    losses = np.array(chain.losses)
+    kept, of_kept = zip(*chain.records, strict=True)
+    points, losses = FixedRankPoint(*map(np.array, zip(*kept, strict=True))), np.array(of_kept)
     if not stacked and count == 1:
         points, losses = FixedRankPoint(*(part[:, 0] for part in points)), losses[:, 0]
     return LangevinTrajectory(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fixedrank._checks import Array, finite_array, number_of_axes, real_array
-from fixedrank._shown import Displayed, counted, from_to, number
+from fixedrank._shown import Displayed, from_to, number
 from fixedrank.flows.saving import Saved
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.plotting import plot_langevin
@@ -237,7 +237,7 @@ class LangevinTrajectory(Displayed, Saved):
         return {
             "status": self.status,
             "outputs": f"{len(self)}, t = {from_to(self.t)}",
-            "copies": counted(self.copies, "copy") if self.copies == 1 else f"{self.copies}",
+            "copies": f"{self.copies}",
             "temperature": number(self.temperature),
             "weight decay": number(self.weight_decay) if self.weight_decay else "",
             "entropy": "" if self.widths is None else f"of the widths {list(self.widths)}",

@@ -4,6 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fixedrank
 from fixedrank.thermodynamics.law import Law
@@ -110,6 +112,18 @@ def test_units_of_the_matrix_and_of_temperature(exponent, widths):
     np.testing.assert_allclose(two.loss / root**2, one.loss, rtol=1e-6)
 
 
+def test_the_step_by_default():
+    """A twentieth of the shortest time scale, at the minimum of c |W - B|^2 / 2."""
+    c, s, temperature, depth = 7.0, 2.0, 0.3, 3
+    problem = fixedrank.LinearRegression(np.sqrt(c) * np.eye(2), [[s * np.sqrt(c), 0.0]])
+    start = fixedrank.FixedRank(1, 2, 1, depth=depth).point([[s, 0.0]])
+    how = {"temperature": temperature, "weight_decay": 0.4, "rng": 0}
+    run = fixedrank.langevin(problem, start, depth, [0, 1e-6], **how)
+    scale = s + np.sqrt(temperature / c)
+    rate = depth * c * scale ** (4 / 3) + temperature / scale ** (2 / 3) + 0.4
+    assert run.step == pytest.approx(0.05 / rate, rel=1e-6)
+
+
 def test_any_loss_goes_copy_by_copy_as_the_library_s_go_together():
     start = start_of()
     how = {"temperature": 0.5, "copies": 7, "rng": 1, "step": 0.01}
@@ -214,14 +228,40 @@ def test_rare_large_matrices_do_not_diverge():
     assert "diverged at t = " in euler.status
 
 
-def test_frames_stay_orthonormal():
+@given(
+    sizes=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    rank=st.integers(1, 5),
+    depth=st.sampled_from([1, 1.5, 2, 3, 20]),
+    spread=st.sampled_from([0.0, 1e-12, 0.3, 3.0]),
+    unit=st.sampled_from([1e-150, 1.0, 1e150]),
+    entropic=st.booleans(),
+)
+def test_points_stay_points(sizes, rank, depth, spread, unit, entropic):
+    """Of any sizes, depths, ties and units, at steps of a tenth of the time of the noise."""
+    (m, n), k = sizes, min(rank, *sizes)
+    rng = np.random.default_rng(m + 10 * n)
+    frames = (np.linalg.qr(rng.standard_normal((size, k)))[0] for size in sizes)
+    u, v = frames
+    start = (u, unit * np.exp(-spread * np.arange(k)), v.T)
+    widths = [n, *[k + 1] * (depth - 1), m] if entropic and depth == int(depth) else None
     run = fixedrank.langevin(
-        REGRESSION, start_of(), 3, [0, 5], temperature=0.5, copies=5, rng=0, step=0.01
+        fixedrank.SchattenDecay(1.0, depth),
+        start,
+        depth,
+        [0, 0.5],
+        temperature=0.1 * unit ** (2 / depth),
+        widths=widths,
+        copies=3,
+        rng=0,
+        step=0.1,
     )
+    assert run.complete
     for frame in (run.last.u, run.last.vt.swapaxes(1, 2)):
         gram = frame.swapaxes(1, 2) @ frame
-        assert np.abs(gram - np.eye(2)).max() < 1e-12
-    assert (np.diff(run.singular_values, axis=-1) < 0).all()
+        assert np.abs(gram - np.eye(k)).max() < 1e-12
+    assert (run.singular_values > 0).all()
+    assert (np.diff(run.singular_values[1], axis=-1) < 0).all()
+    assert np.isfinite(run.singular_values).all()
 
 
 def test_axes():

@@ -78,11 +78,11 @@ def test_radii_with_the_entropy_of_two_layers():
     manifold = fixedrank.FixedRank(3, 2, 2, depth=2)
     # Of a matrix of more columns: the width 3 adds one to the dimension of each radius.
     rng = np.random.default_rng(0)
-    wide = np.sqrt(temperature / decay) * rng.standard_normal((200_000, 2, 4))
+    wide = np.sqrt(temperature / decay) * rng.standard_normal((100_000, 2, 4))
     r = np.linalg.svd(wide, compute_uv=False)
     weights = np.sqrt((r**2).sum(1))
     exact = (weights[:, None] * r).mean(0) / weights.mean()
-    start = manifold.random_gibbs(decay / temperature, size=4000, rng=1)
+    start = manifold.random_gibbs(decay / temperature, size=3000, rng=1)
     how = {"temperature": temperature, "weight_decay": decay, "widths": [2, 3, 3], "rng": 2}
     zero = fixedrank.SchattenDecay(0, 2)
     run = fixedrank.langevin(zero, start, 2, [0, 3], step=0.1, **how)
@@ -174,17 +174,17 @@ def test_two_values_by_importance_sampling():
     def quantities(points, losses):
         return np.array([losses, squared_radii(points.s, depth), points.s[..., 1] ** (1 / depth)])
 
-    free = manifold.random_gibbs(decay / temperature, size=100_000, rng=0)
+    free = manifold.random_gibbs(decay / temperature, size=50_000, rng=0)
     losses = problem._losses(free)
     weights = np.exp(-losses / temperature)
     exact = (quantities(free, losses) * weights).mean(1) / weights.mean()
-    start = fixedrank.FixedRankPoint(*(part[:2000] for part in free))
+    start = fixedrank.FixedRankPoint(*(part[:1500] for part in free))
     times = np.r_[0, np.arange(2, 4, 0.4)]
     how = {"temperature": temperature, "weight_decay": decay, "rng": 1, "step": 0.04}
     run = fixedrank.langevin(problem, start, depth, times, **how)
     values = quantities(run.points, run.loss)[:, 1:].mean(1)
     # Beside chance the bias of these steps, of the first order.
-    chance = values.std(1) / np.sqrt(2000)
+    chance = values.std(1) / np.sqrt(1500)
     assert (np.abs(values.mean(1) - exact) < 5 * chance + 0.025 * exact).all()
     assert (chance < 0.01 * exact).all()
 
@@ -194,7 +194,7 @@ def test_detailed_balance():
     depth = 3
     problem = fixedrank.LinearRegression(np.eye(2), [[1.0, 0.2], [0.1, 0.5], [0.0, 0.3]])
     manifold = fixedrank.FixedRank(3, 2, 2, depth=depth)
-    start = manifold.random_gibbs(2.0, size=8000, rng=0)
+    start = manifold.random_gibbs(2.0, size=5000, rng=0)
     how = {"temperature": 0.5, "weight_decay": 1.0, "rng": 1, "step": 0.04}
     run = fixedrank.langevin(problem, start, depth, [0, 0.8, 1], **how)
     f, g = run.loss[1:], matrices(run.points)[1:, :, 0, 0] ** 2
@@ -212,7 +212,7 @@ def test_the_transposed_problem_has_the_transposed_law():
             *np.indices(goal.shape).reshape(2, -1), goal.ravel(), goal.shape
         )
         start = fixedrank.FixedRank(rows, columns, 2, depth=depth).point(0.3 * goal)
-        how = {"temperature": 0.4, "copies": 3000, "rng": rows, "step": 0.05}
+        how = {"temperature": 0.4, "copies": 2000, "rng": rows, "step": 0.05}
         run = fixedrank.langevin(problem, start, depth, [0, 0.5], **how)
         W = matrices(run.last)
         values.append(W if rows == 2 else W.swapaxes(1, 2))
