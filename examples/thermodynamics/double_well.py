@@ -61,7 +61,7 @@ def langevin(temperature, copies, t):
         np.concatenate((np.repeat(part[None], half, axis=0), near_zero))
         for part, near_zero in zip(learned.point, zeros, strict=True)
     ]
-    options = {"weight_decay": decay, "step": 0.05, "rng": 2}
+    options = {"weight_decay": decay, "step": 0.05, "rng": 1}
     return fixedrank.langevin(
         problem, start, depth, t, temperature=temperature, **options
     )
@@ -79,7 +79,12 @@ style = {"color": "k", "ms": 8, "ls": "none"}
 well.plot(loss_of_zero, 0.0, "o", label="zero", **style)
 well.plot(saddle.objective, saddle.point.s, "x", label="saddle", **style)
 well.plot(learned.objective, learned.point.s, "s", label="learned", **style)
-well.set(xlabel="$F(s)$", ylabel="singular value $s$", title="The landscape")
+well.set(
+    xlabel="$F(s)$",
+    ylabel="singular value $s$",
+    title="The landscape",
+    ylim=(-0.05, 1.3),
+)
 well.legend(loc="upper left")
 starts = {"from the learned one": (colour, 1.0), "from zero": ("0.6", 1.6)}
 for j, (name, (shade, width)) in reversed(list(enumerate(starts.items()))):
@@ -106,7 +111,7 @@ plt.show()
 # Zero has no Hessian, but what counts of a minimum is the integral of
 # :math:`e^{-F/T}` around it, and at zero this is
 # :meth:`~fixedrank.FixedRank.log_partition`. So the formula says the way back, too.
-# Changes of 240 copies are counted over a time of 48, once starts are forgotten.
+# Changes of 200 copies are counted over a time of 48, once starts are forgotten.
 
 
 def log_integrals(decay, temperature):
@@ -142,7 +147,7 @@ def counted(run):
 
 
 temperatures = np.array([0.014, 0.019, 0.028])
-runs = [langevin(T, 240, np.arange(0, 56.1, 0.25)) for T in temperatures]
+runs = [langevin(T, 200, np.arange(0, 56.1, 0.25)) for T in temperatures]
 events, times = np.array([counted(run) for run in runs]).transpose(1, 2, 0)
 measured, errors = events / times, np.sqrt(events) / times
 

@@ -77,7 +77,7 @@ runs = {
 # :math:`\sqrt{c_{12}} \, (p_1 p_2)^{(N-1)(d-2)/2}` of their entropy. What is left is
 # the mean of :math:`e^{-L/T}` over all frames. There :math:`W e_1` has a random
 # direction and the length :math:`\|(s_1 v_1, s_2 v_2)\|`, where v is a random unit
-# vector of three entries.
+# vector of three entries. The means of this law are the marks at the right edge.
 
 psi, psi_weights = np.polynomial.legendre.leggauss(100)
 lengths = np.geomspace(1e-4, 1e4, 2000)
@@ -88,7 +88,8 @@ fit = np.exp(-((seen - 1) ** 2) / (2 * temperature))
 fit *= -np.expm1(-2 * seen / temperature) / seen * sines
 # The mean over the third entry of v, where the other two have a length of their own.
 fit = top[:, 0] * (fit @ psi_weights)
-LONGEST = 8.5
+
+LONGEST = 8.5  # radii beyond have next to no weight
 
 
 def equilibrium(depth, hidden, points=140):
@@ -171,8 +172,8 @@ plt.show()
 #
 # The volume does not know the depth: without data the law of the :math:`r_j` is the
 # same for all N. But :math:`s_j = (r_j / \sqrt N)^N`, so that the same r are a matrix
-# of lower effective rank the deeper the network is. That is all that depth does to the
-# rank under noise on the product.
+# of lower effective rank the deeper the network is. This is what depth does to the rank
+# under noise on the product.
 #
 # The entropy of layers of width k hardly changes the rank, though it pushes outwards.
 # That of wider layers works against the low rank: its force on r,
