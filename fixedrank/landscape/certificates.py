@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -52,8 +52,8 @@ class RateCertificate(Displayed):
     reason : str
         Why there is a rate, or why there is none, with the numbers.
     basin : bool
-        Whether the loss is below the next critical value, so that the limit is a minimum of all
-        matrices of the rank; this needs no rate.
+        Whether the loss is known to be below the next critical value, and the limit thus to be a
+        minimum of all matrices of the rank; this needs no rate.
     excess : float
         The loss at the start above that minimum; with weight decay that of the objective.
     minimum : float
@@ -87,8 +87,7 @@ class RateCertificate(Displayed):
         return self.rate > 0
 
     def __str__(self) -> str:
-        basin = "below" if self.basin else "not below"
-        where = f"the start is {basin} the next critical value"
+        where = f"the limit is {'' if self.basin else 'not known to be '}a minimum"
         if not self.applies:
             return f"no rate is proven: {self.reason}; {where}"
         return (
@@ -106,7 +105,7 @@ class RateCertificate(Displayed):
             "rate in the end": number(self.final_rate) if self.applies else "",
             "loss": f"{number(self.excess)} above the minimum {number(self.minimum)}",
             "next critical value": f"{number(self.gap)} above it",
-            "limit": "a minimum" if self.basin else "not known",
+            "limit": "a minimum" if self.basin else "not known to be a minimum",
         }
 
     @cached_property
@@ -303,16 +302,23 @@ def _of_point(
     if weight_decay:
         penalty = SchattenDecay(weight_decay, depth)
         objective = problem.loss(point) + penalty.loss(point)
-        return _with_decay(problem, objective, k, depth, weight_decay)
+        found = _with_decay(problem, objective, k, depth, weight_decay)
+        return replace(found, basin=found.basin and _is_of_layers(depth))
     level = _level(problem, point.u * point.s, point.vt.T, k)
     return _on_matrices(problem, level, k, depth)
+
+
+def _is_of_layers(depth: float) -> bool:
+    """Say whether flow (9) is that of layers, whose limit is critical by Theorem 1."""
+    return depth >= 2 and depth.is_integer()
 
 
 def _on_matrices(problem: LinearRegression, level: _Level, k: int, depth: float) -> RateCertificate:
     """Return the certificate of flow (9) on M_k."""
     q, rates = problem.rank, matrix_rate(problem, k, depth)
     if k > q:
-        return _none(level, f"k = {k} > q = rank Q = {q}, and the minimum has a lower rank")
+        found = _none(level, f"k = {k} > q = rank Q = {q}, and the minimum has a lower rank")
+        return replace(found, basin=found.basin and _is_of_layers(depth))
     if rates is None:
         values = problem.svd[1]
         return _none(

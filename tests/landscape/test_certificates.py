@@ -265,6 +265,12 @@ def test_a_rank_above_that_of_q():
     )
     assert np.array_equal(found.bound([0.0, 9.0]), [found.bound(0.0)] * 2)
     assert math.isinf(found.time_to(1e-9))
+    # That its limit is critical comes from layers, of which there is a whole number.
+    near = (point[0], np.array([2.9, 1e-3]), point[2])
+    depths = {1: False, 1.5: False, 2: True, 2.5: False, 3: True, math.inf: False}
+    for depth, known in depths.items():
+        assert certify(problem, near, depth).basin == known
+    assert certify(problem, balanced_factors(near, [2, 2, 2], rng=0)).basin
 
 
 def test_zero_layers():
@@ -405,6 +411,7 @@ def test_with_decay_there_is_only_the_next_critical_value():
     found = certify(problem, point, 2, weight_decay=0.1)
     assert (found.applies, found.basin) == (False, True)
     assert found.reason == "with weight decay no theorem gives one"
+    assert not certify(problem, point, 1.5, weight_decay=0.1).basin
     layers = balanced_factors(point, [2, 2, 2], rng=0)
     same = certify(problem, layers, weight_decay=0.1)
     assert (same.basin, same.excess) == (True, pytest.approx(found.excess))
@@ -422,10 +429,10 @@ def test_texts():
     problem, point = aligned([2.5, 1.5], [3.0, 2.0])
     text = str(certify(problem, point, 2))
     assert text.startswith("the loss falls to 0 at a rate of at least ")
-    assert text.endswith("the start is below the next critical value")
+    assert text.endswith("; the limit is a minimum")
     text = str(certify(problem, (point[0], point[1] / 9, point[2]), 2))
     assert text.startswith("no rate is proven: the loss is ")
-    assert text.endswith("the start is not below the next critical value")
+    assert text.endswith("; the limit is not known to be a minimum")
 
 
 def test_bad_input():
