@@ -52,8 +52,8 @@ class RateCertificate(Displayed):
     reason : str
         Why there is a rate, or why there is none, with the numbers.
     basin : bool
-        Whether the loss is known to be below the next critical value, and the limit thus to be a
-        minimum of all matrices of the rank; this needs no rate.
+        Whether the loss is known to be below the next critical value, and so the limit to be a
+        minimum, rate or not.
     excess : float
         The loss at the start above that minimum; with weight decay that of the objective.
     minimum : float
@@ -87,12 +87,13 @@ class RateCertificate(Displayed):
         return self.rate > 0
 
     def __str__(self) -> str:
-        where = f"the limit is {'' if self.basin else 'not known to be '}a minimum"
         if not self.applies:
-            return f"no rate is proven: {self.reason}; {where}"
+            known = "" if self.basin else "not known to be "
+            return f"no rate is proven: {self.reason}; the limit is {known}a minimum"
+        end = f", and of {self.final_rate:.4g} in the end" if self.final_rate > self.rate else ""
         return (
-            f"the loss falls to {self.minimum:.4g} at a rate of at least {self.rate:.4g}, and of "
-            f"{self.final_rate:.4g} in the end: {self.reason}; {where}"
+            f"the loss falls to {self.minimum:.4g} at a rate of at least {self.rate:.4g}{end}: "
+            f"{self.reason}"
         )
 
     def _shown_title(self) -> str:
@@ -105,7 +106,7 @@ class RateCertificate(Displayed):
             "rate in the end": number(self.final_rate) if self.applies else "",
             "loss": f"{number(self.excess)} above the minimum {number(self.minimum)}",
             "next critical value": f"{number(self.gap)} above it",
-            "limit": "a minimum" if self.basin else "not known to be a minimum",
+            "limit": "a minimum" if self.basin or self.applies else "not known to be a minimum",
         }
 
     @cached_property
@@ -356,8 +357,10 @@ def _of_layers(
     level = _level(problem, left[-1], right[-1].T, most)
     rate = imbalance_rate(problem, layers)
     if rate > 0:
-        found = [chain for chain in chains(layers) if chain.product > 0]
-        reason = " and ".join(_told_of_chain(chain) for chain in found)
+        found = [_bounds_of(chain) for chain in chains(layers) if chain.product > 0]
+        reason = f"squared singular values stay above {'; and '.join(found)}"
+        if depth == 1:
+            reason = "the loss of one layer is strongly convex"
         return RateCertificate(rate, rate, reason, level.basin, *_told(level), rate)
     if balanced and k:
         return _on_matrices(problem, level, k, float(depth))
@@ -376,12 +379,6 @@ def _no_chain(layers: Sequence[Array]) -> str:
         "their imbalances do not keep the rank of all layers but one; the best lower bounds of "
         f"squared singular values are {_bounds_of(best)}"
     )
-
-
-def _told_of_chain(chain: Chain) -> str:
-    if not chain.bounds:
-        return "the loss of one layer is strongly convex"
-    return f"squared singular values stay above {_bounds_of(chain)}"
 
 
 def _bounds_of(chain: Chain) -> str:

@@ -427,9 +427,14 @@ def test_with_decay_there_is_only_the_next_critical_value():
 
 def test_texts():
     problem, point = aligned([2.5, 1.5], [3.0, 2.0])
-    text = str(certify(problem, point, 2))
-    assert text.startswith("the loss falls to 0 at a rate of at least ")
-    assert text.endswith("; the limit is a minimum")
+    found = certify(problem, point, 2)
+    text = str(found)
+    assert text.startswith(f"the loss falls to 0 at a rate of at least {found.rate:.4g}, and of ")
+    assert text.endswith("below 2 flow (9) has one")
+    wide = certify(problem, gaussian_factors([2, 9, 2], rng=0))
+    assert "in the end" not in str(wide)
+    assert "stay above" in wide.reason
+    assert wide.reason.count(" of W_") == 2
     text = str(certify(problem, (point[0], point[1] / 9, point[2]), 2))
     assert text.startswith("no rate is proven: the loss is ")
     assert text.endswith("; the limit is not known to be a minimum")
