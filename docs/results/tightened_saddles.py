@@ -103,10 +103,15 @@ def transposed(a):
 
 def slopes(layers, target):
     """Return minus the gradient of many networks, and what their products miss."""
-    a, b, c = layers
-    rest = c @ b @ a - target
-    back = transposed(c) @ rest
-    return [-transposed(b) @ back, -back @ transposed(a), -rest @ transposed(b @ a)], rest
+    before = [np.eye(layers[0].shape[-1])]
+    for layer in layers:
+        before.append(layer @ before[-1])
+    back = rest = before.pop() - target
+    found = []
+    for layer, inner in zip(reversed(layers), reversed(before), strict=True):
+        found.append(-back @ transposed(inner))
+        back = transposed(layer) @ back
+    return found[::-1], rest
 
 
 def beside(layers, u, v, m):
@@ -123,16 +128,17 @@ def flows(layers, target, values, h, radius, end):
     minimum, the least r on the way, and whether it was decided by `end`.
     """
     count, least = len(layers[0]), (values[h:] ** 2).sum() / 2
-    gap = values[h - 1] ** 2 / 2
-    following = (values[h - 1] ** 2 - values[h] ** 2) / 2 if values.size > h else gap
+    gap = (slopes([w[:1] for w in layers], target)[1] ** 2).sum() / 2 - least
+    following = (values[h - 1] ** 2 - np.append(values, 0.0)[h] ** 2) / 2
     half, decided = np.full(count, np.nan), np.zeros(count, dtype=bool)
     nearest, at = radius(layers), np.arange(count)
     t, n = 0.0, 0
     while at.size and t < end:
         if n % 25 == 0:
             nearest[at] = np.minimum(nearest[at], radius(layers))
-            # A bound of the largest rate of the Hessian is about 3 |W_j|^4; RK4 is stable to 2.7.
-            step = 2.0 / (3 * max(np.linalg.norm(w, 2, axis=(1, 2)).max() for w in layers) ** 4 + 1)
+            # The largest rate of the Hessian is about N |W_j|^(2N - 2); RK4 is stable to 2.7.
+            size, depth = max(np.linalg.norm(w, 2, axis=(1, 2)).max() for w in layers), len(layers)
+            step = 2.0 / (depth * size ** (2 * depth - 2) + 1)
         k1, rest = slopes(layers, target)
         loss = (rest**2).sum(axis=(1, 2)) / 2 - least
         half[at[np.isnan(half[at]) & (loss < gap / 2)]] = t
@@ -237,6 +243,39 @@ def definite(delta, epsilon, count):
     return measured(start, layers, np.diag(values), values, frame, 500 / epsilon)
 
 
+def others(widths, rank, zeros, epsilon, count):
+    """Start near tightened saddles that no theorem covers: the layers `zeros` have the rank."""
+    rng, depth, d = np.random.default_rng(3), len(widths) - 1, widths[0]
+    values = np.linspace(2.0, 1.0, d)
+    bases = [np.eye(d)]
+    for width in widths[1:-1]:
+        left, right = np.linalg.qr(rng.standard_normal((2, width, width)))[0]
+        bases.append((left * rng.uniform(0.8, 1.25, width)) @ right)
+    bases.append(np.eye(d))
+    layers = []
+    for j in range(1, depth + 1):
+        block = rng.standard_normal((widths[j], widths[j - 1])) * (j not in zeros)
+        block[:rank], block[:, :rank] = 0, 0
+        block[:rank, :rank] = np.diag(values[:rank] ** (1 / depth))
+        layers.append(bases[j] @ block @ np.linalg.inv(bases[j - 1]))
+    target = np.diag(values)
+    problem = fixedrank.LinearRegression(np.eye(d), target)
+    start = around(layers, epsilon, count, 4)
+    half, _, decided = flows(
+        start, target, values, min(widths), lambda networks: np.ones(len(networks[0])), 1e6
+    )
+    return {
+        "kind": fixedrank.classify_factors(problem, layers).kind,
+        "signs of D": [
+            [int((np.linalg.eigvalsh(part) > 0).sum()), int((np.linalg.eigvalsh(part) < 0).sum())]
+            for part in fixedrank.imbalance(layers)
+        ],
+        "copies": count,
+        "decided": int(decided.sum()),
+        "time": np.quantile(half, [0.1, 0.5, 0.9, 1.0]).tolist(),
+    }
+
+
 def returning():
     """Fractions of starts that come closer by a factor, by the invariants of the reduced flow.
 
@@ -255,6 +294,7 @@ def items():
     yield "returning", returning, ()
     for epsilon in (0.1, 0.05, 0.02, 0.01, 0.005):
         yield f"random h=2 d=2 epsilon={epsilon}", random_starts, (2, 2, epsilon, 400)
+    yield "many random h=2 d=2 epsilon=0.02", random_starts, (2, 2, 0.02, 4000)
     for h, d in [(2, 3), (2, 4), (3, 3)]:
         for epsilon in (0.05, 0.02):
             yield f"random h={h} d={d} epsilon={epsilon}", random_starts, (h, d, epsilon, 200)
@@ -262,6 +302,11 @@ def items():
         yield f"ray epsilon={epsilon}", along_the_ray, (epsilon,)
     for delta in (0.4, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0):
         yield f"definite delta={delta} epsilon=0.01", definite, (delta, 0.01, 200)
+
+    for epsilon in (0.1, 0.05, 0.025):
+        yield f"rank h - 2, epsilon={epsilon}", others, ([4] * 4, 2, {1, 2, 3}, epsilon, 200)
+        yield f"five layers, epsilon={epsilon}", others, ([2] * 6, 1, {1, 3, 5}, epsilon, 200)
+        yield f"four layers, epsilon={epsilon}", others, ([2] * 5, 1, {1, 2, 3, 4}, epsilon, 200)
 
 
 def main():
