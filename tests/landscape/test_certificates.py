@@ -298,6 +298,20 @@ def test_rates_have_the_units_of_the_metric(units, depth):
     assert found.rate == pytest.approx(one.rate * units**2, rel=1e-6)
 
 
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("widths", [[3, 8, 4], [3, 4, 4, 4]])
+def test_rates_by_imbalance_have_the_units_of_layers(units, widths):
+    rng, depth = np.random.default_rng(0), len(widths) - 1
+    problem, *_ = problem_with(VALUES[:3], 4, 3, noise=0.0)
+    layers = definite(rng, widths, 1, 0.1)
+    one = certify(problem, layers).rate
+    assert one > 0
+    root = units ** (1 / depth)
+    scaled = LinearRegression(problem.root, units * problem.Q)
+    found = certify(scaled, [root * layer for layer in layers])
+    assert found.rate == pytest.approx(one * root ** (2 * depth - 2), rel=1e-10)
+
+
 # By imbalances
 
 
