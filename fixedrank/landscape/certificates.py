@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -52,8 +52,8 @@ class RateCertificate(Displayed):
     reason : str
         Why there is a rate, or why there is none, with the numbers.
     basin : bool
-        Whether the loss is below the next critical value, so that the limit is a minimum of all
-        matrices of the rank; this needs no rate.
+        Whether the loss is known to be below the next critical value, and so the limit to be a
+        minimum, rate or not.
     excess : float
         The loss at the start above that minimum; with weight decay that of the objective.
     minimum : float
@@ -87,13 +87,13 @@ class RateCertificate(Displayed):
         return self.rate > 0
 
     def __str__(self) -> str:
-        basin = "below" if self.basin else "not below"
-        where = f"the start is {basin} the next critical value"
         if not self.applies:
-            return f"no rate is proven: {self.reason}; {where}"
+            known = "" if self.basin else "not known to be "
+            return f"no rate is proven: {self.reason}; the limit is {known}a minimum"
+        end = f", and of {self.final_rate:.4g} in the end" if self.final_rate > self.rate else ""
         return (
-            f"the loss falls to {self.minimum:.4g} at a rate of at least {self.rate:.4g}, and of "
-            f"{self.final_rate:.4g} in the end: {self.reason}; {where}"
+            f"the loss falls to {self.minimum:.4g} at a rate of at least {self.rate:.4g}{end}: "
+            f"{self.reason}"
         )
 
     def _shown_title(self) -> str:
@@ -106,7 +106,7 @@ class RateCertificate(Displayed):
             "rate in the end": number(self.final_rate) if self.applies else "",
             "loss": f"{number(self.excess)} above the minimum {number(self.minimum)}",
             "next critical value": f"{number(self.gap)} above it",
-            "limit": "a minimum" if self.basin else "not known",
+            "limit": "a minimum" if self.basin or self.applies else "not known to be a minimum",
         }
 
     @cached_property
@@ -303,16 +303,23 @@ def _of_point(
     if weight_decay:
         penalty = SchattenDecay(weight_decay, depth)
         objective = problem.loss(point) + penalty.loss(point)
-        return _with_decay(problem, objective, k, depth, weight_decay)
+        found = _with_decay(problem, objective, k, depth, weight_decay)
+        return replace(found, basin=found.basin and _is_of_layers(depth))
     level = _level(problem, point.u * point.s, point.vt.T, k)
     return _on_matrices(problem, level, k, depth)
+
+
+def _is_of_layers(depth: float) -> bool:
+    """Say whether flow (9) is that of layers, whose limit is critical by Theorem 1."""
+    return depth >= 2 and depth.is_integer()
 
 
 def _on_matrices(problem: LinearRegression, level: _Level, k: int, depth: float) -> RateCertificate:
     """Return the certificate of flow (9) on M_k."""
     q, rates = problem.rank, matrix_rate(problem, k, depth)
     if k > q:
-        return _none(level, f"k = {k} > q = rank Q = {q}, and the minimum has a lower rank")
+        found = _none(level, f"k = {k} > q = rank Q = {q}, and the minimum has a lower rank")
+        return replace(found, basin=found.basin and _is_of_layers(depth))
     if rates is None:
         values = problem.svd[1]
         return _none(
@@ -350,8 +357,10 @@ def _of_layers(
     level = _level(problem, left[-1], right[-1].T, most)
     rate = imbalance_rate(problem, layers)
     if rate > 0:
-        found = [chain for chain in chains(layers) if chain.product > 0]
-        reason = " and ".join(_told_of_chain(chain) for chain in found)
+        found = [_bounds_of(chain) for chain in chains(layers) if chain.product > 0]
+        reason = f"squared singular values stay above {'; and '.join(found)}"
+        if depth == 1:
+            reason = "the loss of one layer is strongly convex"
         return RateCertificate(rate, rate, reason, level.basin, *_told(level), rate)
     if balanced and k:
         return _on_matrices(problem, level, k, float(depth))
@@ -370,12 +379,6 @@ def _no_chain(layers: Sequence[Array]) -> str:
         "their imbalances do not keep the rank of all layers but one; the best lower bounds of "
         f"squared singular values are {_bounds_of(best)}"
     )
-
-
-def _told_of_chain(chain: Chain) -> str:
-    if not chain.bounds:
-        return "the loss of one layer is strongly convex"
-    return f"squared singular values stay above {_bounds_of(chain)}"
 
 
 def _bounds_of(chain: Chain) -> str:

@@ -162,6 +162,7 @@ def _judge_geodesic(
             continue
         except GeodesicNotFoundError as error:
             record.note(f"a distance was not checked: {error}")
+            record.conclusive = False
             continue
         record.add(
             "dist beside |r_1 - r_2|, over r",

@@ -265,6 +265,12 @@ def test_a_rank_above_that_of_q():
     )
     assert np.array_equal(found.bound([0.0, 9.0]), [found.bound(0.0)] * 2)
     assert math.isinf(found.time_to(1e-9))
+    # That its limit is critical comes from layers, of which there is a whole number.
+    near = (point[0], np.array([2.9, 1e-3]), point[2])
+    depths = {1: False, 1.5: False, 2: True, 2.5: False, 3: True, math.inf: False}
+    for depth, known in depths.items():
+        assert certify(problem, near, depth).basin == known
+    assert certify(problem, balanced_factors(near, [2, 2, 2], rng=0)).basin
 
 
 def test_zero_layers():
@@ -290,6 +296,21 @@ def test_rates_have_the_units_of_the_metric(units, depth):
     # And in units of X, with the same W.
     found = certify(LinearRegression(units * X, units * problem.Q), point, depth)
     assert found.rate == pytest.approx(one.rate * units**2, rel=1e-6)
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("widths", [[3, 4, 4], [3, 4, 4, 4]])
+def test_rates_by_imbalance_have_the_units_of_layers(units, widths):
+    rng, depth = np.random.default_rng(0), len(widths) - 1
+    problem, *_ = problem_with(VALUES[:3], 4, 3, noise=0.0)
+    # Least singular values that grow from layer to layer.
+    layers = [2.0**j * orthonormal(rng, b, a) for j, (a, b) in enumerate(pairwise(widths))]
+    one = certify(problem, layers).rate
+    assert one > 0
+    root = units ** (1 / depth)
+    scaled = LinearRegression(problem.root, units * problem.Q)
+    found = certify(scaled, [root * layer for layer in layers])
+    assert found.rate == pytest.approx(one * root ** (2 * depth - 2), rel=1e-10)
 
 
 # By imbalances
@@ -405,6 +426,7 @@ def test_with_decay_there_is_only_the_next_critical_value():
     found = certify(problem, point, 2, weight_decay=0.1)
     assert (found.applies, found.basin) == (False, True)
     assert found.reason == "with weight decay no theorem gives one"
+    assert not certify(problem, point, 1.5, weight_decay=0.1).basin
     layers = balanced_factors(point, [2, 2, 2], rng=0)
     same = certify(problem, layers, weight_decay=0.1)
     assert (same.basin, same.excess) == (True, pytest.approx(found.excess))
@@ -420,12 +442,17 @@ def test_with_decay_there_is_only_the_next_critical_value():
 
 def test_texts():
     problem, point = aligned([2.5, 1.5], [3.0, 2.0])
-    text = str(certify(problem, point, 2))
-    assert text.startswith("the loss falls to 0 at a rate of at least ")
-    assert text.endswith("the start is below the next critical value")
+    found = certify(problem, point, 2)
+    text = str(found)
+    assert text.startswith(f"the loss falls to 0 at a rate of at least {found.rate:.4g}, and of ")
+    assert text.endswith("below 2 flow (9) has one")
+    wide = certify(problem, gaussian_factors([2, 9, 2], rng=0))
+    assert "in the end" not in str(wide)
+    assert "stay above" in wide.reason
+    assert wide.reason.count(" of W_") == 2
     text = str(certify(problem, (point[0], point[1] / 9, point[2]), 2))
     assert text.startswith("no rate is proven: the loss is ")
-    assert text.endswith("the start is not below the next critical value")
+    assert text.endswith("; the limit is not known to be a minimum")
 
 
 def test_bad_input():

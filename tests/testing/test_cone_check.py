@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymanopt.manifolds import Euclidean, Sphere
 
-from fixedrank import FixedRank
-from fixedrank.testing import check_cone, manifolds, points
+from fixedrank import FixedRank, GeodesicNotFoundError
+from fixedrank.testing import check_cone, check_root_bounds, manifolds, points
 from tests.strategies import seeds
 from tests.testing.problems import FIXED_RANK, FULL_RANK, failed, failure, name
 
@@ -135,5 +135,24 @@ def test_a_wrong_radius_is_caught():
 
 
 def test_geodesics_that_end_early_are_halved():
-    report = check_cone(FixedRank(3, 3, 2, depth=2), rng=0, longest_step=4.0)
+    report = check_cone(FixedRank(3, 3, 2, depth=2), rng=0, longest_step=4.0, trials=1)
     assert "no steps longer than" in str(report)
+
+
+class Lost(FixedRank):
+    """A logarithm that does not find its way."""
+
+    def dist(self, point_a, point_b):
+        raise GeodesicNotFoundError("no geodesic between the two points was found")
+
+
+@pytest.mark.parametrize("check", [check_cone, check_root_bounds])
+def test_distances_that_are_not_found_are_told(check):
+    manifold = Lost(4, 3, 2, depth=2)
+    if check is check_root_bounds:
+        rays = FixedRank(4, 3, 2, depth=2)
+        manifold.dist = lambda a, b: rays.dist(a, b) if a.u is b.u else Lost.dist(manifold, a, b)
+    report = check(manifold, rng=0)
+    assert report.passed
+    assert not report.conclusive
+    assert "a distance was not checked: no geodesic" in str(report)
