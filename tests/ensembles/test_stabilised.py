@@ -30,7 +30,7 @@ def finished(problem, stack, end, *, rtol=1e-6, close=-np.inf, most=10**6):
 
 @pytest.mark.usefixtures("both_steps")
 @pytest.mark.parametrize("widths", [[3, 3, 3], [3, 2, 4, 3], [3, 25, 3]])
-@pytest.mark.parametrize("rtol", [1e-6, 1e-9])
+@pytest.mark.parametrize("rtol", [1e-6, 1e-8])
 def test_the_end_that_another_solver_finds(widths, rtol):
     problem, rng = experiments.problem(), np.random.default_rng(0)
     stack = [
@@ -55,7 +55,7 @@ def test_the_end_that_another_solver_finds(widths, rtol):
 @pytest.mark.parametrize("depth", [3, 4, 6])
 def test_the_wait_at_a_saddle_that_is_not_strict(depth):
     """A mode x' = (1 - x^N) x^(N-1) leaves zero after a time like x^(2-N), beside one of rate 4N."""
-    small = 0.02 if depth == 6 else 0.005
+    small = {3: 5e-5, 4: 0.01, 6: 0.05}[depth]
     problem = LinearRegression(np.eye(2), np.diag([2.0, 1.0]))
     layers = [np.diag([2 ** (1 / depth), small]) for _ in range(depth)]
     assert classify_factors(problem, layers, rtol=0.1).kind == "non-strict saddle"
@@ -105,12 +105,12 @@ def test_a_column_does_not_depend_on_the_others():
     problem, rng = experiments.problem(), np.random.default_rng(1)
     stack = [
         [scale * rng.standard_normal((3, 3)) for _ in range(4)]
-        for scale in (0.1, 0.3, 0.5, 1.0, 1.5, 2.0)
+        for scale in (0.2, 0.3, 0.5, 1.0, 1.5)
     ]
-    whole = finished(problem, stack, 200.0, close=1e-2)
+    whole = finished(problem, stack, 20.0, close=0.1)
     assert len(set(whole.t)) > 3
-    for part in ([0], [3, 1], [5, 4, 2]):
-        found = finished(problem, [stack[i] for i in part], 200.0, close=1e-2)
+    for part in ([0], [3, 1], [4, 2]):
+        found = finished(problem, [stack[i] for i in part], 20.0, close=0.1)
         np.testing.assert_array_equal(found.state, whole.state[:, part])
         np.testing.assert_array_equal(found.t, whole.t[part])
         np.testing.assert_array_equal(found.steps, whole.steps[part])
@@ -147,31 +147,35 @@ def test_the_record_of_what_took_too_many_evaluations(monkeypatch):
     assert "after 200 evaluations in stabilised steps" in record.status
 
 
+def three_layers(**options):
+    return Experiment(experiments.problem(2), [2, 2, 2, 2], **options)
+
+
 def two_modes(widths, rng):
-    return [np.diag([2.0, 2e-4])] * 3
+    return [np.diag([1.9, 2e-4])] * 3
 
 
 class TestLonger:
     """Runs that are not decided go on."""
 
     def test_they_become_certain(self):
-        short = experiments.small(scale=0.003, end=100.0)
+        short = three_layers(scale=0.01, end=60.0)
         before = run_ensemble(short, range(6), workers=1)
         assert before.limits == {"not decided": 6}
         record = before.records[0]
-        assert "at the last time t = 100" in record.status
-        longer = experiments.small(scale=0.003, end=100.0, continue_to=1e5)
+        assert "at the last time t = 60" in record.status
+        longer = three_layers(scale=0.01, end=60.0, continue_to=1e5)
         after = run_ensemble(longer, range(6), workers=1)
         assert after.limits == {"global minimum": 6}
-        assert (after.column("t") > 100).all()
-        at_once = run_ensemble(experiments.small(scale=0.003, end=1e5), range(6), workers=1)
+        assert (after.column("t") > 60).all()
+        at_once = run_ensemble(three_layers(scale=0.01, end=1e5), range(6), workers=1)
         np.testing.assert_allclose(after.column("t"), at_once.column("t"), rtol=0.05)
 
     def test_only_they(self):
-        times = {"scale": 0.1, "end": 12.0, "tolerance": 1e-8}
-        before = run_ensemble(experiments.small(**times), range(30), workers=1)
+        times = {"scale": 0.1, "end": 25.0, "tolerance": 1e-8}
+        before = run_ensemble(three_layers(**times), range(30), workers=1)
         assert set(before.limits) == {"global minimum", "not decided"}
-        after = run_ensemble(experiments.small(**times, continue_to=4e4), range(30), workers=1)
+        after = run_ensemble(three_layers(**times, continue_to=4e4), range(30), workers=1)
         assert after.limits == {"global minimum": 30}
         for one, two in zip(before.records, after.records, strict=True):
             if one.limit == "global minimum":
