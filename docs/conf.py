@@ -73,7 +73,7 @@ SECTIONS = {
         "infinite_depth",
         "many_starts",
     ],
-    "landscape": ["critical_points", "ensembles"],
+    "landscape": ["critical_points", "certificates", "ensembles", "tightened_saddles"],
     "geometry": ["geodesics", "trust_regions"],
     "recovery": [
         "recovery",

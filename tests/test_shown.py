@@ -175,6 +175,7 @@ def made():
         "DualCertificate": lambda: fixedrank.DualCertificate(
             "strict saddle", K, 1.0, 0.5, 1.0, 1.0, 1.0, (X[0], X[1]), "a verdict of words " * 50
         ),
+        "RateCertificate": lambda: fixedrank.certify(get("LinearRegression"), point, 3),
         "FactorsClassification": lambda: FactorsClassification(
             "strict saddle", K, tuple(range(K)), 1, 1, 1, 1, factors, -1.0, 1, 1, "words " * 99
         ),

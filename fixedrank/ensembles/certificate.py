@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from fixedrank._checks import Array
 from fixedrank.landscape.classification import PointClassification, classify, nearest_minimum
 from fixedrank.landscape.critical_points import CriticalPoint, critical_point
-from fixedrank.landscape.critical_values import CriticalValues, critical_values
+from fixedrank.landscape.critical_values import (
+    CriticalValues,
+    critical_values,
+    gap_above_minimum,
+)
 from fixedrank.losses.regression import LinearRegression
 
 
@@ -51,13 +53,7 @@ class Certificate:
     @cached_property
     def gap(self) -> float:
         """The next higher critical value above the minimum; infinite if there is none."""
-        squares, k = self.problem.svd[1][: self.problem.rank] ** 2, self.rank
-        if k == 0:
-            return math.inf
-        # Drop the last singular value, or exchange one for a smaller one.
-        exchanges = np.subtract.outer(squares[:k], squares[k:])
-        exchanges = exchanges[exchanges > 2 * self.problem.tolerance * self.problem.svd[1][0]]
-        return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
+        return gap_above_minimum(self.problem, self.rank)
 
     @cached_property
     def limit(self) -> CriticalPoint | None:

@@ -26,6 +26,8 @@ from fixedrank.ensembles.saving import (
 )
 from fixedrank.flows.saving import RECORDS, Saved
 from fixedrank.flows.tables import data_frame
+from fixedrank.landscape.certificates import certify
+from fixedrank.losses.regression import LinearRegression, require_data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +62,7 @@ class Ensemble(Displayed, Saved):
         return f"{type(self).__name__}: {counted(len(self), 'run')}, widths {widths}"
 
     def _shown_facts(self) -> dict[str, str]:
-        first, *others = self.summary().splitlines()
+        first, *others = self._statistics()
         facts = {"limits": first.partition(": ")[2]}
         for line in others:
             name, _, facts[name] = line.partition(": ")
@@ -135,7 +137,15 @@ class Ensemble(Displayed, Saved):
         5 runs, N = 2: global minimum 5
         rank of the limit: 1 (5)
         time to tolerance: median ...
+        starts below the next critical value: 2
         """
+        lines = self._statistics()
+        if self.experiment.certificate is not None:
+            lines.append(f"starts below the next critical value: {self._starts_below.sum()}")
+        return "\n".join(lines)
+
+    def _statistics(self) -> list[str]:
+        """Return what the records tell without the critical values, which take an SVD."""
         limits = ", ".join(f"{kind} {count}" for kind, count in self.limits.items())
         ranks = ", ".join(f"{rank} ({count})" for rank, count in self.ranks.items())
         lines = [
@@ -149,7 +159,51 @@ class Ensemble(Displayed, Saved):
                 f"time to tolerance: median {np.median(times):.3g}, "
                 f"largest {times.max():.3g}, in {times.size} runs that came within it"
             )
-        return "\n".join(lines)
+        return lines
+
+    @property
+    def _starts_below(self) -> NDArray[np.bool_]:
+        """Which starts are certain to reach the minimum, by their loss and more than round-off."""
+        certificate, initial = self.experiment._certain(), self.column("initial_loss")
+        margin = 1e-10 * (initial + certificate.scale)
+        return np.asarray(initial - certificate.minimum < certificate.gap - margin)
+
+    def certified_rates(self) -> Array:
+        """Return the rates of convergence that are proven of the runs, before any is run.
+
+        The starts are drawn again, and each has a certificate of its own, which takes about a
+        millisecond.
+
+        Returns
+        -------
+        ndarray, shape (runs,)
+            The rate of :func:`certify` for each run, zero where none is proven; NaN for failed
+            runs.
+
+        Raises
+        ------
+        TypeError
+            If the loss is not a regression by its data.
+
+        Examples
+        --------
+        >>> import numpy as np, fixedrank
+        >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([2.0, 1.0]))
+        >>> experiment = fixedrank.Experiment(problem, [2, 6, 2])
+        >>> rates = fixedrank.run_ensemble(experiment, range(5), workers=1).certified_rates()
+        >>> (rates > 0).all()
+        np.True_
+        """
+        experiment, problem = self.experiment, self.experiment.problem
+        require_data(problem, "a certified rate")
+        assert isinstance(problem, LinearRegression)
+        rates = np.full(len(self), np.nan)
+        for i, record in enumerate(self.records):
+            if record.limit != FAILED:
+                layers = experiment.start(record.seed, reduced=True)
+                decay = experiment.weight_decay
+                rates[i] = certify(problem, layers, weight_decay=decay).rate
+        return rates
 
     def to_dataframe(self) -> Any:
         """Return the records as a table, a row for each run.

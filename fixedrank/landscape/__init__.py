@@ -1,5 +1,6 @@
 """The landscape of L^1 on M_k and of L^N: critical points and what they are (section 4)."""
 
+from fixedrank.landscape.certificates import RateCertificate, certify
 from fixedrank.landscape.classification import PointClassification, classify
 from fixedrank.landscape.critical_points import CriticalPoint, critical_points, global_minimizer
 from fixedrank.landscape.dual import DualCertificate, dual_certificate
@@ -12,7 +13,9 @@ __all__ = [
     "FactorsClassification",
     "Hypotheses",
     "PointClassification",
+    "RateCertificate",
     "Theorem",
+    "certify",
     "check_hypotheses",
     "classify",
     "classify_factors",

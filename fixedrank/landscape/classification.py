@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, di
 from fixedrank.geometry.metric.depth import as_metric
 from fixedrank.geometry.metric.gradients import gradient_norm
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.landscape.certificates import RateCertificate, certify
 from fixedrank.landscape.critical_points import (
     CriticalPoint,
     critical_point,
@@ -65,6 +66,9 @@ class PointClassification(Displayed):
     dual_norm : float or None
         With weight decay at N = 2 the spectral norm of the gradient of L^1: W is the minimum of
         all matrices if it is critical and this is at most lambda. None otherwise.
+    certificate : RateCertificate or None
+        What :func:`certify` proves of flow (9) on M_l from W cut to rank l; None where l = 0, or
+        no depth was given.
 
     Examples
     --------
@@ -87,6 +91,7 @@ class PointClassification(Displayed):
     weight_decay: float = 0.0
     penalty: float | None = None
     dual_norm: float | None = None
+    certificate: RateCertificate | None = None
 
     @property
     def indices(self) -> tuple[int, ...]:
@@ -115,6 +120,7 @@ class PointClassification(Displayed):
             "Morse index": str(self.morse_index),
             "penalty": "" if self.penalty is None else number(self.penalty),
             "dual norm": "" if self.dual_norm is None else number(self.dual_norm),
+            "certificate": "" if self.certificate is None else str(self.certificate),
         }
 
 
@@ -141,8 +147,9 @@ def classify(
     point : FixedRankPoint, tuple (u, s, vt) or ndarray of shape (d_y, d_x)
         The matrix W, for example the last point of a trajectory.
     depth : float, optional
-        The depth N of the metric in which the length of the gradient is given, by default 1, the
-        embedded metric; with weight decay that of the network, which is asked for.
+        The depth N of the metric in which the length of the gradient is given, and of the flow that
+        the certificate is for; by default the length is that in the embedded metric, and there is
+        no certificate. With weight decay it is that of the network, and is asked for.
     rtol : float
         The tolerance, relative to the largest singular value of W or of the unconstrained
         minimiser B C^{-1}, whichever is larger.
@@ -187,8 +194,12 @@ def classify(
     rank = int((s > tolerance).sum())
     metric.check_sizes(*problem.shape, max(rank, 1))
     kept = FixedRankPoint(u[:, :rank], s[:rank], vt[:rank])
+    certificate = None
+    if rank and depth is not None and metric.depth is not None:
+        certificate = certify(problem, kept, metric, weight_decay=weight_decay)
     if data is not None:
-        return _with_decay(data, metric, FixedRankPoint(u, s, vt), kept, tolerance)
+        found = _with_decay(data, metric, FixedRankPoint(u, s, vt), kept, tolerance)
+        return replace(found, certificate=certificate)
     products = problem.gradient_products(kept.u, np.diag(kept.s), kept.vt.T)
     nearest = _nearest(problem, u * s, vt, min(rank, problem.rank))
     away = distance((u, s, vt), nearest.point)
@@ -206,6 +217,7 @@ def classify(
         loss=loss,
         loss_gap=loss - best,
         verdict=_verdict(kind, rank, s.size, nearest, problem.rank, away, tolerance),
+        certificate=certificate,
     )
 
 

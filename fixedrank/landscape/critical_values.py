@@ -1,4 +1,4 @@
-"""The critical values with weight decay that matrices of a rank can reach: what certifies a run."""
+"""The critical values that matrices of a rank can reach: what certifies a run."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ class CriticalValues(NamedTuple):
     unreached: float
     gap: float
     minimizer: CriticalPoint | None
+
+
+def gap_above_minimum(problem: LinearRegression, k: int) -> float:
+    """Return how far the next critical value without decay is above that of the first k <= q."""
+    squares = problem.svd[1][: problem.rank] ** 2
+    if k == 0:
+        return math.inf
+    # Drop the last singular value, or exchange one for a smaller one.
+    exchanges = np.subtract.outer(squares[:k], squares[k:])
+    exchanges = exchanges[exchanges > 2 * problem.tolerance * problem.svd[1][0]]
+    return float(min(squares[k - 1], exchanges.min(initial=math.inf))) / 2
 
 
 def critical_values(

@@ -14,7 +14,7 @@ from fixedrank._shared_docs import LAYERS, describe
 from fixedrank._shown import Displayed, number, some
 from fixedrank.landscape.classification import NOT_CRITICAL, classify, solution_norm
 from fixedrank.landscape.critical_points import GLOBAL_MINIMUM, STRICT_SADDLE, least_loss
-from fixedrank.landscape.pivots import loose_pivot
+from fixedrank.landscape.pivots import covered, loose_pivot
 from fixedrank.losses.hessian import NetworkHessian
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.gradients import norm_of, widths_of
@@ -170,7 +170,7 @@ def classify_factors(
         if not top:
             kind = STRICT_SADDLE
             reason = f"the product has J = {found.indices}, not the {rank} largest"
-        elif _covered(problem):
+        elif covered(problem):
             pivot = loose_pivot(layers, problem.B.T, rank, size, rtol)
             kind = STRICT_SADDLE if pivot else NON_STRICT_SADDLE
             reason = f"the pivot {pivot} is not tightened" if pivot else "all pivots are tightened"
@@ -222,12 +222,6 @@ def _size(problem: LinearRegression, layers: list[Array]) -> float:
 
 def _hessian_size(norms: tuple[float, float], size: float, depth: int) -> float:
     return float(size ** (2 * depth - 2) * norms[0] + size ** (depth - 2) * norms[1])
-
-
-def _covered(problem: LinearRegression) -> bool:
-    """Say whether X Y^T has full rank and the singular values of Q differ."""
-    s = problem.svd[1]
-    return problem.rank == s.size and bool((-np.diff(s) > problem.tolerance).all())
 
 
 def _lowest(hessian: NetworkHessian) -> tuple[float, Array]:

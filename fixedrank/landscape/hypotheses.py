@@ -13,6 +13,8 @@ from fixedrank._shown import Displayed, Table, number
 from fixedrank.geometry.factored.points import checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
 from fixedrank.geometry.metric.spectral import SpectralMetric
+from fixedrank.landscape.certificates import RateCertificate, certify
+from fixedrank.landscape.kept_ranks import partial_answer
 from fixedrank.losses.regression import LinearRegression, require_data
 from fixedrank.networks.gradients import widths_of
 from fixedrank.networks.initial import product_point
@@ -20,7 +22,7 @@ from fixedrank.networks.layers import BALANCED, relative_imbalance
 
 
 class Theorem(NamedTuple):
-    """A theorem of the paper at a start.
+    """A theorem of the paper at a start, or another promise of its own kind.
 
     Parameters
     ----------
@@ -30,11 +32,20 @@ class Theorem(NamedTuple):
         Whether its hypotheses hold.
     statement : str
         What it promises, or which hypothesis fails.
+    kind : str
+        "theorem" of the paper; "certificate", proven on the library's pages from numbers of this
+        start; "partial answer", which is not refereed; or "conjecture".
     """
 
     name: str
     applies: bool
     statement: str
+    kind: str = "theorem"
+
+    @property
+    def label(self) -> str:
+        """The name, with the kind of what is no theorem of the paper."""
+        return self.name if self.kind == "theorem" else f"{self.name} ({self.kind})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,7 +67,8 @@ class Hypotheses(Displayed):
     balanced : bool
         Whether this is at most 1e-10.
     theorems : tuple of Theorem
-        For each theorem of the paper whether it applies, and what it promises or what fails.
+        For each theorem of the paper whether it applies, and what it promises or what fails; then
+        what else is promised, with its kind.
 
     Examples
     --------
@@ -83,7 +95,7 @@ class Hypotheses(Displayed):
         )
 
     def _shown_facts(self) -> dict[str, str]:
-        names = ([t.name for t in self.theorems if t.applies is held] for held in (True, False))
+        names = ([t.label for t in self.theorems if t.applies is held] for held in (True, False))
         applies, fails = map("; ".join, names)
         state = "balanced" if self.balanced else "not balanced"
         return {
@@ -94,7 +106,7 @@ class Hypotheses(Displayed):
         }
 
     def _shown_table(self) -> Table:
-        rows = [[t.name, "yes" if t.applies else "no", t.statement] for t in self.theorems]
+        rows = [[t.label, "yes" if t.applies else "no", t.statement] for t in self.theorems]
         return Table(["theorem", "applies", "statement"], rows)
 
     def __str__(self) -> str:
@@ -105,7 +117,7 @@ class Hypotheses(Displayed):
             f"the start is {state} ({self.imbalance:.1e})"
         )
         theorems = (
-            f"{theorem.name}: {'' if theorem.applies else 'does not apply: '}{theorem.statement}"
+            f"{theorem.label}: {'' if theorem.applies else 'does not apply: '}{theorem.statement}"
             for theorem in self.theorems
         )
         return "\n".join((setting, *theorems))
@@ -116,11 +128,12 @@ def check_hypotheses(
     start: PointLike | LayersLike,
     depth: float | SpectralMetric | None = None,
 ) -> Hypotheses:
-    """Check the hypotheses of the paper's theorems at a start.
+    """Check the hypotheses of the paper's theorems at a start, and what is certain of it.
 
     That X X^T has full rank is known, as :class:`LinearRegression` asks for it; how nearly it
     fails is told by its condition number. Theorems for almost all starts say nothing about a
-    particular one: the report says so where it matters.
+    particular one: the report says so where it matters. What :func:`certify` proves of this
+    one start comes after them.
 
     Parameters
     ----------
@@ -154,6 +167,8 @@ def check_hypotheses(
     N = 3; X X^T has full rank, condition 1.0e+00; q = rank Q = 2, r = 3, k = rank W(0) = 3; ...
     Theorem 4, 2: flow (9) is defined for all times, on M_3
     Theorem 6: as k = 3 > q = 2, for almost all starts on M_3 flow (9) tends to a critical ...
+    Next critical value (certificate): does not apply: the loss is ... above the minimum, ...
+    Rate (certificate): does not apply: k = 3 > q = rank Q = 2, and the minimum has a lower rank
     """
     require_data(problem, "check_hypotheses")
     condition = float(np.linalg.cond(problem.root) ** 2)
@@ -168,7 +183,7 @@ def check_hypotheses(
         if shape != problem.shape:
             raise ValueError(f"the point is a {shape} matrix, the problem has {problem.shape}")
         metric.check_sizes(*shape, k)
-        theorems = _of_points(number, q, k)
+        theorems = (*_of_points(number, q, k), *_of_certificate(certify(problem, point, metric)))
         return Hypotheses(number, condition, q, min(shape), k, 0.0, True, theorems)
     if depth is not None:
         raise TypeError("the depth of a network is its number of layers: leave depth out")
@@ -181,6 +196,10 @@ def check_hypotheses(
         k = 0
     r = min(widths_of(layers))
     theorems = _of_layers(len(layers), q, r, k, balanced)
+    theorems += _of_certificate(certify(problem, layers))
+    if len(layers) > 2:
+        held, statement = partial_answer(problem, layers)
+        theorems += (Theorem("Conjecture", held, statement, "partial answer"),)
     return Hypotheses(float(len(layers)), condition, q, r, k, imbalance, balanced, theorems)
 
 
@@ -220,6 +239,20 @@ def _of_layers(depth: int, q: int, r: int, k: int, balanced: bool) -> tuple[Theo
         if k:
             theorems += _of_points(depth, q, k)[1:]
     return tuple(theorems)
+
+
+def _of_certificate(found: RateCertificate) -> tuple[Theorem, ...]:
+    gap = (
+        f"the loss is {found.excess:.4g} above the minimum, the next critical value {found.gap:.4g}"
+    )
+    limit = f"the limit is a minimum of all matrices of the rank: {gap}" if found.basin else gap
+    rate = (
+        f"the loss falls at a rate of at least {found.rate:.4g}, {found.final_rate:.4g} in the end"
+    )
+    return (
+        Theorem("Next critical value", found.basin, limit, "certificate"),
+        Theorem("Rate", found.applies, rate if found.applies else found.reason, "certificate"),
+    )
 
 
 def _of_points(depth: float, q: int, k: int) -> tuple[Theorem, ...]:

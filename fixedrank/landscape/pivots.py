@@ -13,6 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from fixedrank._checks import Array
+from fixedrank.losses.regression import LinearRegression
+
+
+def covered(problem: LinearRegression) -> bool:
+    """Say whether the criterion holds: X Y^T has full rank, the singular values of Q differ."""
+    s = problem.svd[1]
+    return problem.rank == s.size and bool((-np.diff(s) > problem.tolerance).all())
 
 
 def loose_pivot(

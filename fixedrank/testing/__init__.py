@@ -7,6 +7,7 @@ the extra ``fixedrank[testing]``.
 
 from typing import TYPE_CHECKING, Any
 
+from fixedrank.testing.cone import check_cone
 from fixedrank.testing.connection import check_connection
 from fixedrank.testing.curvature import check_curvature
 from fixedrank.testing.definiteness import check_positive_definite
@@ -16,6 +17,7 @@ from fixedrank.testing.operators import check_self_adjoint
 from fixedrank.testing.parallel_transport import check_parallel_transport
 from fixedrank.testing.reports import CheckFailedError, CheckReport, Finding
 from fixedrank.testing.retraction import check_retraction
+from fixedrank.testing.root_bounds import check_root_bounds
 from fixedrank.testing.spaces import frobenius_inner_product
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = [
     "CheckFailedError",
     "CheckReport",
     "Finding",
+    "check_cone",
     "check_connection",
     "check_curvature",
     "check_gradient",
@@ -32,6 +35,7 @@ __all__ = [
     "check_parallel_transport",
     "check_positive_definite",
     "check_retraction",
+    "check_root_bounds",
     "check_self_adjoint",
     "frobenius_inner_product",
     "manifolds",

@@ -6,8 +6,10 @@ import pytest
 from fixedrank import (
     FixedRank,
     LinearRegression,
+    certify,
     classify,
     critical_points,
+    global_minimizer,
     riemannian_flow,
 )
 from fixedrank.landscape.classification import nearest_minimum
@@ -174,3 +176,22 @@ def test_bad_input():
         classify(problem, np.ones((2, 3)), rtol=2)
     with pytest.raises(ValueError, match="depth must be a real number N >= 1"):
         classify(problem, np.ones((2, 3)), depth=0.5)
+
+
+def test_what_is_proven_of_the_flow_from_there():
+    problem, *_ = problem_with(VALUES, 4, 6)
+    point = FixedRank(4, 6, 2, depth=3).point(matrix(global_minimizer(problem, 2).point) * 0.9)
+    found = classify(problem, point, depth=3)
+    assert found.certificate.rate == certify(problem, point, 3).rate > 0
+    assert "the loss falls to" in repr(found)
+    # Of the matrix cut to its rank.
+    u, s, vt = point
+    lower = (u, np.array([s[0], 1e-12]), vt)
+    expected = certify(problem, (u[:, :1], s[:1], vt[:1]), 1)
+    assert classify(problem, lower, depth=1).certificate.excess == pytest.approx(expected.excess)
+    assert classify(problem, lower).certificate is None
+    assert classify(problem, np.zeros((4, 6)), depth=1).certificate is None
+    white = LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    decayed = classify(white, np.diag([2.0, 1.0]), depth=2, weight_decay=0.5)
+    assert not decayed.certificate.applies
+    assert "with weight decay" in decayed.certificate.reason

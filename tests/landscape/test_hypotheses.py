@@ -6,6 +6,8 @@ import pytest
 from fixedrank import (
     FixedRank,
     LinearRegression,
+    Theorem,
+    certify,
     check_hypotheses,
     gaussian_factors,
     random_balanced_factors,
@@ -14,7 +16,7 @@ from tests.landscape.data import problem_with
 
 
 def applying(report):
-    return [theorem.name for theorem in report.theorems if theorem.applies]
+    return [one.name for one in report.theorems if one.applies and one.kind == "theorem"]
 
 
 @pytest.mark.parametrize(
@@ -37,9 +39,10 @@ def test_the_report_has_a_line_for_each_theorem():
     problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
     report = check_hypotheses(problem, gaussian_factors([5, 3, 3, 4], rng=0))
     lines = str(report).splitlines()[1:]
-    assert 0 < len(applying(report)) < len(lines) == len(report.theorems)
+    applying = [theorem for theorem in report.theorems if theorem.applies]
+    assert 0 < len(applying) < len(lines) == len(report.theorems)
     for theorem, line in zip(report.theorems, lines, strict=True):
-        assert line.startswith(f"{theorem.name}: ")
+        assert line.startswith(f"{theorem.label}: ")
         assert ("does not apply" in line) != theorem.applies
 
 
@@ -53,7 +56,7 @@ def test_the_report_has_a_line_for_each_theorem():
 )
 def test_why_flow_9_is_solved_or_not(layers, applies, statement):
     report = check_hypotheses(LinearRegression(np.eye(2), np.eye(2)), layers)
-    assert ("Theorem 4, 1", applies, statement) in report.theorems
+    assert ("Theorem 4, 1", applies, statement, "theorem") in report.theorems
 
 
 def test_balanced_layers():
@@ -94,3 +97,25 @@ def test_bad_input():
         check_hypotheses(problem, [np.eye(2)], 1)
     with pytest.raises(ValueError, match=r"\(3, 2\) matrix, the problem has \(2, 2\)"):
         check_hypotheses(problem, FixedRank(3, 2, 1, depth=2).random_point(rng=0), 2)
+
+
+def test_what_is_no_theorem_of_the_paper_says_so():
+    assert Theorem("Theorem 1", True, "it converges").label == "Theorem 1"
+    assert Theorem("Saddles", True, "they are strict", "partial answer").label == (
+        "Saddles (partial answer)"
+    )
+
+
+def test_what_is_certain_of_a_start_comes_after_the_theorems():
+    problem = LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    for scale in (0.9, 0.1):
+        layers = [np.diag(np.sqrt(scale * np.array([3.0, 2.0])))] * 2
+        found = certify(problem, layers)
+        assert found.applies == (scale == 0.9)
+        basin, rate = check_hypotheses(problem, layers).theorems[-2:]
+        assert (basin.kind, rate.kind) == ("certificate", "certificate")
+        assert (basin.applies, rate.applies) == (found.basin, found.applies)
+        assert f"{found.rate:.4g}" in rate.statement if found.applies else found.reason
+        assert f"the next critical value {found.gap:.4g}" in basin.statement
+    point = np.eye(2), np.array([2.7, 1.8]), np.eye(2)
+    assert check_hypotheses(problem, point, 2).theorems[-1].applies

@@ -11,6 +11,7 @@ from pymanopt.manifolds import FixedRankEmbedded, Sphere
 import fixedrank.testing
 from fixedrank import FixedRank
 from fixedrank.testing import (
+    check_cone,
     check_connection,
     check_curvature,
     check_gradient,
@@ -18,6 +19,7 @@ from fixedrank.testing import (
     check_parallel_transport,
     check_positive_definite,
     check_retraction,
+    check_root_bounds,
     check_self_adjoint,
     frobenius_inner_product,
     manifolds,
@@ -44,6 +46,8 @@ CHECKS = {
     "curvature": lambda **options: check_curvature(MANIFOLD, **options),
     "parallel transport": lambda **options: check_parallel_transport(MANIFOLD, **options),
     "self adjoint": lambda **options: check_self_adjoint(MANIFOLD, same, **options),
+    "cone": lambda **options: check_cone(MANIFOLD, **options),
+    "root bounds": lambda **options: check_root_bounds(MANIFOLD, **options),
     "positive": lambda **options: check_positive_definite(MANIFOLD, same, **options),
 }
 ALONG_CURVES = ("gradient", "hessian", "retraction")
@@ -103,6 +107,8 @@ def test_what_is_no_manifold(manifold):
         lambda: check_retraction(manifold),
         lambda: check_connection(manifold),
         lambda: check_curvature(manifold),
+        lambda: check_cone(manifold),
+        lambda: check_root_bounds(manifold),
         lambda: check_parallel_transport(manifold),
         lambda: check_self_adjoint(manifold, same),
         lambda: check_positive_definite(manifold, same),
@@ -143,6 +149,38 @@ def test_connections():
         check_connection(MANIFOLD, trials=0)
     with pytest.raises(ValueError, match="longest_step must be a positive number"):
         check_connection(MANIFOLD, longest_step=-1)
+
+
+def test_cones_and_roots():
+    for call, more in ((check_cone, {}), (check_root_bounds, {"depth": 2})):
+        with pytest.raises(ValueError, match="trials must be at least 1"):
+            call(MANIFOLD, trials=0)
+        with pytest.raises(ValueError, match="longest_step must be a positive number"):
+            call(MANIFOLD, longest_step=-1, **more)
+        with pytest.raises(ValueError, match="rtol must be a positive number"):
+            call(MANIFOLD, rtol=0, **more)
+    with pytest.raises(TypeError, match="radius must be callable, got float"):
+        check_cone(MANIFOLD, 1.0)
+    with pytest.raises(TypeError, match="euler must be callable, got FixedRankTangentVector"):
+        check_cone(MANIFOLD, euler=Z)
+    for manifold in (Sphere(3), FixedRank(3, 3, 3, depth=np.inf), FixedRankEmbedded(4, 3, 2)):
+        with pytest.raises(TypeError, match="give radius and euler"):
+            check_cone(manifold)
+    embedded = FixedRankEmbedded(4, 3, 2)
+    with pytest.raises(TypeError, match="has no depth: give the depth N"):
+        check_root_bounds(embedded)
+    with pytest.raises(TypeError, match="has no dist"):
+        check_root_bounds(embedded, depth=1)
+    with pytest.raises(TypeError, match="has no exp"):
+        check_cone(
+            embedded,
+            lambda p: np.linalg.norm(p[1]),
+            lambda p: (0 * p[0], np.diag(p[1]), 0 * p[2].T),
+        )
+    with pytest.raises(ValueError, match="finite depth, got infinity"):
+        check_root_bounds(FixedRank(3, 3, 3, depth=np.inf))
+    with pytest.raises(ValueError, match="N >= 1"):
+        check_root_bounds(MANIFOLD, depth=0.5)
 
 
 def test_the_inner_product_of_unlike_vectors():
