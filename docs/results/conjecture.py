@@ -194,8 +194,8 @@ def text(cells):
             f"| {_number(last)} | {_share(n - sure, n)} |"
         )
     note = (
-        "Medians are the least and the largest of the experiments of a line; the last column is the "
-        "upper bound of 95 % of the share of starts that do not become certain."
+        "Medians are the least and the largest of the experiments of a line; the last column is "
+        "the upper bound of 95 % of the share of starts that do not become certain."
     )
     opened = [(cell, run) for cell in cells for run in cell["open_runs"]]
     return "\n".join([*lines, "", note, "", *_exceptions(opened), "", *_commands(cells), ""])

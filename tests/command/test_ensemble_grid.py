@@ -1,4 +1,4 @@
-"""Several experiments in one call of fixedrank ensemble: one table of all, and what remains open."""
+"""Several experiments in one call of fixedrank ensemble: one table, and what remains open."""
 
 import csv
 import json
