@@ -1,28 +1,43 @@
 """Where flows of three to six layers end: a million starts, each limit certain or listed.
 
 python docs/results/conjecture.py FOLDER [--workers P] [--collect]
+python docs/results/conjecture.py --render
 
 Each line of PLAN is a call of `fixedrank ensemble`; here all share one pool of processes, and the
 grid is gone through in rounds, each of more starts than the one before, so that every cell is seen
 early and the work can be stopped at any time. It goes on when started again. With
---collect what there is in FOLDER becomes conjecture.json, conjecture.md and conjecture.png.
+--collect what there is in FOLDER becomes conjecture.json, and of it conjecture.md and
+conjecture.png; with --render the latter two only.
 """
 
 import argparse
 import json
+import math
 import os
 import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
+from scipy.stats import beta
+
+import fixedrank
 from fixedrank._processes import process_pool
 from fixedrank.command.cells import CellSummary
 from fixedrank.command.ensemble import add_parser, cells_of, experiment_of
 from fixedrank.ensembles import Ensemble, run_ensemble
 from fixedrank.ensembles.store import RecordStore
+from fixedrank.plotting import depth_style
 
 HERE = Path(__file__).resolve().parent
+FILES = {
+    "json": HERE / "conjecture.json",
+    "count": HERE / "conjecture_count.md",
+    "md": HERE / "conjecture.md",
+    "png": HERE.parent / "_static" / "conjecture.png",
+}
 # Starts for each width and scale, of depth N and d_x = d_y = d; fewer of small scales, which wait
 # for a time that grows like scale^(2 - N) at each saddle.
 STARTS = {
@@ -40,9 +55,9 @@ STARTS = {
     },
     "0.01": {
         3: {2: 24_000, 3: 16_000, 4: 6_000, 5: 2_000, 6: 800},
-        4: {2: 4_000, 3: 2_000, 4: 800, 5: 300, 6: 100},
-        5: {2: 200, 3: 100, 4: 50, 5: 20, 6: 10},
-        6: {2: 40, 3: 20, 4: 6, 5: 3, 6: 2},
+        4: {2: 4_000, 3: 1_000, 4: 200, 5: 60, 6: 30},
+        5: {2: 60, 3: 40, 4: 20, 5: 6, 6: 4},
+        6: {2: 20, 3: 10, 4: 4, 5: 2, 6: 2},
     },
 }
 BOTTLENECK = {2: 1, 3: 2, 4: 2, 5: 3, 6: 3}
@@ -80,20 +95,25 @@ def tasks():
 def run(folder, workers):
     """Run all of it, round by round."""
     folder.mkdir(parents=True, exist_ok=True)
-    everything = list(tasks())
+    everything, began_all, before = list(tasks()), time.perf_counter(), minutes(folder)
     with process_pool(workers) as pool:
         for part in ROUNDS:
             for _, options, cell, experiment in everything:
-                runs = min(options.runs, max(int(part * options.runs), 10))
+                # These wait longest, and come last.
+                if part < 1 and cell.scale == 0.01 and cell.depth > 3:
+                    continue
+                runs = min(options.runs, max(int(part * options.runs), min(10, options.runs)))
                 began = time.perf_counter()
                 ensemble = run_ensemble(
                     experiment,
                     range(runs),
                     executor=pool,
                     store=folder / f"{cell.name()}.sqlite",
-                    batch=min(500, max(5, runs // 4)),
+                    batch=min(500, max(1, runs // 4)),
                 )
                 took = time.perf_counter() - began
+                in_all = before + (time.perf_counter() - began_all) / 60
+                (folder / "minutes.txt").write_text(f"{in_all:.3f}")
                 print(
                     f"{time.strftime('%H:%M:%S')} {cell.name()} {took:.1f} s, {runs} runs: "
                     f"{ensemble.limits}",
@@ -117,18 +137,224 @@ def collect(folder):
     return cells
 
 
+def per_saddle(cell):
+    """Return (eps^(2 - N)) / (N - 2), the unit of the time to leave zero from a size eps."""
+    return cell["scale"] ** (2 - cell["depth"]) / (cell["depth"] - 2)
+
+
+def remaining(cell, run):
+    """Return the least eigenvalue of the Hessian of the layers of an open run, and what it needs.
+
+    A balanced mode x' = gamma x^(N-1) has the eigenvalue -mu = -(N - 1) gamma x^(N-2), and leaves
+    after x^(2-N) / ((N - 2) gamma).
+    """
+    value = float(run["status"].partition("Hessian of the layers ")[2].partition(";")[0])
+    depth = cell["depth"]
+    return value, (depth - 1) / ((depth - 2) * -value) if value < 0 else math.inf
+
+
+def total(cells, name):
+    """Return the sum of a column."""
+    return sum(cell[name] for cell in cells)
+
+
+def count(found):
+    """Return what was counted, in a few sentences."""
+    cells = found["cells"]
+    runs, decided = total(cells, "runs"), total(cells, "decided")
+    longest = max(cells, key=lambda cell: cell["longest_t"])
+    return (
+        f"**{decided:,} of {runs:,} starts are certain to tend to the global minimum.** They are "
+        f"{len(cells)} experiments over $d = 2, \\dots, 6$ and $N = 3, \\dots, 6$, computed in "
+        f"{found['minutes']:.0f} minutes by two processes, beside other work ({found['date']}). "
+        f"{total(cells, 'continued'):,} of them were certain only after the last time of their "
+        f"experiment; {_count(runs - decided, 'start')} remained open. The longest wait that ended "
+        f"was $t = {_power(longest['longest_t'])}$, at $N = {longest['depth']}$, "
+        f"$d = {longest['dim']}$, scale {longest['scale']:g}.\n"
+    )
+
+
+def text(cells):
+    """Return tables: of depths and scales, of all that is open, and of the commands."""
+    lines = [
+        (
+            "| $N$ | scale | starts | certain | of these later than the last time | open "
+            "| median $t$ | longest $t$ | share of exceptions, at most |"
+        ),
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for depth, scale in sorted({(cell["depth"], cell["scale"]) for cell in cells}):
+        some = [cell for cell in cells if (cell["depth"], cell["scale"]) == (depth, scale)]
+        n, sure = total(some, "runs"), total(some, "decided")
+        medians = [cell["median_t"] for cell in some if cell["decided"]] or [math.nan]
+        last = max((cell["longest_t"] for cell in some if cell["decided"]), default=math.nan)
+        lines.append(
+            f"| {depth} | {scale:g} | {n:,} | {sure:,} | {total(some, 'continued'):,} | {n - sure} "
+            f"| {_number(min(medians))} to {_number(max(medians))} "
+            f"| {_number(last)} | {_share(n - sure, n)} |"
+        )
+    note = (
+        "Medians are the least and the largest of the experiments of a line; the last column is "
+        "the upper bound of 95 % of the share of starts that do not become certain."
+    )
+    opened = [(cell, run) for cell in cells for run in cell["open_runs"]]
+    return "\n".join([*lines, "", note, "", *_exceptions(opened), "", *_commands(cells), ""])
+
+
+def _exceptions(opened):
+    if not opened:
+        return ["### Exceptions", "", "None."]
+    about = (
+        "Each is listed with where it stopped. The loss gap is in parts of the gap to the next "
+        "critical value, below which a limit is certain. $\\mu$ is the least eigenvalue of the "
+        "Hessian of $L^N$ in the layers there, and the last column the time that a balanced mode "
+        "still needs which has this eigenvalue, $(N - 1) / ((N - 2) |\\mu|)$."
+    )
+    lines = [
+        "### Exceptions, one by one",
+        "",
+        about,
+        "",
+        (
+            "| $N$ | widths | scale | seed | stopped at $t$ | loss gap | rank of $W$ | nearest $J$ "
+            "| distance of $W$ | $\\mu$ | still needs |"
+        ),
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for cell, run in opened:
+        value, needs = remaining(cell, run)
+        lines.append(
+            f"| {cell['depth']} | {' '.join(map(str, cell['widths']))} | {cell['scale']:g} "
+            f"| {run['seed']} | {_number(run['t'])} "
+            f"| {run['loss_gap_by_next_critical_gap']:.4g} | {run['rank']} "
+            f"| {run['nearest'] or 'none'} | {run['distance']:.1e} | {value:.2e} "
+            f"| {_number(needs)} |"
+        )
+    return lines
+
+
+def _commands(cells):
+    """Return all experiments, by the call of the command that repeats them."""
+    lines = [
+        "<details>",
+        "<summary>All experiments, each with the command that repeats it</summary>",
+        "",
+        "| `fixedrank ensemble` with | widths, scale | starts | certain | open | longest $t$ |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    before = None
+    for cell in cells:
+        command = "" if cell["command"] == before else f"`{cell['command']}`"
+        before = cell["command"]
+        lines.append(
+            f"| {command} | {' '.join(map(str, cell['widths']))}, {cell['scale']:g} "
+            f"| {cell['runs']:,} | {cell['decided']:,} | {cell['runs'] - cell['decided']} "
+            f"| {_number(cell['longest_t'])} |"
+        )
+    return [*lines, "", "</details>"]
+
+
+def _count(number, what):
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def _number(value):
+    return "none" if math.isnan(value) else f"{value:.2g}" if value < 1e4 else f"{value:.1e}"
+
+
+def _power(value):
+    if value < 1e4:
+        return f"{value:.3g}"
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    return f"{digits} \\cdot 10^{{{int(exponent)}}}"
+
+
+def _share(failed, n):
+    """Return the upper end of the exact interval of 95 % of the share of starts that fail."""
+    upper = 1.0 if failed == n else float(beta.ppf(0.95, failed + 1, n - failed))
+    return f"{upper:.1e}"
+
+
+def draw(cells, file):
+    """Draw when runs became certain over the scale, and how rare exceptions must be."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained")
+    depths, marks = sorted({cell["depth"] for cell in cells}), "os^D"
+    dashes = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
+    for number, depth in enumerate(depths):
+        style = depth_style(depth) | {"marker": marks[number], "linestyle": dashes[number], "ms": 6}
+        scales = sorted({cell["scale"] for cell in cells if cell["depth"] == depth})
+        of_scale = [
+            [cell for cell in cells if (cell["depth"], cell["scale"]) == (depth, scale)]
+            for scale in scales
+        ]
+        middle = [np.nanmedian([cell["median_t"] for cell in some]) for some in of_scale]
+        last = [np.nanmax([cell["longest_t"] for cell in some]) for some in of_scale]
+        left.loglog(scales, middle, label=f"N = {depth}", **style)
+        left.loglog(scales, last, lw=0, marker=marks[number], mfc="none", mec=style["color"], ms=6)
+        dims = sorted({cell["dim"] for cell in cells})
+        shares = []
+        for dim in dims:
+            some = [cell for cell in cells if (cell["depth"], cell["dim"]) == (depth, dim)]
+            n, failed = total(some, "runs"), total(some, "runs") - total(some, "decided")
+            shares.append(beta.ppf(0.95, failed + 1, n - failed))
+        right.semilogy(dims, shares, label=f"N = {depth}", **style)
+    small = np.array([0.01, 0.1])
+    for depth in depths:
+        left.loglog(small, 3 * small ** (2 - depth) / (depth - 2), ":", color="0.5", lw=1)
+        left.annotate(
+            f"$\\epsilon^{{{2 - depth}}}$", (0.01, 3 * 0.01 ** (2 - depth) / (depth - 2)),
+            (-4, 0), textcoords="offset points", ha="right", va="center", fontsize=8,
+        )  # fmt: skip
+    left.set_xlim(0.005, 1.4)
+    left.set_xlabel("scale of the start")
+    left.set_ylabel("t at which the limit is certain")
+    left.set_title("filled: median, open: the longest;\ndotted: the law of the wait", fontsize=10)
+    left.legend(frameon=False)
+    right.set_xticks(dims)
+    right.set_xlabel("$d_x = d_y$")
+    right.set_ylabel("share of starts")
+    right.set_title(
+        "share of starts that may fail to become certain:\nupper bound of 95 %", fontsize=10
+    )
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=150)
+    plt.close(figure)
+
+
+def minutes(folder):
+    """Return how long it has run, all sessions together."""
+    kept = folder / "minutes.txt"
+    return float(kept.read_text()) if kept.exists() else 0.0
+
+
 def main():
-    """Run, or collect."""
+    """Run and collect, or make the text and the picture anew."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--collect", action="store_true")
+    parser.add_argument("--collect", action="store_true", help="take what there is in FOLDER")
+    parser.add_argument("--render", action="store_true", help="of conjecture.json alone")
     given = parser.parse_args()
-    if not given.collect:
-        run(given.folder, given.workers)
-    cells = collect(given.folder)
-    with (HERE / "conjecture.json").open("w") as file:
-        json.dump({"cells": cells}, file, indent=1)
+    if not given.render:
+        if given.folder is None:
+            parser.error("FOLDER is missing")
+        if not given.collect:
+            run(given.folder, given.workers)
+        found = {
+            "version": fixedrank.__version__,
+            "date": time.strftime("%Y-%m-%d"),
+            "minutes": minutes(given.folder),
+            "cells": collect(given.folder),
+        }
+        FILES["json"].write_text(json.dumps(found, indent=1) + "\n")
+    found = json.loads(FILES["json"].read_text())
+    FILES["count"].write_text(count(found))
+    FILES["md"].write_text(text(found["cells"]))
+    draw(found["cells"], FILES["png"])
 
 
 if __name__ == "__main__":

@@ -67,12 +67,38 @@ def covector(layers, target, q, w):
     return kernel @ (flat(step) @ kernel)
 
 
+def outer_directions(u, q, w, v, h):
+    """Return the displacements dual to the entries of x and y."""
+    zero = np.zeros((h, h))
+    for i in range(u.shape[1]):
+        yield flat([np.zeros((h, len(v))), zero, np.outer(u[:, i], q)])
+        yield flat([np.outer(w, v[:, i]), zero, np.zeros((len(u), h))])
+
+
+def imbalance_rank(layers, vectors):
+    """Return the rank of the differential of all D_j on the span of some displacements."""
+    splits, columns = np.cumsum([layer.size for layer in layers])[:-1], []
+    for vector in vectors.T:
+        step = [
+            part.reshape(layer.shape)
+            for part, layer in zip(np.split(vector, splits), layers, strict=True)
+        ]
+        changes = [
+            step[j + 1].T @ layers[j + 1] - layers[j] @ step[j].T for j in range(len(layers) - 1)
+        ]
+        columns.append(flat([change + change.T for change in changes]))
+    return int(np.linalg.matrix_rank(np.array(columns), tol=1e-9))
+
+
 def saddle(h, d, seed):
     """What the point is, and its loss to third order against -z x^T S y."""
     target, layers, (u, q, w, v), values = tightened(h, d, seed, 1.8 if h < 4 else 4.0)
     problem = fixedrank.LinearRegression(np.eye(d), target)
     found = fixedrank.classify_factors(problem, layers, rtol=1e-9)
     rates, kernel = kernel_of(layers, target)
+    beyond = np.stack([covector(layers, target, q, w), *outer_directions(u, q, w, v, h)], axis=1)
+    tangent = np.linalg.svd(kernel - beyond @ np.linalg.pinv(beyond) @ kernel)[0]
+    tangent = tangent[:, : kernel.shape[1] - beyond.shape[1]]
     errors, rng = [], np.random.default_rng(seed)
     splits = np.cumsum([layer.size for layer in layers])[:-1]
     for _ in range(20):
@@ -94,6 +120,8 @@ def saddle(h, d, seed):
         "error of the cubic form": float(max(errors)),
         "inertia m": float(1 / (covector(layers, target, q, w) ** 2).sum()),
         "signs of D": signs,
+        "tightened points, invariants": [tangent.shape[1], h * (h + 1)],
+        "rank of the invariants on them": imbalance_rank(layers, tangent),
     }
 
 
@@ -121,14 +149,14 @@ def beside(layers, u, v, m):
     return np.sqrt(m * inner**2 + sum((part**2).sum(axis=(1, 2)) for part in outer))
 
 
-def flows(layers, target, values, h, radius, end):
+def flows(layers, target, values, h, rank, radius, end):
     """Follow networks by RK4 until their losses are below the second least critical value.
 
     Returned are, for each, the time at which its loss has come half the way from the saddle to the
     minimum, the least r on the way, and whether it was decided by `end`.
     """
     count, least = len(layers[0]), (values[h:] ** 2).sum() / 2
-    gap = (slopes([w[:1] for w in layers], target)[1] ** 2).sum() / 2 - least
+    gap = (values[rank:h] ** 2).sum() / 2
     following = (values[h - 1] ** 2 - np.append(values, 0.0)[h] ** 2) / 2
     half, decided = np.full(count, np.nan), np.zeros(count, dtype=bool)
     nearest, at = radius(layers), np.arange(count)
@@ -179,7 +207,7 @@ def measured(start, layers, target, values, frame, end):
     x, y = u.T @ start[2] @ q, w @ start[0] @ v
     before = np.sqrt((x**2).sum(axis=1) + z**2 + (y**2).sum(axis=1))
     half, nearest, decided = flows(
-        start, target, values, h, lambda networks: beside(networks, u, v, m), end
+        start, target, values, h, h - 1, lambda networks: beside(networks, u, v, m), end
     )
     ratio = nearest / before
     found = {
@@ -262,7 +290,7 @@ def others(widths, rank, zeros, epsilon, count):
     problem = fixedrank.LinearRegression(np.eye(d), target)
     start = around(layers, epsilon, count, 4)
     half, _, decided = flows(
-        start, target, values, min(widths), lambda networks: np.ones(len(networks[0])), 1e6
+        start, target, values, min(widths), rank, lambda networks: np.ones(len(networks[0])), 1e6
     )
     return {
         "kind": fixedrank.classify_factors(problem, layers).kind,
@@ -303,10 +331,13 @@ def items():
     for delta in (0.4, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0):
         yield f"definite delta={delta} epsilon=0.01", definite, (delta, 0.01, 200)
 
-    for epsilon in (0.1, 0.05, 0.025):
-        yield f"rank h - 2, epsilon={epsilon}", others, ([4] * 4, 2, {1, 2, 3}, epsilon, 200)
-        yield f"five layers, epsilon={epsilon}", others, ([2] * 6, 1, {1, 3, 5}, epsilon, 200)
-        yield f"four layers, epsilon={epsilon}", others, ([2] * 5, 1, {1, 2, 3, 4}, epsilon, 200)
+    for name, widths, rank, zeros, distances in (
+        ("rank h - 2", [4] * 4, 2, {1, 2, 3}, (0.1, 0.05, 0.025)),
+        ("five layers", [2] * 6, 1, {1, 3, 5}, (0.1, 0.05)),
+        ("four layers", [2] * 5, 1, {1, 2, 3, 4}, (0.2, 0.1)),
+    ):
+        for epsilon in distances:
+            yield f"{name} epsilon={epsilon}", others, (widths, rank, zeros, epsilon, 200)
 
 
 def main():

@@ -199,7 +199,7 @@ def check_hypotheses(
     theorems += _of_certificate(certify(problem, layers))
     if len(layers) > 2:
         held, statement = partial_answer(problem, layers)
-        theorems += (Theorem("Loose pivot", held, statement, "partial answer"),)
+        theorems += (Theorem("Conjecture", held, statement, "partial answer"),)
     return Hypotheses(float(len(layers)), condition, q, r, k, imbalance, balanced, theorems)
 
 

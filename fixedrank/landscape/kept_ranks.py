@@ -70,10 +70,28 @@ def partial_answer(problem: LinearRegression, layers: Sequence[Array]) -> tuple[
     if not covered(problem):
         fails = "X Y^T has not full rank, or singular values of Q are equal"
         return False, f"{fails}; for N >= 3 the paper conjectures a global minimum"
-    pivot = kept_loose_pivot(layers)
-    if pivot is None:
-        return False, "the imbalances keep no pivot from being tightened"
-    return True, (
-        f"the imbalances keep the pivot {pivot} loose, so that for almost all starts near this one "
-        "the layers converge to a global minimum of L^N (not refereed)"
+    promise = (
+        "so that for almost all starts near this one the layers converge to a global minimum of "
+        "L^N (not refereed)"
     )
+    pivot = kept_loose_pivot(layers)
+    if pivot:
+        return True, f"the imbalances keep the pivot {pivot} loose, {promise}"
+    if _tightened_next_to_best_only(layers):
+        rank = len(layers[1]) - 1
+        saddles = f"saddles that are not strict have rank {rank} with imbalances like these"
+        return True, f"{saddles}, and attract a set of measure zero, {promise}"
+    return False, "the imbalances keep no pivot from being tightened"
+
+
+def _tightened_next_to_best_only(layers: Sequence[Array]) -> bool:
+    """Say whether all tightened points near this leaf have rank h - 1, as theorem 2 asks for.
+
+    That of rank rho has a D_2 of rank at most 2 rho, with three layers and equal hidden widths h.
+    """
+    widths, size = widths_of(layers), largest_norm(layers)
+    first, h, *_ = widths
+    if widths != [first, h, h, first] or h > min(first, 3) or size == 0:
+        return False
+    spectrum = np.linalg.eigvalsh(differences([layer / size for layer in layers])[1])
+    return bool((abs(spectrum) > BALANCED).all())

@@ -171,6 +171,24 @@ def test_the_report_says_what_is_promised_or_why_nothing_is():
     assert "not refereed" in row.statement
     assert "global minimum of L^N" in row.statement
 
+    square, *_ = problem_with(np.array([3.0, 2.0, 1.0]), 3, 3)
+    for h in (2, 3):
+        open_ones = (gaussian_factors([3, h, h, 3], rng=seed) for seed in range(50))
+        start_there = next(layers for layers in open_ones if kept_loose_pivot(layers) is None)
+        row = check_hypotheses(square, start_there).theorems[-1]
+        assert row.applies
+        assert f"have rank {h - 1} with" in row.statement
+    for widths in ([3, 3, 3, 3], [3, 4, 4, 3], [3, 2, 2, 2, 3]):
+        open_ones = (gaussian_factors(widths, rng=seed) for seed in range(50))
+        start_there = next(layers for layers in open_ones if kept_loose_pivot(layers) is None)
+        # A leaf of lower tightened points has a singular D_2.
+        start_there[2][:, 0] = start_there[1][0] = 0
+        row = check_hypotheses(square, start_there).theorems[-1]
+        assert (row.applies, row.statement.split(",")[0]) == (
+            False,
+            "the imbalances keep no pivot from being tightened",
+        )
+
     balanced = random_balanced_factors([3, 2, 3, 2], rng=0)
     row = check_hypotheses(problem, balanced).theorems[-1]
     assert (row.applies, row.kind) == (False, "partial answer")
@@ -185,4 +203,4 @@ def test_the_report_says_what_is_promised_or_why_nothing_is():
         t.name
         for t in check_hypotheses(LinearRegression(np.eye(2), np.eye(2)), [np.eye(2)] * 2).theorems
     ]
-    assert "Loose pivot" not in names
+    assert "Conjecture" not in names
