@@ -32,7 +32,7 @@ extensions = [
 ]
 root_doc = "index"
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_extensions", "_templates", "benchmarks", "choices"]
+exclude_patterns = ["_build", "_extensions", "_templates", "benchmarks", "choices", "results"]
 
 # A link that leads nowhere is an error; `outside` leads into the pages of other libraries.
 nitpicky = True
