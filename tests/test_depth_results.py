@@ -168,9 +168,13 @@ def test_depth_one_is_best_where_the_page_says(modules, record):
 
 
 def test_where_depth_helps(modules, record):
-    lbfgs = record["runs"]["completion, 100, spectral"]["LBFGS + P(N)"]
     reached = modules["depth_tables"].reached
-    assert len(reached(lbfgs["1"], "error")) < len(reached(lbfgs["3"], "error"))
+    for start in ("spectral", "random"):
+        of_case = record["runs"][f"completion, 100, {start}"]
+        for method in ("CG", "LBFGS + P(N)"):
+            assert reached(of_case[method]["1"], "error") == []
+        assert len(reached(of_case["LBFGS + P(N)"]["3"], "error")) == modules["depth"].SEEDS["runs"]
+    assert max(max(found) for found in record["recovered"].values()) < 0.01
     for name, of_case in record["runs"].items():
         if "rank 5" in name:
             found = [len(reached(of_case["LBFGS + P(N)"][N], "error")) for N in ("1", "10")]

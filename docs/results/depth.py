@@ -6,7 +6,7 @@ runs: optimisers at depths from 1 to 10 from the same starts (depth_runs.py) on 
 minimiser is known (depth_problems.py). conditions and extremes: the Hessian at the minimum and at
 starts (depth_hessians.py). flows, ends and curves: the least singular value along gradient flows
 (depth_flows.py). starts: optimisers from the starts of these flows. spikes: where the error is at
-the end of completions.
+the end of completions; recovered: what fixedrank.recover makes of them.
 
 Keeps what it has in depth.json; where it is stopped the next call goes on. Of the file it makes
 depth.md and the pictures (depth_tables.py); --render does the latter alone. --again begins anew.
@@ -27,7 +27,7 @@ import depth_tables
 from depth_flows import CONDITIONS, STARTS, begin, curve, end, overshoot
 from depth_hessians import conditions, extremes
 from depth_problems import CASES, MINIMA, completion
-from depth_runs import DEPTHS, LIMIT, METHODS, PYMANOPT, applies, outcome, spike
+from depth_runs import DEPTHS, LIMIT, METHODS, PYMANOPT, applies, outcome, recovered, spike
 
 HERE = Path(__file__).resolve().parent
 # How many seeds each part takes.
@@ -40,6 +40,7 @@ SEEDS = {
     "ends": 1,
     "starts": 3,
     "spikes": 3,
+    "recovered": 3,
 }
 # Completions that end elsewhere.
 SPIKED = ("completion, 100, spectral", "completion of rank 5, 1, spectral")
@@ -54,6 +55,9 @@ def started(condition, which, seed):
 
 def cells(depths, limit):
     """Yield where outcomes are kept, and a function that measures one, of a task, and the task."""
+    for name, draw in CASES.items():
+        if "rank 5" not in name and name.startswith("completion") and "spectral" in name:
+            yield ("recovered", name), recovered, draw
     for depth in depths:
         run = {
             method: partial(outcome, depth=depth, method=method, limit=limit)

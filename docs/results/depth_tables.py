@@ -195,6 +195,13 @@ def over(data):
             yield line(name, cells)
 
 
+def recovered(data):
+    columns = list(data["recovered"])
+    yield "| " + " | ".join(name.removesuffix(", spectral") for name in columns) + " |"
+    yield "|" + " --- |" * len(columns)
+    yield "| " + " | ".join(short(max(data["recovered"][name])) for name in columns) + " |"
+
+
 def measured(data):
     minutes, settings = data["cpu_seconds"] / 60, data["settings"]
     seeds = len(data["runs"][MINIMA[0]]["CG"]["1"])
@@ -215,6 +222,7 @@ def fragments(data):
     yield "extremes", extremes(data, depths, "1000")
     yield "ends", ends(data, depths)
     yield "over", over(data)
+    yield "recovered", recovered(data)
     yield "starts", starts(data, depths)
     yield "spikes", spikes(data, depths)
     yield "methods", methods(data, depths)
