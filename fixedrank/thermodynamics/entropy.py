@@ -30,6 +30,8 @@ _TERMS = 12
 # Closer than this in ln s, differences of slopes come from quadrature of the second derivative: it
 # is analytic up to a distance of pi, so that few nodes reach round-off.
 _CLOSE, _NODES = 0.1, 4
+# Numbers in one array of that quadrature.
+_BLOCK = 1 << 18
 
 
 def log_volume(s: Array, widths: Sequence[int]) -> Array:
@@ -64,6 +66,12 @@ def entropy_drift(s: Array, widths: Sequence[int]) -> Array:
     return np.asarray(depth * s ** (1 - 2 / depth) * log_slopes(s, widths))
 
 
+@functools.lru_cache(maxsize=2)
+def kept_slopes(values: bytes, widths: tuple[int, ...], power: float) -> EntropySlopes:
+    """Return the slopes at one point, of which optimisers ask for many products."""
+    return EntropySlopes(np.frombuffer(values), widths, power)
+
+
 class EntropySlopes:
     """The numbers w = s^power dS/d(ln s) at one point, and how U diag(w) V^T moves.
 
@@ -75,6 +83,7 @@ class EntropySlopes:
         self._slopes = log_slopes(s, widths)
         self.values = s**power * self._slopes
 
+    @functools.cached_property
     def divided(self) -> Array:
         """Return the first divided differences of w at s, at ties their limits."""
         s = self.s
@@ -100,12 +109,15 @@ class EntropySlopes:
         close = gaps < _CLOSE
         result = np.divide(steps, gaps, out=np.zeros_like(steps), where=~close)
         x = np.log(self.s / self.s.max())
-        first, second = np.nonzero(close)
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-        for node, weight in zip(nodes, weights, strict=True):
-            places = ((1 + node) * x[first] + (1 - node) * x[second]) / 2
-            values = _second(np.abs(np.subtract.outer(places, x)), self._depth).sum(axis=1) / 2
-            result[first, second] += weight / 2 * values
+        pairs = np.argwhere(np.triu(close))
+        at_once = max(1, _BLOCK // (_NODES * x.size))
+        for start in range(0, len(pairs), at_once):
+            first, second = pairs[start : start + at_once].T
+            middle, half = (x[first] + x[second]) / 2, (x[first] - x[second]) / 2
+            places = middle[:, None] + half[:, None] * nodes
+            seconds = _second(np.abs(np.subtract.outer(places, x)), self._depth).sum(axis=-1)
+            result[first, second] = result[second, first] = seconds @ weights / 4
         return result
 
 

@@ -28,8 +28,8 @@ from fixedrank.losses.spectral_penalty import (
 )
 from fixedrank.networks.initial import checked_widths, require_fitting
 from fixedrank.thermodynamics.entropy import (
-    EntropySlopes,
     entropy_drift,
+    kept_slopes,
     log_slopes,
     log_volume,
 )
@@ -170,9 +170,8 @@ class FibreEntropy(SpectralFunction):
 
     def _derivative(self, s: Array, power: float, core: Array) -> Array:
         """Return the part C of the derivative of U diag(s^power dS/d(ln s)) V^T."""
-        self._require_rank(s)
-        at = EntropySlopes(s, self.widths, power)
-        result = moved_core(s, at.values, at.divided(), core)
+        at = kept_slopes(s.tobytes(), self.widths, power)
+        result = moved_core(s, at.values, at.divided, core)
         result.flat[:: s.size + 1] = at.along(core.diagonal())
         return result
 
@@ -182,7 +181,13 @@ class FibreEntropy(SpectralFunction):
     def _positive_part(self, W: Any) -> FixedRankPoint:
         # Layers may be wider than the rank of their product, whose round-off is left then.
         point = super()._positive_part(W)
-        return positive_part(point, round_off(max(self.shape), float(point.s.max(initial=0.0))))
+        largest = float(point.s.max(initial=0.0))
+        return self._checked(positive_part(point, round_off(max(self.shape), largest)))
+
+    def _checked(self, point: FixedRankPoint) -> FixedRankPoint:
+        u, s, vt = point
+        require_fitting(self.widths, (u.shape[0], vt.shape[1]), s.size)
+        return point
 
     # On its own depth
 
@@ -209,8 +214,7 @@ class FibreEntropy(SpectralFunction):
 
     def _ascent(self, point: FixedRankPoint) -> FixedRankTangentVector:
         """Return the Riemannian gradient of S."""
-        u, s, vt = point
-        self._require_rank(s)
+        u, s, vt = self._checked(point)
         core = np.diag(entropy_drift(s, self.widths))
         return FixedRankTangentVector(np.zeros(u.shape), core, np.zeros(vt.T.shape))
 

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from fixedrank import FixedRank, MatrixSum, integral_inner_product
+from fixedrank import FibreEntropy, FixedRank, MatrixSum, integral_inner_product
 
 SIZE, RANK = 50_000, 3
 # The factors of a point take 2.4 MB, the sparse matrix 2 MB, an m x n array 20,000 MB.
@@ -50,8 +50,17 @@ def second_order_autodiff(manifold, p, Z, **_):
     return pymanopt.Problem(manifold, cost).riemannian_hessian(p, Z)
 
 
+ENTROPY = FibreEntropy([SIZE, 10, 20, SIZE])
+
 OPERATIONS = {
     "random_point": lambda manifold, **_: manifold.random_point(rng=0),
+    "random_gibbs": lambda manifold, **_: manifold.random_gibbs(SIZE, rng=0),
+    "brownian_drift": lambda manifold, p, **_: manifold.brownian_drift(p, 1.0),
+    "entropy": lambda manifold, p, **_: ENTROPY.riemannian_gradient(p, manifold.metric),
+    "entropy, Hessian": lambda manifold, p, Z, **_: ENTROPY.riemannian_hessian(
+        p, manifold.metric, Z
+    ),
+    "entropy, Euclidean": lambda manifold, p, Z, **_: ENTROPY.hessian_product(p, Z),
     "random_tangent_vector": lambda manifold, p, **_: manifold.random_tangent_vector(p, rng=0),
     "check_point": lambda manifold, p, **_: manifold.check_point(p),
     "point, sparse": lambda manifold, sparse, **_: manifold.point(sparse),

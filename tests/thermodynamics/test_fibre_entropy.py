@@ -177,3 +177,8 @@ def test_bad_widths():
     with pytest.raises(ValueError, match=r"about \(5, 4\) matrices, but the manifold has \(4, 4\)"):
         FibreEntropy([4, 3, 5]).to_pymanopt(FixedRank(4, 4, 2, depth=2))
     assert math.isfinite(FibreEntropy([4, 2, 5]).loss(point))
+    for ask in (entropy.value, entropy.slopes):
+        with pytest.raises(ValueError, match=r"widths \[4, 1, 5\] do not admit a matrix of rank 2"):
+            ask(point.s)
+    with pytest.raises(ValueError, match=r"run from d_0 = 4 to d_N = 5 for a 5x4 matrix, got"):
+        FibreEntropy([4, 3, 4]).loss(point)

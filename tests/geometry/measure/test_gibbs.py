@@ -48,7 +48,7 @@ def test_partition_by_quadrature(shape, depth):
     """Over ordered singular values, times the volume of the frames, of which 2^k are one W."""
     m, n, k = shape
     manifold, rate = FixedRank(m, n, k, depth=depth), 1.7
-    nodes, weights = np.polynomial.legendre.leggauss(40)
+    nodes, weights = np.polynomial.legendre.leggauss(28)
     nodes, weights = (nodes + 1) / 2, weights / 2
     far = math.sqrt(2 * 40 / (rate * depth))  # exp(-40) is left out
     u, vt = np.eye(m, k), np.eye(k, n)
@@ -93,7 +93,7 @@ SHAPES = [(4, 3, 1), (4, 3, 2), (3, 3, 3), (2, 5, 2)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("depth", [1, 2.5, 20])
 def test_radii_are_those_of_matrix_brownian_motion(shape, depth):
     """At any time from the apex, and from a Gibbs law to a wider one."""
     manifold, size = FixedRank(*shape, depth=depth), 4000
@@ -132,7 +132,7 @@ def test_frames_are_uniform(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("depth", [1, 2, 2.5, 3])
+@pytest.mark.parametrize("depth", [1, 2.5, 3])
 def test_stein_identity(shape, depth):
     """E[Lap phi] = rate E[dphi(N W)], as the law falls by rate times the gradient N W of r^2/2.
 
