@@ -12,7 +12,7 @@ from fixedrank._progress import Progress, Shown
 from fixedrank.flows.store import RunStore
 from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.thermodynamics.law import Law
-from fixedrank.thermodynamics.splitting import Roots, as_points
+from fixedrank.thermodynamics.roots import Roots, as_points
 
 
 class Stepper(Protocol):

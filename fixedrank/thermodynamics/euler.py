@@ -11,7 +11,7 @@ from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.geometry.metric.depth import DepthMetric
 from fixedrank.thermodynamics.entropy import entropy_drift
 from fixedrank.thermodynamics.law import Law
-from fixedrank.thermodynamics.splitting import Roots
+from fixedrank.thermodynamics.roots import Roots
 
 
 class Euler:

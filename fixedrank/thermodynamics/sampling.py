@@ -27,7 +27,8 @@ from fixedrank.thermodynamics.chain import Chain, Stepper
 from fixedrank.thermodynamics.euler import Euler
 from fixedrank.thermodynamics.growth import grows
 from fixedrank.thermodynamics.law import Law
-from fixedrank.thermodynamics.splitting import Roots, Splitting, as_roots
+from fixedrank.thermodynamics.roots import Roots, as_roots
+from fixedrank.thermodynamics.splitting import Splitting
 from fixedrank.thermodynamics.step_sizes import default_step
 from fixedrank.thermodynamics.trajectory import LangevinTrajectory
 

@@ -32,33 +32,17 @@ moved.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from scipy.special import hyp0f1
 
 from fixedrank._checks import Array
-from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.geometry.factored.stacks import transposed
 from fixedrank.thermodynamics.law import Law
+from fixedrank.thermodynamics.roots import Roots, lengths, orientations, projected, root_weights
+from fixedrank.thermodynamics.sphere import spread_out
 
 # Up to this N x rates are what they are at a tie, to 1e-8; beyond, differences are as exact.
 _TIE = 1e-4
-# Angles that are rho to 1e-6; and dimensions in which Bessel functions go by their asymptotics.
-_SMALL, _MANY = 1e-3, 100
-
-
-class Roots(NamedTuple):
-    """The roots W^(1/N) of many matrices: U, sigma and V, with copies along the first axis."""
-
-    u: Array
-    sigma: Array
-    v: Array
-
-    @property
-    def finite(self) -> bool:
-        """Whether all singular values are numbers."""
-        return math.isfinite(float(self.sigma.sum()))
 
 
 class Splitting:
@@ -81,7 +65,7 @@ class Splitting:
         self.law = law
         self.rows, self.columns = np.triu_indices(law.k, 1)
         self.shortened = 0
-        self.signs = _orientations(start) if law.k == law.m == law.n else None
+        self.signs = orientations(start) if law.k == law.m == law.n else None
 
     def step(self, roots: Roots, h: float, generator: np.random.Generator) -> Roots:
         """Return the roots after a step of size h."""
@@ -94,8 +78,8 @@ class Splitting:
         if self.rows.size:
             faster_u, faster_v = self._faster(before, sigma, unit, generator)
             turn_u, turn_v = turn_u @ faster_u @ turn, turn_v @ faster_v @ turn
-        u = _spread(u, spread, generator) @ turn_u
-        v = _spread(v, spread, generator) @ turn_v
+        u = spread_out(u, spread, generator) @ turn_u
+        v = spread_out(v, spread, generator) @ turn_v
         return Roots(u, sigma, v)
 
     # Down the gradient
@@ -104,7 +88,7 @@ class Splitting:
         u, sigma, v = roots
         gv, gtu = self.law.gradient(u, sigma, v)
         middle = transposed(u) @ gv
-        even, odd = _root_weights(sigma, self.law.depth)
+        even, odd = root_weights(sigma, self.law.depth)
         core = (-h / 2 * even) * (middle + transposed(middle))
         core -= (h / 2 * odd) * (middle - transposed(middle))
         powers = h * sigma[:, None, :] ** (self.law.depth - 1)
@@ -120,10 +104,10 @@ class Splitting:
         for part in (core, up, vp):
             part *= share[:, None, None]
         diagonal += sigma
-        moved = _projected(u, v, core, up, vp)
+        moved = projected(u, v, core, up, vp)
         if self.signs is not None:
             # What a step takes through a singular matrix is reflected there.
-            flipped = _orientations(moved) != self.signs
+            flipped = orientations(moved) != self.signs
             moved.u[flipped, :, -1] *= -1
         return moved
 
@@ -200,85 +184,3 @@ class Splitting:
         skew[:, self.columns, self.rows] = angles / -2
         one = np.eye(k)
         return np.linalg.solve(one - skew, one + skew)
-
-
-def _root_weights(sigma: Array, depth: float) -> tuple[Array, Array]:
-    """Return (s_a + s_b) / (sigma_a + sigma_b) and (s_a - s_b) / (sigma_a - sigma_b)."""
-    first, second = sigma[:, :, None], sigma[:, None, :]
-    larger, smaller = np.maximum(first, second), np.minimum(first, second)
-    with np.errstate(divide="ignore", over="ignore"):
-        y = -np.maximum(np.log1p((larger - smaller) / smaller), 1e-100)
-    unit = larger ** (depth - 1)
-    even = unit * (1 + np.exp(depth * y)) / (1 + np.exp(y))
-    return even, unit * (np.expm1(depth * y) / np.expm1(y))
-
-
-def _projected(u: Array, v: Array, core: Array, up: Array, vp: Array) -> Roots:
-    """Return U core V^T + Up V^T + U Vp^T in the spaces that it maps V and its transpose U to.
-
-    It agrees with the nearest matrix of rank k to the second order in Up and Vp.
-    """
-    left, on_left = np.linalg.qr(u @ core + up)
-    right, on_right = np.linalg.qr(v @ transposed(core) + vp)
-    from_u, from_v = transposed(left) @ u, transposed(v) @ right
-    middle = on_left @ from_v + from_u @ (transposed(on_right) - core @ from_v)
-    first, sigma, second = np.linalg.svd(middle)
-    return Roots(left @ first, sigma, right @ transposed(second))
-
-
-def _spread(frame: Array, spread: Array, generator: np.random.Generator) -> Array:
-    """Return frames whose columns have left their range, by Gaussian angles so wide each."""
-    if frame.shape[1] > frame.shape[2]:
-        away = generator.standard_normal(frame.shape)
-        away -= frame @ (transposed(frame) @ away)
-        away *= spread[:, None, :]
-        lengths = np.linalg.norm(away, axis=1, keepdims=True)
-        cosines, sines = _turned(lengths, frame.shape[1] - frame.shape[2])
-        frame = cosines * frame + sines / np.maximum(lengths, np.finfo(float).tiny) * away
-    # Column after column, the least noisy first; and what rounding has moved is put right.
-    frame, triangle = np.linalg.qr(frame)
-    return frame * np.copysign(1.0, np.einsum("cii->ci", triangle))[:, None, :]
-
-
-def _turned(rho: Array, d: int) -> tuple[Array, Array]:
-    """Return the cosines and sines of the angles by which columns turn in d directions.
-
-    With the length rho of d Gaussian numbers of the variance v the mean of the function
-    0F1(d/2; -d rho^2 / 4), which is cos rho for d = 1, is exp(-d v / 2): that of the cosine of
-    Brownian motion on the sphere at the time v.
-    """
-    if d > _MANY:
-        # Its logarithm, to the order 1/d.
-        cosines = np.exp(-(rho**2) / 2 - rho**4 / (4 * (d + 2)))
-    else:
-        cosines = hyp0f1(d / 2, -d / 4 * rho**2)
-    cosines = np.where(rho < _SMALL, np.cos(rho), cosines)
-    sines = np.sqrt(np.maximum((1 - cosines) * (1 + cosines), 0))
-    return cosines, np.where(rho < _SMALL, np.sin(rho), sines)
-
-
-def lengths(*parts: Array) -> Array:
-    """Return the lengths of vectors in parts, of numbers of any size, of each copy."""
-    rows = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-    largest = np.abs(rows).max(1)
-    unit = np.where(largest > 0, largest, 1.0)
-    return np.asarray(unit * np.linalg.norm(rows / unit[:, None], axis=1))
-
-
-def _orientations(roots: Roots) -> Array:
-    """Return the signs of the determinants of square matrices of full rank."""
-    return np.sign(np.linalg.det(roots.u)) * np.sign(np.linalg.det(roots.v))
-
-
-def as_roots(points: FixedRankPoint, depth: float) -> Roots:
-    """Return the roots of points, with descending singular values."""
-    order = np.argsort(-points.s, axis=1, kind="stable")
-    u = np.take_along_axis(points.u, order[:, None, :], 2)
-    vt = np.take_along_axis(points.vt, order[:, :, None], 1)
-    s = np.take_along_axis(points.s, order, 1)
-    return Roots(u, s ** (1 / depth), np.ascontiguousarray(transposed(vt)))
-
-
-def as_points(roots: Roots, depth: float) -> FixedRankPoint:
-    """Return the matrices of some roots."""
-    return FixedRankPoint(roots.u, roots.sigma**depth, np.ascontiguousarray(transposed(roots.v)))

@@ -9,7 +9,7 @@ import numpy as np
 from fixedrank.geometry.factored.points import FixedRankPoint, FixedRankTangentVector
 from fixedrank.geometry.factored.tangent import project, retangentialise
 from fixedrank.thermodynamics.law import Law
-from fixedrank.thermodynamics.splitting import Roots, lengths
+from fixedrank.thermodynamics.roots import Roots, lengths
 
 # A step is this part of the shortest time scale: biases are then below a percent or so.
 _PART = 0.05

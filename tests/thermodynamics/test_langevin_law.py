@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import fixedrank
-from fixedrank.thermodynamics.splitting import _turned
+from fixedrank.thermodynamics.sphere import turned
 from tests.thermodynamics.sampled import deviates, matrices, squared_radii, two_dimensional
 
 SETTINGS = [
@@ -227,7 +227,7 @@ def test_columns_turn_as_brownian_motion_on_the_sphere(d, variance):
     """The mean of the cosine is exp(-d v / 2), an eigenvalue of the sphere: by quadrature."""
     variance /= d
     rho = np.sqrt(variance) * stats.chi(d).ppf((np.arange(20_000) + 0.5) / 20_000)
-    cosines, sines = _turned(rho, d)
+    cosines, sines = turned(rho, d)
     np.testing.assert_allclose(cosines**2 + sines**2, 1, atol=1e-12)
     assert cosines.mean() == pytest.approx(np.exp(-d * variance / 2), abs=2e-5)
     # And to the lowest order the columns move by what is drawn.
