@@ -88,7 +88,7 @@ orbits.legend(frameon=False)
 # Of :math:`b_i^2 - b_j^2` the flow keeps all, so :math:`|b|` is least when the least of
 # the three vanishes, and how few starts come much closer can be counted without a flow.
 # The points are flows of the layers, as are all those below: they come from
-# ``python docs/results/tightened_saddles.py`` (70 s).
+# ``python docs/results/tightened_saddles.py`` (six minutes).
 
 b = rng.standard_normal((400_000, 3))
 share = (b.prod(axis=1) < 0) * 3 * (b**2).min(axis=1) / (b**2).sum(axis=1)

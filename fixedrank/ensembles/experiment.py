@@ -50,13 +50,11 @@ class Experiment(Displayed):
         The rank of balanced starts, the smallest width if left out.
     end : float
         The time at which a run ends that has not come close to the minimum, or to rest, before.
-    continue_to : float, optional
-        A later time, to which runs of a regression go on that are not decided at `end`.
     tolerance : float
         A run of a regression stops when its loss is this close to the minimum, relative to the gap
         between the minimum and the next higher critical value.
     rtol : float
-        Relative tolerance of the integration.
+        Relative tolerance of the integration; where runs are stiff, rtol^(2/3) of a stabilised one.
     atol : float, optional
         Absolute tolerance; if left out, a thousandth of `rtol`, of the size of each network, and
         for other losses than regressions as in :func:`factored_flow`.
@@ -66,6 +64,8 @@ class Experiment(Displayed):
         sum of all ``|W_j|^2``. Critical values are known if X X^T is a multiple of the identity;
         other runs go one by one to where they rest, and of two layers a dual certificate tells
         whether that is the minimum.
+    continue_to : float, optional
+        A later time, to which runs of a regression go on that are not decided at `end`.
 
     Raises
     ------

@@ -78,7 +78,7 @@ def test_what_remains_is_listed_with_its_state(tmp_path, capsys):
             assert "least eigenvalue of the Hessian of the layers -" in run["status"]
     assert "seed 3" in capsys.readouterr().out
     # They are continued, and each becomes certain.
-    options = ("--depth", "3", "4", "--dim", "2", "--scale", "0.1")
+    options = ("--depth", "3", "4", "--dim", "2", "--scale", "0.4")
     assert grid(tmp_path / "longer", *options, "--time", "1", "--longer", "1e9") == 0
     assert [cell["continued"] for cell in cells(tmp_path / "longer")] == [4, 4]
 
