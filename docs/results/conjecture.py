@@ -265,13 +265,16 @@ def text(cells):
 def _exceptions(opened):
     if not opened:
         return ["### Exceptions", "", "None."]
+    saddles = sum("layers: non-strict saddle" in run["status"] for _, run in opened)
+    falling = sum(remaining(cell, run)[0] < 0 for cell, run in opened)
     about = (
-        "Each stopped after $10^7$ evaluations, at a saddle that is not strict, and none of them is "
-        "at rest: the loss gap is in parts of the gap to the next critical value, below which a "
-        "limit is certain; $\\mu$ is the least eigenvalue of the Hessian of $L^N$ in the layers "
-        "there, and a balanced mode with this eigenvalue still needs "
-        "$(N - 1) / ((N - 2) |\\mu|)$. The last column says what came of the run on a budget of "
-        f"{BUDGET:,} evaluations. Those that became certain then are not counted above."
+        f"{len(opened)} runs were open after $10^7$ evaluations, {saddles} of them near a saddle "
+        f"that is not strict. In {falling} of them the Hessian of $L^N$ in the layers has a "
+        "negative eigenvalue, so that they are on their way; $\\mu$ is the least one, and a "
+        "balanced mode with it still needs $(N - 1) / ((N - 2) |\\mu|)$. The loss gap is in parts "
+        "of the gap to the next critical value, below which a limit is certain. The last column "
+        f"says what came of the run on a budget of {BUDGET:,} evaluations; what became certain "
+        "then is not counted as certain above."
     )
     header = "| $N$ | widths | scale | seed | stopped at $t$ | loss gap | rank of $W$ "
     header += "| distance of $W$ from $W_J$ | $\\mu$ | still needs | went on until |"
