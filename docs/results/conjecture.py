@@ -15,6 +15,7 @@ import json
 import math
 import os
 import time
+from concurrent.futures import as_completed
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +28,8 @@ import fixedrank
 from fixedrank._processes import process_pool
 from fixedrank.command.cells import Cell, CellSummary
 from fixedrank.command.ensemble import add_parser, cells_of, experiment_of
-from fixedrank.ensembles import Ensemble, run_ensemble
+from fixedrank.ensembles import Ensemble, flow, outcomes, run_ensemble
+from fixedrank.ensembles.runs import run_batch
 from fixedrank.ensembles.store import RecordStore
 from fixedrank.landscape import check_hypotheses
 from fixedrank.plotting import depth_style
@@ -43,25 +45,27 @@ FILES = {
 # for a time that grows like scale^(2 - N) at each saddle.
 STARTS = {
     "0.5 1": {
-        3: {2: 32_000, 3: 26_000, 4: 16_000, 5: 8_000, 6: 4_000},
-        4: {2: 24_000, 3: 16_000, 4: 8_000, 5: 3_000, 6: 1_000},
-        5: {2: 16_000, 3: 10_000, 4: 2_500, 5: 600, 6: 300},
-        6: {2: 12_000, 3: 4_000, 4: 1_000, 5: 300, 6: 100},
+        3: {2: 32_000, 3: 26_000, 4: 30_000, 5: 16_000, 6: 10_000},
+        4: {2: 40_000, 3: 30_000, 4: 16_000, 5: 5_000, 6: 2_000},
+        5: {2: 30_000, 3: 20_000, 4: 5_000, 5: 1_500, 6: 600},
+        6: {2: 24_000, 3: 8_000, 4: 2_000, 5: 600, 6: 300},
     },
     "0.1": {
-        3: {2: 32_000, 3: 26_000, 4: 16_000, 5: 8_000, 6: 4_000},
-        4: {2: 16_000, 3: 8_000, 4: 3_000, 5: 800, 6: 200},
-        5: {2: 5_000, 3: 2_000, 4: 500, 5: 150, 6: 60},
-        6: {2: 2_000, 3: 600, 4: 100, 5: 40, 6: 20},
+        3: {2: 32_000, 3: 26_000, 4: 30_000, 5: 16_000, 6: 10_000},
+        4: {2: 24_000, 3: 14_000, 4: 6_000, 5: 1_600, 6: 500},
+        5: {2: 8_000, 3: 4_000, 4: 1_000, 5: 300, 6: 120},
+        6: {2: 3_000, 3: 1_000, 4: 200, 5: 80, 6: 40},
     },
     "0.01": {
-        3: {2: 24_000, 3: 16_000, 4: 6_000, 5: 2_000, 6: 800},
-        4: {2: 4_000, 3: 1_000, 4: 200, 5: 60, 6: 30},
-        5: {2: 60, 3: 40, 4: 20, 5: 6, 6: 4},
+        3: {2: 24_000, 3: 16_000, 4: 10_000, 5: 4_000, 6: 1_500},
+        4: {2: 8_000, 3: 2_000, 4: 500, 5: 150, 6: 60},
+        5: {2: 200, 3: 120, 4: 50, 5: 12, 6: 8},
         6: {2: 20, 3: 10, 4: 4, 5: 2, 6: 2},
     },
 }
 BOTTLENECK = {2: 1, 3: 2, 4: 2, 5: 3, 6: 3}
+# Evaluations that are spent on a run which 10^7 have left open.
+BUDGET = 400_000_000
 # Of so many starts of each cell it is asked whether the partial answer holds.
 LOOKED_AT = 400
 ROUNDS = (0.01, 0.1, 0.35, 0.7, 1.0)
@@ -138,6 +142,43 @@ def collect(folder):
             known = {"depth": cell.depth, "dim": cell.dim, "width": cell.width, "command": line}
             cells.append(known | asdict(CellSummary.of(ensemble)))
     return cells
+
+
+def settle(folder, cells, workers):
+    """Go on with the runs that are open, on a larger budget, and keep what comes of them."""
+    kept = folder / "settled.json"
+    settled = json.loads(kept.read_text()) if kept.exists() else {}
+    left = []
+    for cell in cells:
+        known = Cell(cell["depth"], cell["dim"], cell["width"], cell["scale"])
+        left += [
+            (cell["command"], known, run["seed"])
+            for run in cell["open_runs"]
+            if f"{known.name()} {run['seed']}" not in settled
+        ]
+    with process_pool(workers) as pool:
+        for done in as_completed([pool.submit(settled_run, *each) for each in left]):
+            name, result = done.result()
+            settled[name] = result
+            kept.write_text(json.dumps(settled, indent=1))
+            print(name, result, flush=True)
+
+
+def settled_run(line, cell, seed):
+    """Return the end of a run for which so many more evaluations are spent."""
+    flow.MOST_EVALUATIONS = outcomes.MOST_EVALUATIONS = BUDGET
+    (record,) = run_batch(experiment_of(options_of(line), cell), [seed])
+    return f"{cell.name()} {seed}", {"limit": record.limit, "t": record.t, "status": record.status}
+
+
+def add_settled(folder, cells):
+    """Add to open runs what came of them later."""
+    kept = folder / "settled.json"
+    settled = json.loads(kept.read_text()) if kept.exists() else {}
+    for cell in cells:
+        name = Cell(cell["depth"], cell["dim"], cell["width"], cell["scale"]).name()
+        for each in cell["open_runs"]:
+            each["later"] = settled.get(f"{name} {each['seed']}")
 
 
 def add_covered(cells):
@@ -224,33 +265,40 @@ def text(cells):
 def _exceptions(opened):
     if not opened:
         return ["### Exceptions", "", "None."]
+    saddles = sum("layers: non-strict saddle" in run["status"] for _, run in opened)
+    falling = sum(remaining(cell, run)[0] < 0 for cell, run in opened)
     about = (
-        "Each is listed with where it stopped. The loss gap is in parts of the gap to the next "
-        "critical value, below which a limit is certain. $\\mu$ is the least eigenvalue of the "
-        "Hessian of $L^N$ in the layers there, and the last column the time that a balanced mode "
-        "still needs which has this eigenvalue, $(N - 1) / ((N - 2) |\\mu|)$."
+        f"{len(opened)} runs were open after $10^7$ evaluations, {saddles} of them near a saddle "
+        f"that is not strict. In {falling} of them the Hessian of $L^N$ in the layers has a "
+        "negative eigenvalue, so that they are on their way; $\\mu$ is the least one, and a "
+        "balanced mode with it still needs $(N - 1) / ((N - 2) |\\mu|)$. The loss gap is in parts "
+        "of the gap to the next critical value, below which a limit is certain. The last column "
+        f"says what came of the run on a budget of {BUDGET:,} evaluations; what became certain "
+        "then is not counted as certain above."
     )
-    lines = [
-        "### Exceptions, one by one",
-        "",
-        about,
-        "",
-        (
-            "| $N$ | widths | scale | seed | stopped at $t$ | loss gap | rank of $W$ | nearest $J$ "
-            "| distance of $W$ | $\\mu$ | still needs |"
-        ),
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    header = "| $N$ | widths | scale | seed | stopped at $t$ | loss gap | rank of $W$ "
+    header += "| distance of $W$ from $W_J$ | $\\mu$ | still needs | went on until |"
+    rule = " --- |".join(["|", *[""] * 11])
+    lines = ["### Exceptions, one by one", "", about, "", header, rule]
     for cell, run in opened:
         value, needs = remaining(cell, run)
-        lines.append(
-            f"| {cell['depth']} | {' '.join(map(str, cell['widths']))} | {cell['scale']:g} "
-            f"| {run['seed']} | {_number(run['t'])} "
-            f"| {run['loss_gap_by_next_critical_gap']:.4g} | {run['rank']} "
-            f"| {run['nearest'] or 'none'} | {run['distance']:.1e} | {value:.2e} "
-            f"| {_number(needs)} |"
-        )
+        widths = " ".join(map(str, cell["widths"]))
+        facts = [
+            f"{cell['depth']} | {widths} | {cell['scale']:g} | {run['seed']} | {_number(run['t'])}",
+            f"{run['loss_gap_by_next_critical_gap']:.3g} | {run['rank']}",
+            f"{run['distance']:.0e}, $J = \\{{{', '.join(run['nearest'].split())}\\}}$",
+            f"{value:.2e} | {_number(needs)} | {_later(run.get('later'))}",
+        ]
+        lines.append(f"| {' | '.join(facts)} |")
     return lines
+
+
+def _later(later):
+    """Return what came of an open run."""
+    if later is None:
+        return "not tried"
+    state = "certain" if later["limit"] == "global minimum" else "open"
+    return f"$t = {_power(later['t'])}$: {state}"
 
 
 def _commands(cells):
@@ -364,12 +412,14 @@ def main():
             parser.error("FOLDER is missing")
         if not given.collect:
             run(given.folder, given.workers)
+            settle(given.folder, collect(given.folder), given.workers)
         found = {
             "version": fixedrank.__version__,
             "date": time.strftime("%Y-%m-%d"),
             "minutes": minutes(given.folder),
             "cells": collect(given.folder),
         }
+        add_settled(given.folder, found["cells"])
         add_covered(found["cells"])
         FILES["json"].write_text(json.dumps(found, indent=1) + "\n")
     found = json.loads(FILES["json"].read_text())
