@@ -47,7 +47,7 @@ values = np.array([3.0, 2.0, 1.2, 0.7])
 white = fixedrank.LinearRegression(np.eye(4), np.diag(values))
 matrix = np.diag([2.1, 1.7, 0.0, 0.0]) + 0.1 * rng.standard_normal((4, 4))
 start = fixedrank.FixedRank(4, 4, k, depth=1).point(matrix)
-figure, (below, wide) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+figure, below = plt.subplots(figsize=(7, 4.4), layout="constrained")
 for depth in (1, 2, 3):
     certificate = fixedrank.certify(white, start, depth)
     t = np.linspace(0, 9, 200)
@@ -69,6 +69,8 @@ below.set(
     ylim=(1e-10, 5),
 )
 below.legend(frameon=False, fontsize=8)
+figure.suptitle("No flow is slower than its certificate")
+plt.show()
 
 # %%
 # Wide layers
@@ -107,6 +109,7 @@ kinds = {
         ],
     ),
 }
+figure, wide = plt.subplots(figsize=(7, 4.4), layout="constrained")
 for name, (color, marker, starts) in kinds.items():
     certified, measured = [], []
     for layers in starts:
@@ -131,7 +134,7 @@ wide.set(
     title="Flow (5) of layers that are not balanced",
 )
 wide.legend(frameon=False, fontsize=8)
-figure.suptitle("No flow is slower than its certificate")
+figure.suptitle("Certified and measured rates from random starts")
 plt.show()
 
 # %%

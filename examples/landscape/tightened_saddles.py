@@ -63,9 +63,7 @@ def beside(layers):
     return np.sqrt((first[:, 1] ** 2).sum() + second**2 + (last[1] ** 2).sum())
 
 
-figure, ((orbits, closer), (times, definite)) = plt.subplots(
-    2, 2, figsize=(11, 8.4), layout="constrained"
-)
+figure, orbits = plt.subplots(figsize=(7, 4.4), layout="constrained")
 for epsilon, color, style in ((0.1, "#e69f00", "--"), (0.03, "#0b3c5d", "-")):
     starts = [w + epsilon * rng.standard_normal((8, 2, 2)) for w in saddle]
     scaled = np.linspace(0, 5, 81)
@@ -83,6 +81,7 @@ orbits.set(
     title="Flows from a tightened saddle",
 )
 orbits.legend(frameon=False)
+plt.show()
 
 # %%
 # Of :math:`b_i^2 - b_j^2` the flow keeps all, so :math:`|b|` is least when the least of
@@ -93,6 +92,7 @@ orbits.legend(frameon=False)
 b = rng.standard_normal((400_000, 3))
 share = (b.prod(axis=1) < 0) * 3 * (b**2).min(axis=1) / (b**2).sum(axis=1)
 factors = np.geomspace(1.05, 8, 30)
+figure, closer = plt.subplots(figsize=(7, 4.4), layout="constrained")
 closer.loglog(
     factors,
     [(1 - share < f**-2).mean() for f in factors],
@@ -112,6 +112,7 @@ closer.set(
     title=r"Starts that come closer by a factor of $\kappa$",
 )
 closer.legend(frameon=False)
+plt.show()
 
 
 def time_to_leave(b):
@@ -135,6 +136,7 @@ def time_to_leave(b):
 
 epsilons = np.array([0.1, 0.05, 0.02, 0.01, 0.005])
 random, rays = [16.9, 35.7, 90.7, 183, 364], [300, 808, 2992, 8353]
+figure, (times, definite) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 times.loglog(epsilons, random, "o", color="#0b3c5d", label="random, median of 400")
 times.loglog(epsilons, 1.83 / epsilons, color="#0b3c5d", label=r"$\varepsilon^{-1}$")
 times.loglog(epsilons[:4], rays, "s", color="#e69f00", label="on the rays")

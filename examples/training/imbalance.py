@@ -149,7 +149,7 @@ def movement(N, value):
 
 
 values = np.sinh(np.linspace(-3, 3, 61)) / np.sinh(3) * 10
-figure, (kernels, sides) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+figure, kernels = plt.subplots(figsize=(7, 4.4), layout="constrained")
 for N in (2, 3):
     style = depth_style(N)
     known = [movement(N, value) for value in values]
@@ -167,6 +167,7 @@ kernels.annotate("balanced", (0, 0.8), ha="center")
 kernels.annotate("rich", (-8, 12), ha="center")
 kernels.annotate("lazy", (-8, 0.18), ha="center")
 kernels.legend(frameon=False)
+plt.show()
 
 # %%
 # Which side stands still
@@ -185,6 +186,7 @@ start = fixedrank.FixedRankPoint(frame(m, k), np.array([1.0, 0.5]), frame(n, k).
 
 values = [-10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0]
 t = np.concatenate(([0.0], np.geomspace(1e-3, 1.5, 80)))
+figure, sides = plt.subplots(figsize=(7, 4.4), layout="constrained")
 for N in (2, 3):
     left, right = [], []
     for value in values:

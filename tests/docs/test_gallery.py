@@ -61,6 +61,21 @@ def test_a_page_says_what_one_learns_and_what_one_needs(page):
     assert named == {EXTRAS[name] for name in imported(page) & set(EXTRAS)}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_block_draws_on_figures_of_its_own(page):
+    # A figure is kept once its block has run, and a thumbnail is made of it.
+    earlier = set()
+    for block in re.split(r"^# %%.*$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Name)]
+        bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        assert not (used - bound) & earlier
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("plt.subplots"):
+                made = ast.walk(node.targets[0])
+                earlier |= {part.id for part in made if isinstance(part, ast.Name)}
+
+
 def test_every_section_has_its_pages_in_order():
     sections = configured("SECTIONS")
     assert set(sections) == {page.parent.name for page in PAGES} - {"choices"}
