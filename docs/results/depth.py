@@ -32,7 +32,7 @@ from depth_runs import DEPTHS, LIMIT, METHODS, PYMANOPT, applies, outcome, recov
 HERE = Path(__file__).resolve().parent
 # How many seeds each part takes.
 SEEDS = {
-    "runs": 3,
+    "runs": 5,
     "conditions": 3,
     "extremes": 3,
     "flows": 3,
