@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import positive_number
-from fixedrank._shared_docs import LAYERS, POINTS, describe
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank._shown import number, some
-from fixedrank.geometry.factored.points import checked_point
+from fixedrank.flows.many.starts import flattened_points
 from fixedrank.losses import as_loss
 from fixedrank.losses.loss import LossSum
 from fixedrank.thermodynamics.fibre_entropy import FibreEntropy, log_fibre_volume
@@ -83,12 +84,17 @@ describe(FreeEnergy, _FREE_ENERGIES)
 
 def free_energy(
     problem: LossLike, point: PointLike, widths: Sequence[int], temperature: float
-) -> float:
+) -> Any:
     """Return the free energy L - T S of a matrix W.
+
+    Parameters
+    ----------
+    point : FixedRankPoint or tuple (u, s, vt)
+        The point W; or many, with axes in front, as of :func:`log_fibre_volume`.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (...)
         The loss less T times the entropy of :func:`log_fibre_volume`.
 
     Raises
@@ -108,7 +114,10 @@ def free_energy(
     """
     loss = as_loss(problem)
     FreeEnergy(loss, widths, temperature)  # checks that all fits together
-    return float(loss.loss(checked_point(point))) - temperature * log_fibre_volume(point, widths)
+    points, axes = flattened_points(point)
+    entropies = log_fibre_volume(points, widths)
+    values = loss._losses(points) - temperature * entropies
+    return values.reshape(axes) if axes else float(values[0])
 
 
-describe(free_energy, _FREE_ENERGIES, POINTS, LAYERS)
+describe(free_energy, _FREE_ENERGIES, LAYERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -111,6 +112,12 @@ def langevin(
     MemoryError
         If the points of all output times are more than the free memory holds.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the step is so long that some copies had to shorten more than a few of their steps: then
+        averages may be far off. The status says so, too.
+
     Notes
     -----
     *The law.* Without decay L has to grow with W, or the law may have no finite integral. It does
@@ -179,6 +186,10 @@ def langevin(
     points, losses = FixedRankPoint(*map(np.array, zip(*kept, strict=True))), np.array(of_kept)
     if not stacked and count == 1:
         points, losses = FixedRankPoint(*(part[:, 0] for part in points)), losses[:, 0]
+    too_coarse = chain.too_coarse
+    if too_coarse:
+        advice = "averages may be far off: give a shorter step"
+        warnings.warn(f"{too_coarse}; {advice}", RuntimeWarning, stacklevel=2)
     return LangevinTrajectory(
         t=times[: len(losses)],
         points=points,
@@ -189,8 +200,8 @@ def langevin(
         widths=law.widths,
         method=method,
         step=longest,
-        shortened=chain.stepper.shortened / max(1, chain.steps * len(start.s)),
-        status=chain.status,
+        shortened=float(chain.stepper.shortened.mean()) / max(1, chain.steps),
+        status=f"{chain.status}; {too_coarse}" if too_coarse else chain.status,
         complete=chain.complete,
     )
 

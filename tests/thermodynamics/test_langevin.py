@@ -228,6 +228,20 @@ def test_rare_large_matrices_do_not_diverge():
     assert "diverged at t = " in euler.status
 
 
+def test_a_step_at_which_one_copy_of_many_goes_off_is_told():
+    """What the sample does not see grows until curvature times step is beyond what Euler bears."""
+    sample = np.eye(3)[:, :1]
+    problem = fixedrank.LinearRegression(sample, sample)
+    start = (np.eye(3, 2), np.array([1.0, 1e-3]), np.eye(2, 3))
+    how = {"temperature": 0.05, "weight_decay": 0.1, "widths": [3, 4, 4, 3], "copies": 100}
+    with pytest.warns(RuntimeWarning, match=r"step 0\.1 is too long.*of one copy .*far off"):
+        run = fixedrank.langevin(problem, start, 3, [0, 40], rng=0, step=0.1, **how)
+    assert run.last.s.max() > 1000
+    assert "too long" in str(run)
+    run = fixedrank.langevin(problem, start, 3, [0, 10], rng=0, step=0.05, **how)
+    assert "too long" not in run.status
+
+
 @given(
     sizes=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     rank=st.integers(1, 5),
