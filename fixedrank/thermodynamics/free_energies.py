@@ -11,7 +11,8 @@ from fixedrank._shared_docs import LAYERS, describe
 from fixedrank._shown import number, some
 from fixedrank.flows.many.starts import flattened_points
 from fixedrank.losses import as_loss
-from fixedrank.losses.loss import LossSum
+from fixedrank.losses.loss import Loss, LossSum
+from fixedrank.losses.schatten import _Zero
 from fixedrank.thermodynamics.fibre_entropy import FibreEntropy, log_fibre_volume
 
 _FREE_ENERGIES = """
@@ -121,3 +122,20 @@ def free_energy(
 
 
 describe(free_energy, _FREE_ENERGIES, LAYERS)
+
+
+def split_entropy(
+    problem: Loss, depth: float, temperature: float
+) -> tuple[Loss, tuple[int, ...] | None]:
+    """Return a loss without T times the entropy of layers of this depth, and their widths or None.
+
+    Steps of dynamics that know the entropy are longer: its curvature grows towards zero.
+    """
+    terms = problem.terms if isinstance(problem, LossSum) else ((1.0, problem),)
+    for index, (factor, loss) in enumerate(terms):
+        if isinstance(loss, FibreEntropy) and loss.depth == depth and factor == temperature:
+            rest = terms[:index] + terms[index + 1 :]
+            if len(rest) == 1 and rest[0][0] == 1:
+                return rest[0][1], loss.widths
+            return LossSum(*rest) if rest else _Zero(), loss.widths
+    return problem, None

@@ -26,6 +26,7 @@ from fixedrank.losses import as_loss, split_decay
 from fixedrank.networks.initial import checked_widths, require_fitting
 from fixedrank.thermodynamics.chain import Chain, Stepper
 from fixedrank.thermodynamics.euler import Euler
+from fixedrank.thermodynamics.free_energies import split_entropy
 from fixedrank.thermodynamics.growth import grows
 from fixedrank.thermodynamics.law import Law
 from fixedrank.thermodynamics.roots import Roots, as_roots
@@ -72,7 +73,8 @@ def langevin(
     t : array_like, shape (times,)
         The output times, increasing; the dynamics start at the first one.
     temperature : float
-        T > 0, in the unit of the loss.
+        T > 0, in the unit of the loss. The entropy of a :class:`FreeEnergy` of depth N and of this
+        temperature is that of `widths`.
     weight_decay : float
         The rate lambda >= 0 of weight decay. A :class:`SchattenDecay` of depth N in the loss is
         added to it.
@@ -232,6 +234,14 @@ def _law(
             f"the point is a {(m, n)} matrix, the problem is about {tuple(loss.shape)} matrices"
         )
     rest, inside = split_decay(loss, depth)
+    warmth = positive_number("temperature", temperature)
+    rest, of_layers = split_entropy(rest, depth, warmth)
+    if of_layers is not None:
+        if widths is not None:
+            raise ValueError(
+                "the loss is a free energy, whose entropy counts already: leave widths out"
+            )
+        widths = of_layers
     total = nonnegative_number("weight_decay", decay) + inside
     if total < 0:
         raise ValueError(
@@ -250,4 +260,4 @@ def _law(
             raise ValueError(
                 f"widths {list(sizes)} are those of {len(sizes) - 1} layers, the depth is {depth:g}"
             )
-    return Law(rest, m, n, k, depth, positive_number("temperature", temperature), total, sizes)
+    return Law(rest, m, n, k, depth, warmth, total, sizes)

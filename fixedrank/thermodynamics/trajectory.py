@@ -33,7 +33,7 @@ class LangevinTrajectory(Displayed, Saved):
         The points, arrays of shapes (times, copies, m, k), (times, copies, k) and
         (times, copies, k, n).
     loss : ndarray, shape (times, copies)
-        The loss, without what decay adds.
+        The loss, without what decay and entropy add.
     depth, temperature, weight_decay : float
         N, T and lambda, with the decay that was a term of the loss.
     widths : tuple of int or None

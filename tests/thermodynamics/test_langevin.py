@@ -228,6 +228,28 @@ def test_rare_large_matrices_do_not_diverge():
     assert "diverged at t = " in euler.status
 
 
+def test_a_free_energy_is_the_loss_and_the_entropy_of_its_widths():
+    """So the curvature of the entropy near zero makes no small steps."""
+    widths, start = [3, 4, 5, 4], start_of()
+    decay = fixedrank.SchattenDecay(0.3, 3)
+    how = {"temperature": 0.5, "copies": 3, "rng": 1}
+    for problem, total, rate in (
+        (REGRESSION, REGRESSION, 0.0),
+        (REGRESSION, REGRESSION + decay, 0.3),
+        (0.0 * REGRESSION, decay, 0.3),
+    ):
+        energy = fixedrank.FreeEnergy(total, widths, 0.5)
+        one = fixedrank.langevin(energy, start, 3, [0, 0.01], **how)
+        two = fixedrank.langevin(
+            problem, start, 3, [0, 0.01], widths=widths, weight_decay=rate, **how
+        )
+        np.testing.assert_allclose(one.points.s, two.points.s, rtol=1e-10)
+        np.testing.assert_allclose(one.loss, two.loss, rtol=1e-10, atol=1e-10)
+        assert one.widths == two.widths == tuple(widths)
+    with pytest.raises(ValueError, match=r"the loss is a free energy.*leave widths out"):
+        fixedrank.langevin(energy, start, 3, [0, 1], widths=widths, **how)
+
+
 def test_a_step_at_which_one_copy_of_many_goes_off_is_told():
     """What the sample does not see grows until curvature times step is beyond what Euler bears."""
     sample = np.eye(3)[:, :1]
