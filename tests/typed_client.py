@@ -252,8 +252,9 @@ def thermodynamics() -> None:
     assert_type(manifold.random_gibbs(2.0, size=3, rng=0), fixedrank.FixedRankPoint)
     assert_type(manifold.brownian_drift(drawn, 0.5), fixedrank.FixedRankTangentVector)
     assert_type(manifold.log_partition(1), float)
-    assert_type(fixedrank.log_fibre_volume(drawn, [2, 3, 2]), float)
-    assert_type(fixedrank.free_energy(problem, drawn, (2, 3, 2), 0.5), float)
+    volume: float = fixedrank.log_fibre_volume(drawn, [2, 3, 2])
+    free: float = fixedrank.free_energy(problem, drawn, (2, 3, 2), 0.5)
+    assert volume < 10 < free + 20
     run = fixedrank.langevin(problem, drawn, 2, [0, 1], temperature=0.5, widths=(2, 3, 2), rng=0)
     assert_type(run, fixedrank.LangevinTrajectory)
     mean, error = run.observable(lambda W: W.s[0])

@@ -67,6 +67,9 @@ def _numbers(name: str, array: Any) -> Any:
             raise TypeError(
                 f"{name} must be an array of real numbers, but holds the text {entry!r}"
             )
+        if entry is None:
+            # NumPy would make it NaN.
+            raise TypeError(f"{name} must be an array of real numbers, but holds None")
         if isinstance(entry, (complex, np.complexfloating)):
             return array.astype(np.complex128)
     try:

@@ -98,11 +98,21 @@ class CellSummary:
         )
 
 
+def _known(value: Any) -> Any:
+    """Return lists and dicts with None in place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {name: _known(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_known(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_cells(folder: Path, rows: list[CellSummary]) -> None:
     """Write the table of all experiments, cells.csv, and with the open runs, cells.json."""
     tables = [asdict(row) for row in rows]
     with replacing(folder / "cells.json", "w", encoding="utf-8") as file:
-        json.dump(tables, file, indent=1)
+        # JSON knows no NaN: what is unknown is null.
+        json.dump(_known(tables), file, indent=1, allow_nan=False)
     with replacing(folder / "cells.csv", "w", newline="", encoding="utf-8") as file:
         names = [name for name in tables[0] if name != "open_runs"]
         writer = csv.writer(file)

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from fixedrank._aliases import LayersLike, LossLike
-from fixedrank._checks import Array, integer_sequence, nonnegative_number, positive_integer
+from fixedrank._checks import (
+    Array,
+    integer_sequence,
+    nonnegative_number,
+    positive_integer,
+    positive_number,
+)
 from fixedrank._fingerprint import LATER, fingerprint
 from fixedrank._shown import Displayed, name_of, number, some
 from fixedrank.ensembles.certificate import Certificate, DecayCertificate
@@ -113,8 +119,8 @@ class Experiment(Displayed):
             )
         for name in ("scale", "end", "continue_to", "tolerance", "rtol", "atol"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{name} must be positive and finite, got {value!r}")
+            if value is not None:
+                positive_number(name, value)
         nonnegative_number("weight_decay", self.weight_decay)
         if self.continue_to is not None and self.continue_to < self.end:
             raise ValueError(

@@ -357,15 +357,17 @@ def _of_layers(
     level = _level(problem, left[-1], right[-1].T, most)
     rate = imbalance_rate(problem, layers)
     if rate > 0:
-        found = [_bounds_of(chain) for chain in chains(layers) if chain.product > 0]
-        reason = f"squared singular values stay above {'; and '.join(found)}"
+        bounds = [_bounds_of(chain) for chain in chains(layers) if chain.product > 0]
+        reason = f"squared singular values stay above {'; and '.join(bounds)}"
         if depth == 1:
             reason = "the loss of one layer is strongly convex"
         return RateCertificate(rate, rate, reason, level.basin, *_told(level), rate)
     if balanced and k:
         return _on_matrices(problem, level, k, float(depth))
     if balanced:
-        return _none(level, "the product is zero, and there is no flow (9) on M_0")
+        # Zero is a minimum among the matrices of rank 0 only.
+        found = _none(level, "the product is zero, and there is no flow (9) on M_0")
+        return replace(found, basin=False)
     return _none(level, f"the layers are not balanced, and {_no_chain(layers)}")
 
 

@@ -209,9 +209,11 @@ def _of_layers(depth: int, q: int, r: int, k: int, balanced: bool) -> tuple[Theo
         Theorem("Theorem 1", True, "the layers converge to a critical point of L^N"),
         Theorem(
             "Theorem 4, 1",
-            balanced and k > 0,
+            balanced and k > 0 and depth > 1,
             f"the product stays on M_{k} and solves flow (9)"
-            if balanced and k
+            if balanced and k and depth > 1
+            else "it needs N >= 2, not 1: one layer may lose rank"
+            if depth == 1
             else "the layers are not balanced"
             if k
             else "the product is zero, and there is no M_0",

@@ -6,6 +6,7 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fixedrank._checks import Array
 from fixedrank._progress import Progress, Shown
@@ -14,11 +15,14 @@ from fixedrank.geometry.factored.points import FixedRankPoint
 from fixedrank.thermodynamics.law import Law
 from fixedrank.thermodynamics.roots import Roots, as_points
 
+# The share of the steps of a copy that may be shortened.
+_CUT = 0.003
+
 
 class Stepper(Protocol):
     """What takes steps, by one of the methods."""
 
-    shortened: int
+    shortened: NDArray[np.int64]
 
     def step(self, roots: Roots, h: float, generator: np.random.Generator) -> Roots:
         """Return the roots after a step of size h."""
@@ -133,6 +137,19 @@ class Chain:
 
     def _keep(self, points: FixedRankPoint) -> None:
         self.records.append((points, self.law.problem._losses(points)))
+
+    @property
+    def too_coarse(self) -> str:
+        """What is wrong with the steps, in words, if too many of those of a copy were shortened."""
+        cut = self.stepper.shortened
+        worst, steps = int(cut.max()), max(1, self.steps)
+        # The first one or two, from a start near zero, are no harm.
+        if worst < 3 or worst < _CUT * steps:
+            return ""
+        return (
+            f"the step {self.longest:.3g} is too long: {cut.sum() / (steps * cut.size):.2%} of the "
+            f"steps down the gradient were cut, of one copy {worst / steps:.2%}"
+        )
 
     # The store
 

@@ -29,13 +29,13 @@ class Euler:
 
     Attributes
     ----------
-    shortened : int
-        Zero: no step is shortened.
+    shortened : ndarray, shape (copies,)
+        Zeros: no step is shortened.
     """
 
     def __init__(self, law: Law, start: Roots) -> None:
         self.law, self.metric = law, DepthMetric(law.depth)
-        self.shortened = 0
+        self.shortened = np.zeros(len(start.sigma), dtype=np.int64)
 
     def step(self, roots: Roots, h: float, generator: np.random.Generator) -> Roots:
         """Return the roots after a step of size h."""

@@ -10,12 +10,12 @@ import numpy as np
 
 from fixedrank._aliases import PointLike
 from fixedrank._checks import Array, round_off
-from fixedrank._shared_docs import LAYERS, POINTS, describe
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank._shown import some
+from fixedrank.flows.many.starts import flattened_points
 from fixedrank.geometry.factored.points import (
     FixedRankPoint,
     FixedRankTangentVector,
-    checked_point,
 )
 from fixedrank.geometry.metric.christoffel import christoffel
 from fixedrank.geometry.metric.spectral import SpectralMetric
@@ -35,7 +35,7 @@ from fixedrank.thermodynamics.entropy import (
 )
 
 
-def log_fibre_volume(point: PointLike, widths: Sequence[int]) -> float:
+def log_fibre_volume(point: PointLike, widths: Sequence[int]) -> Any:
     r"""Return the entropy S(W), ln of the volume of all balanced layers with the product W.
 
     They are one orbit of the orthogonal groups of the hidden layers, a product of Stiefel
@@ -47,12 +47,15 @@ def log_fibre_volume(point: PointLike, widths: Sequence[int]) -> float:
 
     Parameters
     ----------
+    point : FixedRankPoint or tuple (u, s, vt)
+        The point W; or many, arrays of shapes (..., m, k), (..., k), (..., k, n), as those of
+        :meth:`FixedRank.random_gibbs` and :class:`LangevinTrajectory`.
     widths : sequence of int
         The widths [d_0, ..., d_N], each at least k, with d_0 = n and d_N = m: N layers.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (...)
         The logarithm of the volume, of dimension sum_j (d_j k - k (k+1) / 2). Without hidden layers
         it is 0: W has one layer, the fibre is a point.
 
@@ -78,13 +81,11 @@ def log_fibre_volume(point: PointLike, widths: Sequence[int]) -> float:
     >>> round(math.exp(2 * S) / math.pi**2, 9)
     32.0
     """
-    u, s, vt = checked_point(point)
+    (u, s, vt), axes = flattened_points(point)
     sizes = checked_widths(widths)
-    require_fitting(sizes, (u.shape[0], vt.shape[1]), s.size)
-    return float(log_volume(s, sizes))
-
-
-describe(log_fibre_volume, POINTS)
+    require_fitting(sizes, (u.shape[1], vt.shape[2]), s.shape[1])
+    values = log_volume(s, sizes)
+    return values.reshape(axes) if axes else float(values[0])
 
 
 class FibreEntropy(SpectralFunction):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fixedrank._aliases import LossLike, PointLike
 from fixedrank._checks import positive_number
-from fixedrank._shared_docs import LAYERS, POINTS, describe
+from fixedrank._shared_docs import LAYERS, describe
 from fixedrank._shown import number, some
-from fixedrank.geometry.factored.points import checked_point
+from fixedrank.flows.many.starts import flattened_points
 from fixedrank.losses import as_loss
-from fixedrank.losses.loss import LossSum
+from fixedrank.losses.loss import Loss, LossSum
+from fixedrank.losses.schatten import _Zero
 from fixedrank.thermodynamics.fibre_entropy import FibreEntropy, log_fibre_volume
 
 _FREE_ENERGIES = """
@@ -83,12 +85,17 @@ describe(FreeEnergy, _FREE_ENERGIES)
 
 def free_energy(
     problem: LossLike, point: PointLike, widths: Sequence[int], temperature: float
-) -> float:
+) -> Any:
     """Return the free energy L - T S of a matrix W.
+
+    Parameters
+    ----------
+    point : FixedRankPoint or tuple (u, s, vt)
+        The point W; or many, with axes in front, as of :func:`log_fibre_volume`.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (...)
         The loss less T times the entropy of :func:`log_fibre_volume`.
 
     Raises
@@ -108,7 +115,27 @@ def free_energy(
     """
     loss = as_loss(problem)
     FreeEnergy(loss, widths, temperature)  # checks that all fits together
-    return float(loss.loss(checked_point(point))) - temperature * log_fibre_volume(point, widths)
+    points, axes = flattened_points(point)
+    entropies = log_fibre_volume(points, widths)
+    values = loss._losses(points) - temperature * entropies
+    return values.reshape(axes) if axes else float(values[0])
 
 
-describe(free_energy, _FREE_ENERGIES, POINTS, LAYERS)
+describe(free_energy, _FREE_ENERGIES, LAYERS)
+
+
+def split_entropy(
+    problem: Loss, depth: float, temperature: float
+) -> tuple[Loss, tuple[int, ...] | None]:
+    """Return a loss without T times the entropy of layers of this depth, and their widths or None.
+
+    Steps of dynamics that know the entropy are longer: its curvature grows towards zero.
+    """
+    terms = problem.terms if isinstance(problem, LossSum) else ((1.0, problem),)
+    for index, (factor, loss) in enumerate(terms):
+        if isinstance(loss, FibreEntropy) and loss.depth == depth and factor == temperature:
+            rest = terms[:index] + terms[index + 1 :]
+            if len(rest) == 1 and rest[0][0] == 1:
+                return rest[0][1], loss.widths
+            return LossSum(*rest) if rest else _Zero(), loss.widths
+    return problem, None

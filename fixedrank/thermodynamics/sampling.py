@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ from fixedrank.losses import as_loss, split_decay
 from fixedrank.networks.initial import checked_widths, require_fitting
 from fixedrank.thermodynamics.chain import Chain, Stepper
 from fixedrank.thermodynamics.euler import Euler
+from fixedrank.thermodynamics.free_energies import split_entropy
 from fixedrank.thermodynamics.growth import grows
 from fixedrank.thermodynamics.law import Law
 from fixedrank.thermodynamics.roots import Roots, as_roots
@@ -71,7 +73,8 @@ def langevin(
     t : array_like, shape (times,)
         The output times, increasing; the dynamics start at the first one.
     temperature : float
-        T > 0, in the unit of the loss.
+        T > 0, in the unit of the loss. The entropy of a :class:`FreeEnergy` of depth N and of this
+        temperature is that of `widths`.
     weight_decay : float
         The rate lambda >= 0 of weight decay. A :class:`SchattenDecay` of depth N in the loss is
         added to it.
@@ -110,6 +113,12 @@ def langevin(
         finite, or the store holds another run.
     MemoryError
         If the points of all output times are more than the free memory holds.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the step is so long that some copies had to shorten more than a few of their steps: then
+        averages may be far off. The status says so, too.
 
     Notes
     -----
@@ -179,6 +188,10 @@ def langevin(
     points, losses = FixedRankPoint(*map(np.array, zip(*kept, strict=True))), np.array(of_kept)
     if not stacked and count == 1:
         points, losses = FixedRankPoint(*(part[:, 0] for part in points)), losses[:, 0]
+    too_coarse = chain.too_coarse
+    if too_coarse:
+        advice = "averages may be far off: give a shorter step"
+        warnings.warn(f"{too_coarse}; {advice}", RuntimeWarning, stacklevel=2)
     return LangevinTrajectory(
         t=times[: len(losses)],
         points=points,
@@ -189,8 +202,8 @@ def langevin(
         widths=law.widths,
         method=method,
         step=longest,
-        shortened=chain.stepper.shortened / max(1, chain.steps * len(start.s)),
-        status=chain.status,
+        shortened=float(chain.stepper.shortened.mean()) / max(1, chain.steps),
+        status=f"{chain.status}; {too_coarse}" if too_coarse else chain.status,
         complete=chain.complete,
     )
 
@@ -221,6 +234,14 @@ def _law(
             f"the point is a {(m, n)} matrix, the problem is about {tuple(loss.shape)} matrices"
         )
     rest, inside = split_decay(loss, depth)
+    warmth = positive_number("temperature", temperature)
+    rest, of_layers = split_entropy(rest, depth, warmth)
+    if of_layers is not None:
+        if widths is not None:
+            raise ValueError(
+                "the loss is a free energy, whose entropy counts already: leave widths out"
+            )
+        widths = of_layers
     total = nonnegative_number("weight_decay", decay) + inside
     if total < 0:
         raise ValueError(
@@ -239,4 +260,4 @@ def _law(
             raise ValueError(
                 f"widths {list(sizes)} are those of {len(sizes) - 1} layers, the depth is {depth:g}"
             )
-    return Law(rest, m, n, k, depth, positive_number("temperature", temperature), total, sizes)
+    return Law(rest, m, n, k, depth, warmth, total, sizes)

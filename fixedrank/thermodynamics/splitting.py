@@ -57,14 +57,14 @@ class Splitting:
 
     Attributes
     ----------
-    shortened : int
-        How many steps down the gradient, of all copies, would have gone further than sigma is long.
+    shortened : ndarray, shape (copies,)
+        How many steps down the gradient of each copy would have gone further than sigma is long.
     """
 
     def __init__(self, law: Law, start: Roots) -> None:
         self.law = law
         self.rows, self.columns = np.triu_indices(law.k, 1)
-        self.shortened = 0
+        self.shortened = np.zeros(len(start.sigma), dtype=np.int64)
         self.signs = orientations(start) if law.k == law.m == law.n else None
 
     def step(self, roots: Roots, h: float, generator: np.random.Generator) -> Roots:
@@ -100,7 +100,7 @@ class Splitting:
         # Without a bound a rare large W, where gradients grow faster than W, would go to infinity.
         longest = lengths(sigma)
         share = longest / np.maximum(lengths(core, up, vp), longest)
-        self.shortened += int((share < 1).sum())
+        self.shortened = self.shortened + (share < 1)
         for part in (core, up, vp):
             part *= share[:, None, None]
         diagonal += sigma

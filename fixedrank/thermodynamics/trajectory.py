@@ -33,7 +33,7 @@ class LangevinTrajectory(Displayed, Saved):
         The points, arrays of shapes (times, copies, m, k), (times, copies, k) and
         (times, copies, k, n).
     loss : ndarray, shape (times, copies)
-        The loss, without what decay adds.
+        The loss, without what decay and entropy add.
     depth, temperature, weight_decay : float
         N, T and lambda, with the decay that was a term of the loss.
     widths : tuple of int or None
@@ -44,7 +44,8 @@ class LangevinTrajectory(Displayed, Saved):
         The longest step that was allowed.
     shortened : float
         The share of the steps down the gradient that were cut, since they would have gone further
-        than W^(1/N) is long. Of more than a few in a thousand the steps are too long.
+        than W^(1/N) is long. Where a copy had more than a few in a thousand cut, the status says
+        that the step is too long.
     status : str
         Why the run ended, in words.
     complete : bool
@@ -102,7 +103,8 @@ class LangevinTrajectory(Displayed, Saved):
         ----------
         function : callable or array_like, shape (times, copies, ...)
             A function of a point, whose values are numbers or arrays; or the values themselves,
-            such as ``run.loss``.
+            such as ``run.loss``. What takes arrays is faster of all points at once:
+            ``fixedrank.log_fibre_volume(run.points, widths)``.
 
         Returns
         -------

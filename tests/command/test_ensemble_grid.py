@@ -69,6 +69,8 @@ def test_what_remains_is_listed_with_its_state(tmp_path, capsys):
     assert grid(tmp_path, *options, "--time", "1", "--longer", "20") == 1
     for cell in cells(tmp_path):
         assert (cell["end"], cell["continue_to"], cell["decided"]) == (1, 20, 0)
+        # Not NaN, which is no JSON.
+        assert (cell["median_t"], cell["longest_t"]) == (None, None)
         assert [run["seed"] for run in cell["open_runs"]] == list(range(4))
         for run in cell["open_runs"]:
             assert (run["t"], run["rank"], run["nearest"]) == (20, 0, "")

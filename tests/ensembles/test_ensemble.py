@@ -210,6 +210,11 @@ def test_bad_experiments(options, message):
         Experiment(**{"problem": experiments.problem(), "widths": [3, 3, 3], **options})
 
 
+def test_text_is_no_time():
+    with pytest.raises(TypeError, match="continue_to must be a number, got '2000'"):
+        experiments.small(continue_to="2000")
+
+
 def test_a_start_that_only_this_process_knows(tmp_path):
     def local(widths, rng):
         return zero(widths, rng)

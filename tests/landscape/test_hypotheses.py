@@ -59,6 +59,23 @@ def test_why_flow_9_is_solved_or_not(layers, applies, statement):
     assert ("Theorem 4, 1", applies, statement, "theorem") in report.theorems
 
 
+def test_one_layer_may_lose_rank():
+    """From minus the target it goes straight to the target, through zero."""
+    problem = LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    report = check_hypotheses(problem, [np.diag([-3.0, -2.0])])
+    found = {theorem.name: theorem for theorem in report.theorems}
+    assert not found["Theorem 4, 1"].applies
+    assert "needs N >= 2" in found["Theorem 4, 1"].statement
+
+
+def test_zero_is_no_minimum():
+    """Layers of zeros stay where they are: at a saddle."""
+    problem = LinearRegression(np.eye(2), np.diag([3.0, 2.0]))
+    certificate = certify(problem, [np.zeros((2, 2))] * 2)
+    assert not certificate.basin
+    assert str(certificate).endswith("the limit is not known to be a minimum")
+
+
 def test_balanced_layers():
     problem, *_ = problem_with(np.array([2.0, 1.0]), 4, 5)
     report = check_hypotheses(problem, random_balanced_factors([5, 3, 3, 4], rng=0))

@@ -52,6 +52,38 @@ def minimum(depth, temperature, decay=0.0):
     return np.exp(found.x)
 
 
+@pytest.mark.parametrize("axes", [(), (1,), (3,), (2, 3), (1, 2, 2)])
+def test_points_along_any_axes(axes):
+    count = math.prod(axes)
+    many = FixedRank(M, N, K, depth=3).random_gibbs(1.0, size=count, rng=0)
+    points = tuple(part.reshape(*axes, *part.shape[1:]) for part in many)
+    widths = widths_of(3)
+    volumes = log_fibre_volume(points, widths)
+    energies = free_energy(problem(), points, widths, 0.3)
+    assert np.shape(volumes) == np.shape(energies) == axes
+    assert isinstance(volumes, np.ndarray if axes else float)
+    for i, (u, s, vt) in enumerate(zip(*many, strict=True)):
+        volume = log_fibre_volume((u, s, vt), widths)
+        assert np.ravel(volumes)[i] == pytest.approx(volume, rel=1e-12)
+        energy = problem().loss((u, s, vt)) - 0.3 * volume
+        assert np.ravel(energies)[i] == pytest.approx(energy, rel=1e-12)
+
+
+def test_points_along_axes_are_checked():
+    u, s, vt = FixedRank(M, N, K, depth=3).random_gibbs(1.0, size=4, rng=0)
+    with pytest.raises(ValueError, match=r"same axes in front.*\(4, 5, 2\), \(3, 2\)"):
+        log_fibre_volume((u, s[:3], vt), widths_of(3))
+    with pytest.raises(ValueError, match="same axes in front"):
+        log_fibre_volume((u[:0], s[:0], vt[:0]), widths_of(3))
+    with pytest.raises(ValueError, match=r"point 3 of 4: .*positive"):
+        log_fibre_volume((u, s * [[1], [1], [1], [-1]], vt), widths_of(3))
+    u[2] *= 1.1
+    with pytest.raises(ValueError, match="point 2 of 4: the columns of u must be orthonormal"):
+        free_energy(problem(), (u, s, vt), widths_of(3), 0.3)
+    with pytest.raises(ValueError, match="smallest, 1, is below the rank"):
+        log_fibre_volume((u[:2], s[:2], vt[:2]), [N, 1, M])
+
+
 WITH_AND_WITHOUT_DECAY = pytest.mark.parametrize(
     ("depth", "decay"), [(1, DECAY), (2, 0.0), (3, DECAY), (20, 0.0)]
 )

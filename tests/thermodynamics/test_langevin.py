@@ -228,6 +228,42 @@ def test_rare_large_matrices_do_not_diverge():
     assert "diverged at t = " in euler.status
 
 
+def test_a_free_energy_is_the_loss_and_the_entropy_of_its_widths():
+    """So the curvature of the entropy near zero makes no small steps."""
+    widths, start = [3, 4, 5, 4], start_of()
+    decay = fixedrank.SchattenDecay(0.3, 3)
+    how = {"temperature": 0.5, "copies": 3, "rng": 1}
+    for problem, total, rate in (
+        (REGRESSION, REGRESSION, 0.0),
+        (REGRESSION, REGRESSION + decay, 0.3),
+        (0.0 * REGRESSION, decay, 0.3),
+    ):
+        energy = fixedrank.FreeEnergy(total, widths, 0.5)
+        one = fixedrank.langevin(energy, start, 3, [0, 0.01], **how)
+        two = fixedrank.langevin(
+            problem, start, 3, [0, 0.01], widths=widths, weight_decay=rate, **how
+        )
+        np.testing.assert_allclose(one.points.s, two.points.s, rtol=1e-10)
+        np.testing.assert_allclose(one.loss, two.loss, rtol=1e-10, atol=1e-10)
+        assert one.widths == two.widths == tuple(widths)
+    with pytest.raises(ValueError, match=r"the loss is a free energy.*leave widths out"):
+        fixedrank.langevin(energy, start, 3, [0, 1], widths=widths, **how)
+
+
+def test_a_step_at_which_one_copy_of_many_goes_off_is_told():
+    """What the sample does not see grows until curvature times step is beyond what Euler bears."""
+    sample = np.eye(3)[:, :1]
+    problem = fixedrank.LinearRegression(sample, sample)
+    start = (np.eye(3, 2), np.array([1.0, 1e-3]), np.eye(2, 3))
+    how = {"temperature": 0.05, "weight_decay": 0.1, "widths": [3, 4, 4, 3], "copies": 100}
+    with pytest.warns(RuntimeWarning, match=r"step 0\.1 is too long.*of one copy .*far off"):
+        run = fixedrank.langevin(problem, start, 3, [0, 40], rng=0, step=0.1, **how)
+    assert run.last.s.max() > 1000
+    assert "too long" in str(run)
+    run = fixedrank.langevin(problem, start, 3, [0, 10], rng=0, step=0.05, **how)
+    assert "too long" not in run.status
+
+
 @given(
     sizes=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     rank=st.integers(1, 5),

@@ -92,3 +92,8 @@ def test_pictures():
     assert [text.get_text() for text in loss.get_legend().get_texts()] == ["fifty", "one"]
     with pytest.raises(ValueError, match="need two axes, got 1"):
         RUN.plot(loss)
+
+
+def test_a_function_without_a_result_is_refused():
+    with pytest.raises(TypeError, match=r"values of the function .* holds None"):
+        RUN.observable(lambda point: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fixedrank._checks import Array, finite_array, number_of_axes
+from fixedrank._checks import Array, finite_array, number_of_axes, real_array
 from fixedrank._jobs import Lost, run_jobs
 from fixedrank._memory import free_memory, held
 from fixedrank._packing import joined
@@ -378,15 +378,42 @@ def checked_points(points: Any) -> FixedRankPoint:
             "many points have the shapes (copies, m, k), (copies, k), (copies, k, n), but u, s, vt "
             f"hold {len(u)}, {len(s)}, {len(vt)} copies"
         )
-    for index, point in enumerate(zip(u, s, vt, strict=True)):
+    for index in _to_check(u, s, vt):
         try:
-            checked_point(point)
+            checked_point((u[index], s[index], vt[index]))
         except ValueError as error:
             raise ValueError(
                 f"point {index} of {len(u)}: {error}; all points have the same rank, those of "
                 "another one go into a call of their own"
             ) from error
     return FixedRankPoint(u, s, vt)
+
+
+def _to_check(u: Array, s: Array, vt: Array) -> Iterator[int]:
+    """Yield the first of many points, whose shapes are those of all, and those that look wrong."""
+    yield 0
+    one = np.eye(s.shape[1])
+    off = [
+        np.abs(frame @ frame.swapaxes(1, 2) - one).max(axis=(1, 2))
+        for frame in (u.swapaxes(1, 2), vt)
+    ]
+    yield from map(int, np.flatnonzero((np.maximum(*off) > 1e-12) | (s <= 0).any(axis=1)))
+
+
+def flattened_points(points: Any) -> tuple[FixedRankPoint, tuple[int, ...]]:
+    """Return points with any axes in front as many along one, each checked, and these axes."""
+    triple = isinstance(points, (tuple, list)) and len(points) == 3
+    if not triple or number_of_axes(points[0]) < 3:
+        return FixedRankPoint(*(part[None] for part in checked_point(points))), ()
+    u, s, vt = (real_array(name, part) for name, part in zip(("u", "s", "vt"), points, strict=True))
+    axes = s.shape[:-1]
+    if not (u.shape[:-2] == axes == vt.shape[:-2]) or not s.size:
+        raise ValueError(
+            "points have the shapes (..., m, k), (..., k), (..., k, n), with the same axes in "
+            f"front, but u, s, vt have the shapes {u.shape}, {s.shape}, {vt.shape}"
+        )
+    many = (part.reshape(-1, *part.shape[len(axes) :]) for part in (u, s, vt))
+    return checked_points(tuple(many)), axes
 
 
 def require_many(executor: Any) -> None:
