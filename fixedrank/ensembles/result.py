@@ -191,8 +191,8 @@ class Ensemble(Displayed, Saved):
         >>> problem = fixedrank.LinearRegression(np.eye(2), np.diag([2.0, 1.0]))
         >>> experiment = fixedrank.Experiment(problem, [2, 6, 2])
         >>> rates = fixedrank.run_ensemble(experiment, range(5), workers=1).certified_rates()
-        >>> (rates > 0).all()
-        np.True_
+        >>> bool((rates > 0).all())
+        True
         """
         experiment, problem = self.experiment, self.experiment.problem
         require_data(problem, "a certified rate")
