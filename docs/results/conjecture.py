@@ -220,6 +220,13 @@ def count(found):
     cells = found["cells"]
     runs, decided = total(cells, "runs"), total(cells, "decided")
     longest = max(cells, key=lambda cell: cell["longest_t"])
+    begun = {(cell["depth"], cell["dim"], cell["width"], cell["scale"]) for cell in cells}
+    missing = [cell for *_, cell, _ in tasks() if cell not in begun]
+    left_out = "".join(
+        f" Not reached: $N = {cell.depth}$, $d = {cell.dim}$, width {cell.width}, scale "
+        f"{cell.scale:g}."
+        for cell in missing
+    )
     open_question = sum((1 - cell["covered"]) * cell["runs"] for cell in cells)
     return (
         f"**{decided:,} of {runs:,} starts are certain to tend to the global minimum.** They are "
@@ -229,7 +236,7 @@ def count(found):
         f"experiment; {_count(runs - decided, 'start')} remained open. The longest wait that ended "
         f"was $t = {_power(longest['longest_t'])}$, at $N = {longest['depth']}$, "
         f"$d = {longest['dim']}$, scale {longest['scale']:g}. Some {round(open_question, -3):,.0f} "
-        "of the starts are such that the partial answer does not hold there.\n"
+        f"of the starts are such that the partial answer does not hold there.{left_out}\n"
     )
 
 
