@@ -12,8 +12,10 @@ from scipy.sparse.linalg import LinearOperator
 Array = NDArray[np.float64]
 
 
-def real_array(name: str, value: Any) -> Array:
+def real_array(name: str, value: Any, *, missing: bool = False) -> Array:
     """Return `value`, an array or whatever NumPy reads as one, as a float array.
+
+    With `missing` None stands for what is not known, and is NaN.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def real_array(name: str, value: Any) -> Array:
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if array.dtype.kind == "O":
-        array = _numbers(name, array)
+        array = _numbers(name, array, missing)
     if array.dtype.kind == "c":
         raise TypeError(f"{name} must be real, but has dtype {array.dtype}")
     # Types of others, such as bfloat16, are floating-point numbers if they go into float64.
@@ -60,14 +62,14 @@ def refuse_masked(name: str, value: Any) -> None:
             refuse_masked(name, part)
 
 
-def _numbers(name: str, array: Any) -> Any:
+def _numbers(name: str, array: Any, missing: bool) -> Any:
     """Return an array of Python objects as one of floats or of complex numbers."""
     for entry in array.flat:
         if isinstance(entry, (str, bytes)):
             raise TypeError(
                 f"{name} must be an array of real numbers, but holds the text {entry!r}"
             )
-        if entry is None:
+        if entry is None and not missing:
             # NumPy would make it NaN.
             raise TypeError(f"{name} must be an array of real numbers, but holds None")
         if isinstance(entry, (complex, np.complexfloating)):

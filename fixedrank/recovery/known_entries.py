@@ -22,7 +22,7 @@ def known_entries(matrix: Any) -> tuple[Any, Any, Any, Any]:
         require_finite("the stored entries of the matrix", stored.data)
         return *stored.coords, stored.data, stored.shape
     known, matrix = _unmasked(matrix)
-    array = real_array("the matrix", matrix)
+    array = real_array("the matrix", matrix, missing=True)
     _require_matrix(array)
     if known is None:
         known = ~np.isnan(array)
