@@ -128,7 +128,10 @@ def test_widths_of_which_almost_every_start_is_covered(widths):
 
 
 def test_other_widths_are_covered_in_part():
-    for widths in ([2, 2, 2, 2], [3, 4, 4, 3], [2, 3, 3, 3, 2]):
+    shapes = [[2, 2, 2, 2], [3, 4, 4, 3], [2, 3, 3, 3, 2]]
+    # Three layers with d_x other than d_y, to which theorem 2 was not carried over.
+    shapes += [[3, 2, 2, 4], [3, 3, 2, 2]]
+    for widths in shapes:
         assert {True, False} == set(gathered(widths))
 
 

@@ -37,6 +37,27 @@ def test_the_kernel_of_the_hessian(h, d):
 
 
 @pytest.mark.parametrize(("h", "d"), [(2, 2), (2, 4), (3, 3)])
+def test_they_lie_on_an_open_set_of_leaves(h, d):
+    """The h (h + 1) imbalances have independent differentials on the tightened points."""
+    problem, layers = deficient_point([d, h, h, d], h - 1, {1, 2, 3}, 1)
+    u, q, w, v, _ = frames(problem, layers, h - 1)
+    hessian, kernel = flat_directions(problem, layers)
+    across, differentials = [], []
+    for vector in kernel.T:
+        first, middle, last = hessian.split(vector)
+        x, y = u.T @ last @ q, v.T @ problem.root @ first.T @ w
+        across.append(np.concatenate([x, [q @ middle @ w], y]))
+        up = layers[1].T @ middle - first @ layers[0].T
+        down = layers[2].T @ last - middle @ layers[1].T
+        rows = np.triu_indices(h)
+        differentials.append(np.concatenate([(part + part.T)[rows] for part in (up, down)]))
+    tangent = np.linalg.svd(np.transpose(across))[2][2 * (d - h + 1) + 1 :]
+    assert len(tangent) == 2 * h * h - 2
+    moved = np.linalg.svd(tangent @ differentials)[1]
+    assert (moved > 1e-6 * moved[0]).sum() == h * (h + 1)
+
+
+@pytest.mark.parametrize(("h", "d"), [(2, 2), (2, 4), (3, 3)])
 def test_the_flow_on_the_kernel(h, d):
     """Its second order is x' = z S y, z' = x^T S y / m, y' = z (V^T C V) S x."""
     rng = np.random.default_rng(0)
