@@ -401,7 +401,7 @@ def draw(cells, file):
 
 
 def minutes(folder):
-    """Return how long it has run, all sessions together."""
+    """Return how many minutes it has run, all calls together."""
     kept = folder / "minutes.txt"
     return float(kept.read_text()) if kept.exists() else 0.0
 
