@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fixedrank._aliases import LayersLike, PointLike
-from fixedrank._checks import Array, RankLostError, real_array, require_finite
+from fixedrank._checks import (
+    Array,
+    RankLostError,
+    positive_number,
+    real_array,
+    require_finite,
+)
 from fixedrank._shown import Displayed, number, some
 from fixedrank.geometry.factored.points import FixedRankPoint, checked_point, is_triple
 from fixedrank.geometry.metric.depth import as_metric, known_depth
@@ -35,6 +41,8 @@ from fixedrank.networks.layers import BALANCED, relative_imbalance
 # The logarithms of how far the loss has fallen at which a rate is asked for anew: from rounding to
 # where the rate has come to the last digit of that of the limit, each 2 % above the one before.
 _FALLS = np.concatenate(([0.0], np.geomspace(1e-16, 80.0, 2048)))
+# Beyond them, the part of the final rate that rounding of the table may not take away.
+_LESS = 1 - 1e-12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,7 +162,7 @@ class RateCertificate(Displayed):
             return np.full(times.shape, self._upper)
         last = self._times[-1]
         falls = np.interp(times, self._times, _FALLS)
-        falls = falls + np.maximum(times - last, 0.0) * self.final_rate * (1 - 1e-12)
+        falls = falls + np.maximum(times - last, 0.0) * self.final_rate * _LESS
         return np.asarray(self._upper * np.exp(-falls))
 
     def time_to(self, excess: float) -> float:
@@ -172,8 +180,8 @@ class RateCertificate(Displayed):
 
         Raises
         ------
-        ValueError
-            If it is not positive.
+        TypeError, ValueError
+            If it is no positive and finite number.
 
         Examples
         --------
@@ -183,15 +191,14 @@ class RateCertificate(Displayed):
         >>> round(fixedrank.certify(problem, point, 2).time_to(1e-6), 3)
         1.875
         """
-        if not excess > 0:
-            raise ValueError(f"excess must be positive, got {excess!r}")
+        excess = positive_number("excess", excess)
         if self._upper <= excess:
             return 0.0
         if not self.applies:
             return math.inf
         fall = math.log(self._upper / excess)
         time = float(np.interp(fall, _FALLS, self._times))
-        return time + max(fall - float(_FALLS[-1]), 0.0) / (self.final_rate * (1 - 1e-12))
+        return time + max(fall - float(_FALLS[-1]), 0.0) / (self.final_rate * _LESS)
 
 
 def certify(

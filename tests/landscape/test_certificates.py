@@ -481,3 +481,6 @@ def test_bad_input():
     for excess in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="excess must be positive"):
             found.time_to(excess)
+    for excess in ("a", [0.1, 0.2], None):
+        with pytest.raises(TypeError, match="excess must be a number"):
+            found.time_to(excess)
