@@ -64,7 +64,7 @@ def second_differences(s: Array, exponent: float, one_minus: float | None = None
         one_minus = 1 - exponent
     order = np.argsort(s, axis=-1)[..., ::-1]
     descending = np.take_along_axis(s, order, axis=-1)
-    i, j, l, places = _triples(s.shape[-1])
+    i, j, l, places = triples(s.shape[-1])
     x, y, z = descending[..., i], descending[..., j], descending[..., l]
     scale, y, z = x ** (2 * exponent - 4), y / x, z / x
     values = np.empty_like(z)
@@ -82,7 +82,7 @@ def second_differences(s: Array, exponent: float, one_minus: float | None = None
 
 
 @functools.lru_cache(maxsize=4)
-def _triples(k: int) -> tuple[NDArray[np.intp], ...]:
+def triples(k: int) -> tuple[NDArray[np.intp], ...]:
     """Return all i <= j <= l below k, and the place of each (i, j, l) in any order among them."""
     ordered = np.sort(np.indices((k, k, k)).reshape(3, -1), axis=0)
     codes = (ordered[0] * k + ordered[1]) * k + ordered[2]
@@ -121,7 +121,7 @@ def _wide_difference(y: Array, z: Array, exponent: float, one_minus: float) -> A
 
 def _narrow_difference(y: Array, z: Array, exponent: float, one_minus: float) -> Array:
     """Return f[1, y^2, z^2] as the integral over [0, 1] of t f'[1 - t(1-y^2), 1 - t(1-z^2)]."""
-    nodes, gauss = _gauss()
+    nodes, gauss = gauss_nodes()
     t = nodes[:, None]
     far = 1 - t * ((1 - z) * (1 + z))
     d = np.log1p(t * ((y - z) * (y + z)) / far)
@@ -130,6 +130,7 @@ def _narrow_difference(y: Array, z: Array, exponent: float, one_minus: float) ->
 
 
 @functools.cache
-def _gauss() -> tuple[Array, Array]:
+def gauss_nodes() -> tuple[Array, Array]:
+    """Return nodes and weights of Gauss quadrature on [0, 1]."""
     nodes, gauss = np.polynomial.legendre.leggauss(_NODES)
     return (nodes + 1) / 2, gauss / 2
