@@ -55,7 +55,7 @@ def christoffel(point: Point, a: Tangent, b: Tangent, depth: Any) -> Tangent:
     am, bm = a.m[order][:, order] / unit, b.m[order][:, order]
     left, right = am / c, bm / c
     products = _chained(left * s, right) + _chained(right * s, left)
-    core = -(spectrum.second(parameters, s) * products).sum(axis=1)
+    core = -(spectrum.second(parameters, s, c) * products).sum(axis=1)
     a_up, b_up, a_vp, b_vp = (part[:, order] for part in (a.up / unit, b.up, a.vp / unit, b.vp))
     back = jnp.argsort(order)
     up = a_up @ (weights * bm) + b_up @ (weights * am)

@@ -59,7 +59,7 @@ def _core_functions_jvp(
     m, d = left.T @ m @ right, left.T @ (dcore / unit) @ right
     c = spectrum.tangential(there, s)
     h, k = (d * s + s[:, None] * d.T) / c, (d.T * s + s[:, None] * d) / c
-    second = spectrum.second(there, s)
+    second = spectrum.second(there, s, c)
     image = (second * (h[:, :, None] * m[None] + m[:, :, None] * k[None])).sum(axis=1)
     of_up, of_vp = spectrum.normal_first(there, s)
     up_rates, vp_rates = spectrum.rates(there, s)

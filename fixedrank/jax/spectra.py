@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from fixedrank.geometry.metric.powers import gauss_nodes, triples
+from fixedrank.geometry.metric.powers import triples
 from fixedrank.jax.imbalance import layer_squares
 from fixedrank.jax.weights import (
     checked_depth,
@@ -27,8 +26,9 @@ from fixedrank.jax.weights import (
     whole,
 )
 
-# Where s_i^2 and s_l^2 differ by no more than this factor, divided differences by quadrature.
-_NARROW = 2.0
+# Where ln(s_i / s_l) is below this, divided differences by a power series in q_l / q_i - 1: of at
+# most 0.2 in size for all N >= 1, so that so many terms reach round-off.
+_NEAR, _TERMS = math.log(1.25) / 2, 26
 
 Sides = tuple[Array, Array]
 
@@ -74,19 +74,20 @@ class PowerSpectrum:
         differences = (depth - 1) * roots[:, None] * roots * ratio
         return differences, differences
 
-    def second(self, parameters: Any, s: Array) -> Array:
+    def second(self, parameters: Any, s: Array, c: Array) -> Array:
         """Return the second divided differences of q^N at q_i, q_l, q_j; s descends from one."""
         depth = self.layers(parameters)
         i, j, l, places = triples(s.size)
         if whole(depth):
             q = s ** (2 / depth)
             return _sums_of_three(q[i], q[j], q[l], int(depth) - 2)[places]
-        logs = jnp.log(s)
-        top, middle, least = logs[i], logs[j] - logs[i], logs[l] - logs[i]
-        narrow = -2 * least <= math.log(_NARROW)
-        near = _narrow(jnp.where(narrow, middle, 0.0), jnp.where(narrow, least, 0.0), depth)
-        far = _wide(middle, jnp.where(narrow, -1.0, least), depth)
-        return (jnp.exp(top * (2 - 4 / depth)) * jnp.where(narrow, near, far))[places]
+        logs = -log_ratios(s)
+        changes = jnp.expm1(2 / depth * logs)
+        near = logs[i, l] >= -_NEAR
+        y, z = jnp.where(near, changes[i, j], 0.0), jnp.where(near, changes[i, l], 0.0)
+        series = (s ** (2 - 4 / depth))[i] * _near_one(y, z, depth)
+        gaps = jnp.where(near, 1.0, -(s ** (2 / depth))[i] * changes[i, l])
+        return jnp.where(near, series, (c[i, j] - c[j, l]) / gaps)[places]
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class LayerSpectrum:
         first, second = squares[:, :, None], squares[:, None, :]
         return _differences(first[:-1], second[:-1]), _differences(first[1:], second[1:])
 
-    def second(self, parameters: Any, s: Array) -> Array:
+    def second(self, parameters: Any, s: Array, c: Array) -> Array:
         """Return the second divided differences of P at q_i, q_l, q_j."""
         i, j, l, places = triples(s.size)
         squares = layer_squares(parameters[0], s)
@@ -178,31 +179,14 @@ def _differences(first: Array, second: Array) -> Array:
     return result
 
 
-def _first(larger: Array, smaller: Array, depth: Any) -> Array:
-    """Return P[q, q'] from the logarithms of singular values, the first the larger one."""
-    x, exponent = larger - smaller, (depth - 1) / depth
-    ratio = jnp.exp(log_shc(x) - log_shc(x / depth))
-    return depth * jnp.exp(exponent * (larger + smaller)) * ratio
-
-
-def _wide(middle: Array, least: Array, depth: Any) -> Array:
-    """Return P[1, q_j, q_l] by its definition, where q_l is not near one."""
-    top = jnp.zeros_like(middle)
-    upper = _first(top, middle, depth)
-    lower = _first(jnp.maximum(middle, least), jnp.minimum(middle, least), depth)
-    return (upper - lower) / -jnp.expm1(2 / depth * least)
-
-
-def _narrow(middle: Array, least: Array, depth: Any) -> Array:
-    """Return P[1, q_j, q_l] as the integral over [0, 1] of t P'[1 - t(1-q_j), 1 - t(1-q_l)]."""
-    nodes, gauss = gauss_nodes()
-    to_middle, to_least = jnp.expm1(2 / depth * middle), jnp.expm1(2 / depth * least)
-    result = jnp.zeros_like(middle)
-    for t, weight in zip(np.asarray(nodes).tolist(), np.asarray(gauss).tolist(), strict=True):
-        one, other = jnp.log1p(t * to_middle), jnp.log1p(t * to_least)
-        # P' = N q^(N-1), with sinh((N-1) d) / sinh(d) over twice the logarithm of the ratio.
-        d = (one - other) / 2
-        ratio = jnp.exp(log_shc((depth - 1) * d) - log_shc(d))
-        mean = jnp.exp((depth - 2) / 2 * (one + other))
-        result = result + weight * t * mean * ratio
-    return depth * (depth - 1) * result
+def _near_one(y: Array, z: Array, depth: Any) -> Array:
+    """Return the second divided difference of q^N at 1, 1 + y and 1 + z, by its power series."""
+    result, of_two, power = jnp.zeros_like(y), jnp.zeros_like(y), jnp.ones_like(y)
+    coefficient = jnp.ones_like(jnp.asarray(depth * 1.0))
+    for n in range(_TERMS):
+        coefficient = coefficient * (depth - n) / (n + 1)
+        if n > 0:
+            of_two = of_two * z + power
+            power = power * y
+            result = result + coefficient * of_two
+    return result

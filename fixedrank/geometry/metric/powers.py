@@ -121,7 +121,7 @@ def _wide_difference(y: Array, z: Array, exponent: float, one_minus: float) -> A
 
 def _narrow_difference(y: Array, z: Array, exponent: float, one_minus: float) -> Array:
     """Return f[1, y^2, z^2] as the integral over [0, 1] of t f'[1 - t(1-y^2), 1 - t(1-z^2)]."""
-    nodes, gauss = gauss_nodes()
+    nodes, gauss = _gauss()
     t = nodes[:, None]
     far = 1 - t * ((1 - z) * (1 + z))
     d = np.log1p(t * ((y - z) * (y + z)) / far)
@@ -130,7 +130,6 @@ def _narrow_difference(y: Array, z: Array, exponent: float, one_minus: float) ->
 
 
 @functools.cache
-def gauss_nodes() -> tuple[Array, Array]:
-    """Return nodes and weights of Gauss quadrature on [0, 1]."""
+def _gauss() -> tuple[Array, Array]:
     nodes, gauss = np.polynomial.legendre.leggauss(_NODES)
     return (nodes + 1) / 2, gauss / 2
