@@ -23,7 +23,7 @@ from fixedrank.jax.weights import checked_depth
 class RiemannianSGDState(NamedTuple):
     """The number of steps that were taken."""
 
-    count: Array
+    step: Array
 
 
 def riemannian_sgd(
@@ -77,12 +77,12 @@ def riemannian_sgd(
         _require_core_point("the parameters", params)
         _require_core_point("the gradient", updates)
         assert params is not None
-        rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
+        rate = learning_rate(state.step) if callable(learning_rate) else learning_rate
         rate = jnp.asarray(rate).astype(params.core.dtype)
         descent = jax.tree.map(lambda part: -rate * part, _gradient(params, updates, depth))
         following = retract_orthographic(params, descent)
         steps = jax.tree.map(jnp.subtract, following, params)
-        return steps, RiemannianSGDState(state.count + 1)
+        return steps, RiemannianSGDState(state.step + 1)
 
     return optax.GradientTransformation(init, update)
 
