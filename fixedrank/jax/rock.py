@@ -106,8 +106,11 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         frozen = _without_derivatives(velocity, t0, y)
         newer, direction = _iterated(frozen, t0, y, f, direction)
         rate = jnp.maximum(newer, _FALL * rate)
-        h = (t1 - t0).astype(y.dtype)
-        following, f_following, error = self._taken(velocity, t0, h, y, f, _MARGIN * rate)
+        # With the sign of a flow backwards, of which diffrax turns the time.
+        h = jnp.asarray(terms.contr(t0, t1)).astype(y.dtype)
+        following, f_following, error = self._taken(
+            velocity, (t0, t1 - t0), h, y, f, _MARGIN * rate
+        )
         error = jnp.where(jnp.isfinite(f_following).all(), error, jnp.inf)
         following_tree = unravel(following)
         between = {
@@ -120,9 +123,10 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         return following_tree, unravel(error), between, state, diffrax.RESULTS.successful
 
     def _taken(
-        self, velocity: Velocity, t0: Any, h: Array, y: Array, f: Array, rate: Array
+        self, velocity: Velocity, span: Any, h: Array, y: Array, f: Array, rate: Array
     ) -> tuple[Array, Array, Array]:
         """Return the state a step later, the velocity there, and an estimate of the error."""
+        begin, length = span
         tables = rock_tables()
         lengths = jnp.asarray(tables.lengths, y.dtype)
         index = jnp.searchsorted(lengths, jax.lax.stop_gradient(jnp.abs(h) * rate))
@@ -139,7 +143,7 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         def stage(state: Any) -> Any:
             j, older, newest, _ = state
             mu, nu, time = recurrence[j]
-            value = velocity(t0 + time * h, newest)
+            value = velocity(begin + time * length, newest)
             return j + 1, newest, nu * newest + (1 - nu) * older + mu * h * value, value
 
         _, _, base, before = eqxi.while_loop(
@@ -153,7 +157,7 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         def last(values: Array, row: Any) -> tuple[Array, Array]:
             j, time, weights = row
             state = base + h * (weights @ values)
-            return values.at[j].set(velocity(t0 + time * h, state)), state
+            return values.at[j].set(velocity(begin + time * length, state)), state
 
         nothing = jnp.zeros((5, y.size), y.dtype)
         values, states = jax.lax.scan(last, nothing, (jnp.arange(5), abscissae, inner))
