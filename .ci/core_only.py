@@ -3,6 +3,7 @@
 Run it with the Python of an environment into which only `pip install .` went.
 """
 
+import importlib
 import importlib.util
 import inspect
 
@@ -13,7 +14,7 @@ from pymanopt.optimizers import SteepestDescent
 
 import fixedrank
 
-EXTRAS = ("matplotlib", "tqdm", "sklearn", "dask", "hypothesis", "numba", "pandas")
+EXTRAS = ("matplotlib", "tqdm", "sklearn", "dask", "hypothesis", "numba", "pandas", "jax")
 
 
 def require(condition: bool, message: str) -> None:
@@ -86,6 +87,7 @@ def check_extras_are_named() -> None:
         ("plot", lambda: fixedrank.plot_trajectories([flow])),
         ("data", comparison.to_dataframe),
         ("data", lambda: fixedrank.estimator.MatrixCompletionRegressor),
+        ("jax", lambda: importlib.import_module("fixedrank.jax")),
     )
     for extra, ask in asked:
         try:
