@@ -61,7 +61,9 @@ def tangential_weights(s: Any, depth: Any) -> Array:
         return jnp.asarray(powers @ powers[:, ::-1].T)
     x = log_ratios(s)
     roots = s ** ((depth - 1) / depth)
-    return depth * roots[:, None] * roots * jnp.exp(log_shc(x) - log_shc(x / depth))
+    # Half of the last factor with each root, without which small ones may be no numbers.
+    half = jnp.exp((log_shc(x) - log_shc(x / depth)) / 2)
+    return depth * (roots[:, None] * half) * (roots * half)
 
 
 def normal_weights(s: Any, depth: Any) -> Array:
