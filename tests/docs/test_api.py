@@ -34,6 +34,9 @@ PUBLIC = {
     *(f"fixedrank.testing.{name}" for name in fixedrank.testing.__all__),
 }
 
+# What packages need that may not be installed.
+NEEDED = {"estimator": ["sklearn"], "jax": ["jax", "diffrax", "optax"]}
+
 
 def test_names_are_found():
     assert len(LISTED) > 80
@@ -44,11 +47,18 @@ def test_every_public_name_is_listed_once():
     assert {name for name, times in LISTED.items() if times > 1} == set()
 
 
+def test_every_name_of_the_companion_for_jax_is_listed():
+    for needed in NEEDED["jax"]:
+        pytest.importorskip(needed)
+    names = import_module("fixedrank.jax").__all__
+    assert {f"fixedrank.jax.{name}" for name in names} - set(LISTED) == set()
+
+
 @pytest.mark.parametrize("name", sorted(set(LISTED) - PUBLIC))
 def test_other_names_that_are_listed_are_public_in_their_packages(name):
     package, _, attribute = name.removeprefix("fixedrank.").rpartition(".")
-    if package == "estimator":
-        pytest.importorskip("sklearn")
+    for needed in NEEDED.get(package, ()):
+        pytest.importorskip(needed)
     assert attribute in import_module(f"fixedrank.{package}").__all__
 
 
