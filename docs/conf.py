@@ -84,6 +84,7 @@ SECTIONS = {
         "movielens",
     ],
     "own": ["own_loss", "own_metric", "property_testing"],
+    "companion": ["phase_diagram", "tuning", "scale"],
 }
 CHOICES = ["ties", "huge_depth", "quadrature", "core_form", "stiff_flows", "orthonormalisation"]
 sphinx_gallery_conf = {

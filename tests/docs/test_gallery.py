@@ -10,8 +10,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "examples").glob("*/*.py"), *(ROOT / "docs" / "choices").glob("*.py")])
 # What is installed as another name than it is imported by, and what comes with fixedrank.
 EXTRAS = {
+    "diffrax": "diffrax",
     "hypothesis": "hypothesis",
+    "jax": "jax",
     "matplotlib": "matplotlib",
+    "optax": "optax",
     "pandas": "pandas",
     "sklearn": "scikit-learn",
 }
