@@ -131,6 +131,11 @@ BENCHMARKS = (
         "Langevin dynamics",
         "Steps of many copies at once beside one after another, and of a large matrix.",
     ),
+    Benchmark(
+        "companion",
+        "The companion for JAX",
+        "`fixedrank.jax` beside the library and plain diffrax, and what compilation takes.",
+    ),
     Benchmark("imports", "Imports", "What a program pays before its first line."),
     Benchmark(
         "scaling",

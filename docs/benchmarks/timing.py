@@ -13,7 +13,7 @@ import threadpoolctl
 
 # What says how many threads NumPy's and SciPy's linear algebra takes.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PACKAGES = ("numpy", "scipy", "pymanopt", "autograd", "jax", "diffrax", "torch")
+PACKAGES = ("numpy", "scipy", "pymanopt", "autograd", "jax", "diffrax", "optax", "torch")
 
 
 def interleaved(
