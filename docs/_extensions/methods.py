@@ -47,7 +47,8 @@ class Methods(Autosummary):
 
 def skip(app: Any, what: str, name: str, member: Any, skipped: bool, options: Any) -> bool | None:
     """Leave out fields of named tuples, which attributes describe, and what others' bases give."""
-    of_others = str(getattr(member, "__module__", "")).startswith(("sklearn", "collections"))
+    others = ("sklearn", "collections", "diffrax", "equinox")
+    of_others = str(getattr(member, "__module__", "")).startswith(others)
     return True if of_others or type(member).__name__ == "_tuplegetter" else None
 
 

@@ -38,7 +38,7 @@ def tangential_weights(s: Any, depth: Any) -> Array:
 
     Notes
     -----
-    Within (12 + 2 |ln s|) round-offs for depths that are traced or not whole. Derivatives of all
+    Within 12 + 2 abs(ln s) round-offs for depths that are traced or not whole. Derivatives of all
     orders, also in the depth, are right at ties.
 
     References

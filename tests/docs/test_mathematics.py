@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,14 @@ def test_files_exist(name):
 
 @pytest.mark.parametrize(("role", "name"), NAMES)
 def test_names_exist(role, name):
-    public, *attributes = name.removeprefix("fixedrank.").split(".")
-    assert public in dir(fixedrank)
-    found = getattr(fixedrank, public)
+    package = fixedrank
+    if name.startswith("fixedrank.jax."):
+        for needed in ("jax", "diffrax", "optax"):
+            pytest.importorskip(needed)
+        package = import_module("fixedrank.jax")
+    public, *attributes = name.removeprefix(f"{package.__name__}.").split(".")
+    assert public in dir(package)
+    found = getattr(package, public)
     for attribute in attributes:
         found = getattr(found, attribute)
     assert KINDS[role](found)
