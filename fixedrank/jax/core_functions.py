@@ -108,13 +108,15 @@ def _solved_core_jvp(
 ) -> tuple[SolvedCore, SolvedCore]:
     (parameters, core, m), (dparameters, dcore, dm) = primals, tangents
     inverse = solved_core(spectrum, parameters, core, m)
-    # Of A X = M: A dX = dM - (dA) X.
+    # Of A X = M: A dX = dM - (dA) X, with X in a unit of its own.
+    largest = jnp.abs(inverse.preimage).max()
+    unit = jnp.where(largest > 0, largest, 1.0)
     _, change = jax.jvp(
-        lambda values, s: core_functions(spectrum, values, s, inverse.preimage),
+        lambda values, s: core_functions(spectrum, values, s, inverse.preimage / unit),
         (parameters, core),
         (dparameters, dcore),
     )
-    preimage = solved_core(spectrum, parameters, core, dm - change.image).preimage
+    preimage = solved_core(spectrum, parameters, core, dm - unit * change.image).preimage
     return inverse, SolvedCore(
         preimage,
         -inverse.up_weights @ change.up_weights @ inverse.up_weights,

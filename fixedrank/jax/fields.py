@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from fixedrank._shared_docs import describe
+from fixedrank.jax.arguments import require_nonnegative
 from fixedrank.jax.core_functions import core_functions
 from fixedrank.jax.descriptions import DEPTHS, FIELDS, LOSSES
 from fixedrank.jax.gradients import gradient_products, is_thin
@@ -70,7 +71,7 @@ def riemannian_field(
     [[-24.0]]
     """
     products = gradient_products(loss)
-    require_decay(weight_decay)
+    require_nonnegative("weight_decay", weight_decay)
     checked_depth(depth)
     offsets = None if imbalance is None else layer_offsets(checked_imbalance(imbalance, depth))
 
@@ -125,7 +126,7 @@ def factored_field(loss: Callable[..., Any], *, weight_decay: Any = 0.0) -> Call
     [[-6.0]]
     """
     thin = is_thin(loss)
-    require_decay(weight_decay)
+    require_nonnegative("weight_decay", weight_decay)
 
     def of_layers(layers: Any) -> Any:
         left, right = _factors(layers)
@@ -141,14 +142,6 @@ def factored_field(loss: Callable[..., Any], *, weight_decay: Any = 0.0) -> Call
 
 describe(riemannian_field, LOSSES, DEPTHS, FIELDS)
 describe(factored_field, LOSSES, FIELDS)
-
-
-def require_decay(weight_decay: Any) -> None:
-    """Raise an error unless the weight decay is a number >= 0, as far as it is known."""
-    if isinstance(weight_decay, jax.core.Tracer):
-        return
-    if jnp.ndim(weight_decay) != 0 or not 0 <= float(weight_decay) < float("inf"):
-        raise ValueError(f"weight_decay must be a finite number >= 0, got {weight_decay!r}")
 
 
 def _like(value: Any, core: Array) -> Array:

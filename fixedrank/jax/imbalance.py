@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from fixedrank._checks import finite_array
+
 # Newton's method falls to the root from above, quadratically in the end.
 _STEPS = 60
 
@@ -21,6 +23,8 @@ def checked_imbalance(imbalance: Any, depth: Any) -> Array:
     TypeError, ValueError
         If there are not N - 1 of them, or the depth is not a known whole number.
     """
+    if not isinstance(imbalance, jax.core.Tracer) and not _traced_inside(imbalance):
+        finite_array("imbalance", imbalance, 1)
     array = jnp.asarray(imbalance) * 1.0
     known = not isinstance(depth, jax.core.Tracer)
     if not (known and depth == int(depth) and array.shape == (int(depth) - 1,) and depth > 1):
@@ -29,6 +33,12 @@ def checked_imbalance(imbalance: Any, depth: Any) -> Array:
             f"got the shape {array.shape} and {f'depth {depth:g}' if known else 'a traced depth'}"
         )
     return array
+
+
+def _traced_inside(values: Any) -> bool:
+    return isinstance(values, list | tuple) and any(
+        isinstance(value, jax.core.Tracer) for value in values
+    )
 
 
 def layer_offsets(imbalance: Array) -> Array:

@@ -11,6 +11,7 @@ import optax
 from jax import Array
 
 from fixedrank._shared_docs import describe
+from fixedrank.jax.arguments import require_nonnegative
 from fixedrank.jax.core_functions import core_functions
 from fixedrank.jax.descriptions import DEPTHS
 from fixedrank.jax.points import CorePoint, Tangent, require_point
@@ -66,6 +67,8 @@ def riemannian_sgd(
     3.68
     """
     checked_depth(depth)
+    if not callable(learning_rate):
+        require_nonnegative("learning_rate", learning_rate)
 
     def init(params: CorePoint) -> RiemannianSGDState:
         _require_core_point("the parameters", params)

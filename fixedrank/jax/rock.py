@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from fixedrank.jax.lengths import length
 from fixedrank.jax.rock_tables import rock_tables
 
 # The estimate of the largest rate is enlarged by this; from one step to the next it falls by no
@@ -193,14 +194,15 @@ def _iterated(
     """Return a better estimate of the largest rate, and its direction, by differences."""
     t, y, f = jax.lax.stop_gradient((t, y, f))
     eps = float(jnp.finfo(y.dtype).eps)
-    size = jnp.linalg.norm(y)
-    distance = eps**0.5 * jnp.where(size > 0, size, 1.0)
-    norm = jnp.linalg.norm(direction)
+    # From a state of zero, a difference as long as a way in the unit of time.
+    size, speed, norm = length(y), length(f), length(direction)
+    size = jnp.where(size > 0, size, jnp.where(speed > 0, speed, 1.0))
+    distance = eps**0.5 * size
     known = jnp.isfinite(norm) & (norm > 0)
     # Where nothing moves any direction is as good.
     unit = jnp.where(known, direction / jnp.where(known, norm, 1.0), y.size**-0.5)
     change = velocity(t, y + distance * unit) - f
-    rate = jnp.linalg.norm(change) / distance
+    rate = length(change) / distance
     fits = jnp.isfinite(rate)
     return jnp.where(fits, rate, 0.0), jnp.where(fits, change, unit)
 
@@ -219,8 +221,8 @@ def _first_rate(velocity: Velocity, t: Any, y: Array, f: Array) -> tuple[Array, 
     # Not along f alone, which may hold nothing of the fastest directions.
     spread = jnp.cos(1.0 + jnp.arange(y.size, dtype=y.dtype))
     f = jax.lax.stop_gradient(f)
-    norm = jnp.linalg.norm(f)
-    start = spread / jnp.linalg.norm(spread) + jnp.where(norm > 0, f / norm, 0.0)
+    speed = length(f)
+    start = spread / length(spread) + jnp.where(speed > 0, f / speed, 0.0)
     none, unknown = jnp.zeros((), y.dtype), jnp.full((), jnp.nan, y.dtype)
     first = (0, none, unknown, start)
     _, _, rate, direction = jax.lax.while_loop(goes_on, iterate, first)

@@ -10,6 +10,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from fixedrank.jax.lengths import length
+
 # The first step changes the state by this part of its size, times the tolerance to the power 1/4:
 # so long that a method of order 4 has an error of the size of the tolerance.
 _FIRST = 0.1
@@ -17,13 +19,9 @@ _FIRST = 0.1
 
 def root_mean_square(state: Any) -> Any:
     """Return the root mean square of all numbers of a state."""
-    parts = [part.ravel() for part in jax.tree.leaves(state)]
-    count = sum(part.size for part in parts)
-    # Not squared at once: an error that is infinite is no NaN, and one of 1e200 is not infinite.
-    largest = jnp.stack([jnp.abs(part).max() for part in parts if part.size]).max()
-    unit = jnp.where(jnp.isfinite(largest) & (largest > 0), largest, 1.0)
-    squares = sum(jnp.sum((part / unit) ** 2) for part in parts)
-    return unit * jnp.sqrt(squares / count)
+    parts = jax.tree.leaves(state)
+    lengths = jnp.stack([length(part) for part in parts])
+    return length(lengths) / sum(part.size for part in parts) ** 0.5
 
 
 class SizedSteps(diffrax.AbstractAdaptiveStepSizeController):

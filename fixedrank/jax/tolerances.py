@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from fixedrank.jax.lengths import length
 from fixedrank.jax.points import CorePoint
 
 # Beside the numbers themselves, this part of the norm of a column of frames, or of a layer.
@@ -30,17 +31,16 @@ def sizes(state: Any) -> Any:
     errors of N layers add up in their product: each has a part 1/N.
     """
     if isinstance(state, CorePoint):
-        rows = jnp.linalg.norm(state.core, axis=1)
-        columns = jnp.linalg.norm(state.core, axis=0)
+        rows, columns = length(state.core, axis=1), length(state.core, axis=0)
         of_core = jnp.sqrt(rows[:, None]) * jnp.sqrt(columns) + _tiny(state.core)
         return CorePoint(jnp.abs(state.u) + _ABSOLUTE, of_core, jnp.abs(state.v) + _ABSOLUTE)
     parts = jax.tree.leaves(state)
-    norms = [jnp.linalg.norm(part.ravel()) for part in parts]
+    norms = [length(part) for part in parts]
     largest = jnp.stack(norms).max() if norms else 0.0
     share = len(parts) if isinstance(state, list | tuple) else 1
 
     def size(part: Array) -> Array:
-        norm = jnp.linalg.norm(part.ravel())
+        norm = length(part)
         least = jnp.maximum(_ABSOLUTE * norm, _LITTLE * largest)
         return (jnp.abs(part) + least) / share + _tiny(part)
 

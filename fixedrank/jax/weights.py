@@ -102,6 +102,8 @@ describe(normal_weights, DEPTHS)
 def singular_values(s: Any) -> Array:
     """Return s as a vector of floating-point numbers."""
     array = jnp.asarray(s)
+    if jnp.iscomplexobj(array):
+        raise TypeError(f"s must be real singular values, got complex ones of {array.dtype}")
     if array.ndim != 1:
         raise ValueError(f"s must be a vector of singular values, got the shape {array.shape}")
     return array * 1.0

@@ -23,6 +23,7 @@ from fixedrank.jax import (
     retract,
     riemannian_field,
     riemannian_gradient,
+    riemannian_sgd,
     solve_operator,
     tangential_weights,
     to_matrix,
@@ -149,6 +150,35 @@ def test_fields():
         factored_field(loss)(0.0, [jnp.ones((2, 3)), jnp.ones((4, 5))])
     with pytest.raises(ValueError, match=r"\(2, 3, 4\)"):
         riemannian_field(loss, 2)(0.0, CorePoint(jnp.ones((2, 3, 4)), jnp.eye(2), jnp.eye(2)))
+
+
+@pytest.mark.parametrize(("imbalance", "words"), [([float("nan")], "nan"), ([float("inf")], "inf")])
+def test_an_imbalance_is_finite(imbalance, words):
+    with pytest.raises(ValueError, match=rf"imbalance.*{words}"):
+        riemannian_field(loss, 2, imbalance=imbalance)
+
+
+@pytest.mark.parametrize("of", [["a"], [1j]])
+def test_an_imbalance_is_real(of):
+    with pytest.raises(TypeError, match=r"imbalance"):
+        riemannian_field(loss, 2, imbalance=of)
+
+
+@pytest.mark.parametrize("decay", ["a", None, [1.0, 2.0]])
+def test_a_decay_is_a_number(decay):
+    with pytest.raises((TypeError, ValueError), match="weight_decay"):
+        riemannian_field(loss, 2, weight_decay=decay)
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, "a", jnp.ones(2)])
+def test_a_learning_rate_is_a_number(rate):
+    with pytest.raises((TypeError, ValueError), match="learning_rate"):
+        riemannian_sgd(2, rate)
+
+
+def test_singular_values_are_real():
+    with pytest.raises(TypeError, match="complex"):
+        tangential_weights(jnp.array([4.0, 1j]), 2)
 
 
 def test_names():

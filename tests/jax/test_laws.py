@@ -19,13 +19,8 @@ from fixedrank.jax import (
     to_fixedrank,
     to_matrix,
 )
-from fixedrank.testing import (
-    check_positive_definite,
-    check_retraction,
-    check_self_adjoint,
-)
 from tests.jax.adapter import CompanionManifold, FixedRankPoint, distance
-from tests.jax.cases import SHAPES, point_and_vectors, rotation
+from tests.jax.cases import point_and_vectors, rotation
 from tests.strategies import points, seeds, tangent_vectors
 
 # One shape and few depths, so that what is compiled is used again.
@@ -112,15 +107,6 @@ def test_the_metric_is_its_integral(depth):
             assert np.sin(np.pi / depth) / np.pi * integral == pytest.approx(
                 float(inverse[i, j]), rel=1e-9
             )
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_checks_of_the_library(shape):
-    manifold = CompanionManifold(*shape, depth=3)
-    point, _, _ = point_and_vectors(shape, 3)
-    check_self_adjoint(manifold, manifold.apply, point=point, rng=0)
-    check_positive_definite(manifold, manifold.apply, point=point, rng=0)
-    check_retraction(manifold, point=point, rng=0)
 
 
 def test_the_christoffel_term_is_symmetric_and_bilinear():
