@@ -90,7 +90,7 @@ def of_small_matrices(m, n, k, depth, seconds):
 
 def run(quick=False):
     """Return the tables."""
-    seconds = 0.3 if quick else 3.0
+    seconds = 0.02 if quick else 3.0
     lines = []
     for depth in DEPTHS:
         lines += at_large_rank(SMALL_RANK if quick else RANK, depth, seconds)

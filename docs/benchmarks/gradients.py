@@ -78,7 +78,7 @@ def one_gradient(d, rank, depth, calls, seconds=6.0):
 
 def run(quick=False):
     """Return the tables."""
-    lines = list(one_gradient(20, 2, 10, 50, 1.0 if quick else 6.0))
+    lines = list(one_gradient(20, 2, 10, 50, 0.1 if quick else 6.0))
     if not quick:
         lines += one_gradient(200, 20, 10, 5)
     return "\n".join(lines)

@@ -12,13 +12,13 @@ from timing import interleaved, main
 import fixedrank
 
 
-def of_copies(m, n, k, copies, steps):
+def of_copies(m, n, k, copies, steps, seconds):
     """Return the line of small matrices, all copies at once and one."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, 3 * n)) / np.sqrt(3 * n)
     problem = fixedrank.LinearRegression(X, rng.standard_normal((m, 3 * n)))
     together, alone = interleaved(
-        *(runs(problem, m, n, k, count, steps) for count in (copies, 1)), seconds=4
+        *(runs(problem, m, n, k, count, steps) for count in (copies, 1)), seconds=seconds
     )
     each, one = together / (copies * steps), alone / steps
     return (
@@ -28,17 +28,17 @@ def of_copies(m, n, k, copies, steps):
     )
 
 
-def of_one(m, n, k, steps):
+def of_one(m, n, k, steps, seconds):
     """Return the line of one large matrix."""
     rng = np.random.default_rng(0)
     count = 5 * k * (m + n - k)
     places = np.unique(rng.integers(0, (m, n), (count, 2)), axis=0).T
     values = rng.standard_normal(places.shape[1])
     problem = fixedrank.MatrixCompletion(*places, values, (m, n))
-    (time,) = interleaved(runs(problem, m, n, k, 1, steps), seconds=4)
+    (time,) = interleaved(runs(problem, m, n, k, 1, steps), seconds=seconds)
     point = fixedrank.FixedRank(m, n, k, depth=3).random_point(rng=0)
     (gradient,) = interleaved(
-        lambda: problem.gradient_products(point.u * point.s, None, point.vt.T), seconds=1
+        lambda: problem.gradient_products(point.u * point.s, None, point.vt.T), seconds=seconds / 4
     )
     return (
         f"({m}, {n}, {k}), 1 copy        {steps / time:6.1f} steps/s   "
@@ -56,8 +56,8 @@ def runs(problem, m, n, k, copies, steps):
 def run(quick=False):
     """Return the table."""
     if quick:
-        return "\n".join([of_copies(6, 5, 2, 20, 5), of_one(200, 200, 3, 5), ""])
-    return "\n".join([of_copies(10, 10, 3, 1000, 50), of_one(2000, 2000, 10, 50), ""])
+        return "\n".join([of_copies(6, 5, 2, 5, 2, 0.1), of_one(100, 100, 3, 2, 0.1), ""])
+    return "\n".join([of_copies(10, 10, 3, 1000, 50, 4), of_one(2000, 2000, 10, 50, 4), ""])
 
 
 if __name__ == "__main__":

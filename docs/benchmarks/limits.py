@@ -277,7 +277,7 @@ def run(quick=False):
     glibc gives freed memory back to the system and gets it anew, page by page, until an array of
     more than that size was freed for the first time; up to 32 MB it then keeps such memory.
     """
-    sizes, seconds = ([(2000, 2000, 20)], 0.2) if quick else (SIZES, 1.5)
+    sizes, seconds = ([(2000, 2000, 20)], 0.02) if quick else (SIZES, 1.5)
     lines = [f"FixedRank of depth {DEPTH}, limit, ratio"]
     lines += ["", "Before a larger array was freed", ""]
     lines += table(*sizes[0], seconds=seconds, names=("retraction", "a + 0.3 b"))

@@ -79,7 +79,7 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         return 4
 
     def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
-        """Return the velocity."""
+        """Return the velocity at a time and a state."""
         return terms.vf(t0, y0, args)
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
@@ -99,7 +99,7 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         solver_state: Any,
         made_jump: Any,
     ) -> Any:
-        """Take a step."""
+        """Return the state a step later, an estimate of its error, and what is kept."""
         velocity, y, unravel = _raveled(terms, y0, args)
         f, rate, direction = solver_state
         if made_jump is not False:

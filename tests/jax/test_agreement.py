@@ -49,17 +49,21 @@ def test_operator_inverse_and_christoffel(depth, kind):
     operator = manifold.operator(point)
     expected = operator.apply(a), operator.solve(a), manifold.christoffel(point, a, b)
     given = [from_fixedrank(part) for part in (point, a, b)]
-    functions = compiled(float(depth))
-    static = (
-        functions.apply_operator(*given[:2]),
-        functions.solve_operator(*given[:2]),
-        functions.christoffel(*given),
-    )
-    for results in (static, traced(*given, float(depth))):
+    found = [traced(*given, float(depth))]
+    if depth in (1, 1.5, 2, 3):
+        functions = compiled(float(depth))
+        found.append(
+            (
+                functions.apply_operator(*given[:2]),
+                functions.solve_operator(*given[:2]),
+                functions.christoffel(*given),
+            )
+        )
+    for results in found:
         for result, wanted in zip(results, expected, strict=True):
             assert distance(result, wanted) < CLOSE
-    product = functions.inner_product(*given)
-    scale = float(functions.norm(*given[:2]) * functions.norm(given[0], given[2]))
+    product = inner_product(*given, depth)
+    scale = float(norm(*given[:2], depth) * norm(given[0], given[2], depth))
     assert abs(float(product) - manifold.inner_product(point, a, b)) < CLOSE * scale
 
 
