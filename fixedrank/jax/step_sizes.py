@@ -64,6 +64,8 @@ class SizedSteps(diffrax.AbstractAdaptiveStepSizeController):
             share = jnp.asarray(_FIRST * self.rtol**0.25, way.dtype)
             moves = jnp.isfinite(speed) & (speed * way > share)
             dt0 = jnp.where(moves, share / jnp.where(moves, speed, 1.0), way)
+            # A start of zero has no size: not so short that no step would be seen in the time.
+            dt0 = jnp.maximum(dt0, way * jnp.finfo(way.dtype).eps ** 0.75)
             dt0 = jax.lax.stop_gradient(dt0.astype(way.dtype))
         return self._inner().init(terms, t0, t1, y0, dt0, args, func, error_order)
 

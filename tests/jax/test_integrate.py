@@ -195,6 +195,12 @@ def test_a_layer_that_is_zero_does_not_stop_the_flow():
     assert float(jnp.abs(states[1][-1]).max()) > 0.1
 
 
+def test_a_start_of_zero_is_left():
+    """It has no size to which its errors are relative."""
+    states = integrate(lambda t, y, args: 1 + 0 * y, jnp.zeros(2), [0.0, 1.0], max_steps=100)
+    np.testing.assert_allclose(states[-1], [1.0, 1.0], rtol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
