@@ -119,6 +119,8 @@ def from_fixedrank(value: Any) -> Point | Tangent:
     >>> from_fixedrank(manifold.random_point(rng=0)).v.shape
     (3, 2)
     """
+    if isinstance(value, Point | CorePoint | Tangent):
+        raise TypeError(f"a {type(value).__name__} is of JAX already")
     parts = _three_arrays(value)
     first, middle, last = parts
     if middle.ndim == first.ndim - 1:

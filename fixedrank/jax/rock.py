@@ -132,7 +132,8 @@ class ROCK4(diffrax.AbstractAdaptiveSolver):
         lengths = jnp.asarray(tables.lengths, y.dtype)
         index = jnp.searchsorted(lengths, jax.lax.stop_gradient(jnp.abs(h) * rate))
         stable = index < len(lengths)
-        index = jnp.minimum(index, len(lengths) - 1)
+        # Nothing may overflow in a step that is too long: derivatives backwards would be NaN.
+        index, h = jnp.where(stable, index, 0), jnp.where(stable, h, 0.0)
         steps = jnp.asarray(tables.steps)[index]
         recurrence, abscissae, inner, estimate = (
             jnp.asarray(table, y.dtype)[index] for table in tables[2:]

@@ -71,6 +71,8 @@ def test_what_is_no_point(value, error, words):
 
 
 def test_what_is_not_of_the_companion():
+    with pytest.raises(TypeError, match="a CorePoint is of JAX already"):
+        from_fixedrank(CorePoint(jnp.eye(2), jnp.eye(2), jnp.eye(2)))
     with pytest.raises(TypeError, match="got ndarray"):
         to_fixedrank(np.eye(2))
     with pytest.raises(TypeError, match="got tuple"):

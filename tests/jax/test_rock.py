@@ -112,6 +112,19 @@ def test_a_step_beyond_all_tables_is_rejected():
     assert np.isfinite(error).all()
 
 
+def test_derivatives_go_backwards_through_a_step_beyond_all_tables():
+    """What overflows in a step that is rejected has no part in them."""
+    term, solver = diffrax.ODETerm(lambda t, y, args: -args * (y + y**3)), ROCK4()
+    t, y = jnp.asarray(0.0), jnp.ones(2)
+
+    def end(rate):
+        state = solver.init(term, t, t + 1, y, rate)
+        tried = solver.step(term, t, t + 1, y, rate, state, False)
+        return jnp.where(jnp.isfinite(tried[1]).all(), tried[0], rate * y).sum()
+
+    assert float(jax.grad(end)(1e6)) == pytest.approx(2.0)
+
+
 def test_where_the_velocity_is_not_finite_a_step_is_rejected():
     def field(t, y, args):
         return jnp.where(y < 2, jnp.ones_like(y), jnp.nan)
