@@ -126,7 +126,8 @@ figure.suptitle("Two numbers, tuned by gradients through thirty steps of trainin
 plt.show()
 
 # %%
-# The tuning goes up to where the valley ends. Beyond a learning rate of some 0.12 steps
-# are too long for the curvature at the end: first the loss is a rough function of both
-# numbers, where single trainings come out well by chance and a slope says nothing, then
-# all of them diverge.
+# The tuning goes up to where its valley ends. Beyond a learning rate of some 0.11 steps
+# are too long for the curvature: first the loss is a rough function of both numbers, of
+# which a slope says nothing, then trainings diverge. The best of the grid lies in
+# another valley, at scales above 2, with trainings that diverge at its edge. Gradients
+# from this start do not lead there: what they find is the best nearby.
